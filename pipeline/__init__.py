@@ -1,0 +1,1 @@
+"""Dawnlist: every morning, the short list of accounts a risk team should look at, and why."""

@@ -1,0 +1,179 @@
+"""A domain pack fits Dawnlist to one business: one YAML file, everything else is shared."""
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.errors import UsageError
+from pipeline.files import digest
+from pipeline.settings import PROJECT
+
+SourceType = Literal["string", "number", "timestamp", "boolean"]
+
+# What an event type means to the features. A domain's own words map to these.
+ROLES = (
+    "browse",
+    "search",
+    "cart",
+    "purchase",
+    "login",
+    "review",
+    "refund",
+    "coupon",
+    "payment_failure",
+    "adjustment",
+)
+Role = Literal[
+    "browse", "search", "cart", "purchase", "login", "review", "refund", "coupon", "payment_failure", "adjustment"
+]
+
+# The public event contract: column -> type. Ingest adds event_day, network_id, arrived_at and batch_id.
+EVENT_COLUMNS: dict[str, SourceType] = {
+    "event_id": "string",
+    "user_id": "string",
+    "event_at": "timestamp",
+    "event_type": "string",
+    "session_id": "string",
+    "item_id": "string",
+    "category": "string",
+    "channel": "string",
+    "amount": "number",
+    "quantity": "number",
+    "device_id": "string",
+    "ip": "string",
+    "payment_id": "string",
+    "address_id": "string",
+    "counterpart_id": "string",
+}
+REQUIRED_EVENT_COLUMNS = ("user_id", "event_at", "event_type")
+
+LABEL_COLUMNS: dict[str, SourceType] = {
+    "user_id": "string",
+    "event_id": "string",
+    "happened_at": "timestamp",
+    "known_at": "timestamp",
+    "is_bad": "boolean",
+    "typology": "string",
+    "source": "string",
+}
+REQUIRED_LABEL_COLUMNS = ("user_id", "happened_at", "known_at", "is_bad")
+
+# Entities tie accounts together. `network_id` is derived from `ip`.
+ENTITIES = ("device_id", "network_id", "payment_id", "address_id", "counterpart_id")
+SENSITIVE_BY_DEFAULT = ("device_id", "ip", "payment_id", "address_id")
+
+TOKEN_CATEGORICAL = (
+    "event_type",
+    "category",
+    "channel",
+    "local_hour",
+    "weekday",
+    "is_new_item",
+    "is_new_category",
+    "is_new_device",
+    "is_new_network",
+    "is_new_payment",
+    "is_new_address",
+    "is_new_counterpart",
+)
+TOKEN_NUMERIC = ("amount", "quantity", "gap_seconds")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mapping(Strict):
+    """How rows of a delivered file become rows of a contract.
+
+    `source` names the columns we read and their types (default: the contract's own); other columns are
+    ignored. `columns` gives each contract column as a DuckDB SQL expression over the typed source columns;
+    a contract column left out is filled from the source column of the same name, where there is one.
+    """
+
+    source: dict[str, SourceType] = {}
+    columns: dict[str, str] = {}
+
+
+class Labels(Mapping):
+    """`delay_days`: after this many days an event without a bad label counts as good.
+
+    A label file may leave out user_id and happened_at where event_id names a known event.
+    """
+
+    delay_days: int = Field(30, ge=0, le=365)
+
+
+class Token(Strict):
+    """Fields of the sequence model's event token."""
+
+    categorical: tuple[str, ...] = ("event_type", "category", "channel", "local_hour")
+    numeric: tuple[str, ...] = ("amount", "gap_seconds")
+
+    @model_validator(mode="after")
+    def known_fields(self) -> "Token":
+        unknown = [*(set(self.categorical) - set(TOKEN_CATEGORICAL)), *(set(self.numeric) - set(TOKEN_NUMERIC))]
+        if unknown:
+            raise ValueError(f"unknown token fields {sorted(unknown)}; known: {TOKEN_CATEGORICAL + TOKEN_NUMERIC}")
+        return self
+
+
+class Domain(Strict):
+    """One business. Read with `Domain.load`; `digest` names its content for manifests."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    title: str = ""
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    timezone: str = "UTC"  # of source times that carry no offset, and of the hours we call night
+    events: Mapping = Mapping()
+    event_types: dict[str, Role]
+    sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
+    late_days: int = Field(3, ge=0, le=28)  # how late a day's events may come and still be expected
+    labels: Labels | None = None
+    token: Token = Token()
+    list_size: int = Field(100, ge=1, le=100_000)
+    wrong_share: float = Field(0.8, gt=0, lt=1)  # share of the list the team tolerates being wrong
+    quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
+
+    @field_validator("timezone")
+    @classmethod
+    def known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"unknown time zone {value!r}") from None
+        return value
+
+    @field_validator("sensitive")
+    @classmethod
+    def known_sensitive(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        allowed = {"user_id", "ip", "session_id", *ENTITIES} - {"network_id"}
+        if unknown := sorted(set(value) - allowed):
+            raise ValueError(f"cannot pseudonymise {unknown}; possible: {sorted(allowed)}")
+        return value
+
+    @property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def label_delay_days(self) -> int:
+        return self.labels.delay_days if self.labels else 0
+
+    @classmethod
+    def load(cls, name: str) -> "Domain":
+        """Read `domains/<name>.yml`, or the YAML file at path `name`. Raises UsageError naming each wrong field."""
+        path = Path(name) if name.endswith((".yml", ".yaml")) else PROJECT / "domains" / f"{name}.yml"
+        if not path.is_file():
+            packs = sorted(p.stem for p in (PROJECT / "domains").glob("*.yml"))
+            raise UsageError(f"no domain pack {name!r}", f"packs here: {', '.join(packs)}", fix="set RISK_DOMAIN")
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text()))
+        except yaml.YAMLError as error:
+            raise UsageError(f"domain pack {path} is not YAML", str(error), fix=f"correct {path}") from None
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, e['loc'])) or 'pack'}: {e['msg']}" for e in error.errors()]
+            raise UsageError(f"domain pack {path} is wrong", *wrong, fix=f"correct {path}") from None

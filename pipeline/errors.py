@@ -1,0 +1,43 @@
+"""Errors a person can mend. Each is shown without a traceback and ends the command with its exit code."""
+
+
+class PipelineError(Exception):
+    """What we wanted, what we found, and what to do about it, in words.
+
+    `found` are lines of detail; `fix` is the command or change that mends it. Never put a secret or a
+    sensitive value of an event in either: messages reach logs and Airflow's UI.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *found: str, fix: str = "") -> None:
+        self.problem, self.found, self.fix = problem, found, fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [self.problem, *(f"  {line}" for line in self.found)]
+        return "\n".join([*lines, f"  to fix: {self.fix}"] if self.fix else lines)
+
+
+class UsageError(PipelineError):
+    """Wrong settings, a wrong domain pack, a command that cannot make sense."""
+
+    exit_code = 2
+
+
+class InputError(PipelineError):
+    """Files or tables that are missing, unreadable or do not fit."""
+
+    exit_code = 3
+
+
+class DoorRefusedError(PipelineError):
+    """A critical expectation failed: the day stops here and no list is published for it."""
+
+    exit_code = 4
+
+
+class BusyError(PipelineError):
+    """Somebody else is working in this home right now."""
+
+    exit_code = 5

@@ -1,0 +1,70 @@
+"""Files that are either whole or absent, whatever happens while they are written."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Twelve hex digits naming a JSON-like value; equal values have equal digests."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to disk, so that a later rename cannot outlive its content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write aside, flush, rename: readers see the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    publish(aside, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def publish(aside: Path, target: Path) -> None:
+    """Rename a finished file or folder into place, durably."""
+    for part in [*aside.rglob("*"), aside] if aside.is_dir() else [aside]:
+        sync(part)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside.rename(target)
+    sync(target.parent)
+
+
+@contextmanager
+def scratch(home: Path, name: str) -> Iterator[Path]:
+    """An empty folder under `home`, on the same file system as the results, gone afterwards.
+
+    What a killed run left there is cleared by the next one: only one process works in a home at a time.
+    """
+    folder = home / "scratch" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

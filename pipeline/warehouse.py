@@ -1,0 +1,121 @@
+"""The home's lock, and dbt's workplace. Nobody but dbt opens `warehouse.duckdb`."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline.domain import Domain
+from pipeline.errors import BusyError, InputError, PipelineError, UsageError
+from pipeline.files import read_json, write_json
+from pipeline.settings import PROJECT, Settings
+
+DBT_PROJECT = PROJECT / "dbt_project"
+
+
+@contextmanager
+def locked(settings: Settings, domain: Domain) -> Iterator[None]:
+    """Hold the home for one process. The kernel frees it when the process dies, however it dies.
+
+    Raises BusyError if somebody else holds it, UsageError if the home belongs to another domain.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot use {settings.home}: {error.strerror}", fix="set RISK_HOME") from None
+    lock = FileLock(settings.home / ".lock", timeout=settings.lock_seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BusyError(
+            f"another dawnlist is working in {settings.home}",
+            f"waited {settings.lock_seconds:g} s",
+            fix="wait until it is done, or set RISK_LOCK_SECONDS to wait longer",
+        ) from None
+    try:
+        _belongs_to(settings.home, domain)
+        yield
+    finally:
+        lock.release()
+
+
+def _belongs_to(home: Path, domain: Domain) -> None:
+    owner = home / "home.json"
+    if not owner.is_file():
+        write_json(owner, {"domain": domain.name})
+    elif (name := read_json(owner)["domain"]) != domain.name:
+        raise UsageError(
+            f"{home} holds the domain {name!r}, not {domain.name!r}",
+            fix="set RISK_DOMAIN, or another RISK_HOME; RISK_HOME may contain {domain}",
+        )
+
+
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB for reading Parquet: UTC, bounded memory, spilling inside the home."""
+    spill = settings.home / "scratch" / "spill"
+    con = duckdb.connect(
+        config={
+            "threads": settings.threads,
+            "memory_limit": settings.memory_limit,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    con.execute("set TimeZone = 'UTC'")
+    return con
+
+
+def dbt_build(settings: Settings, variables: dict[str, Any], select: str = "", command: str = "build") -> dict[str, Any]:
+    """Run dbt in this process on the home's warehouse; returns seconds and rows per model.
+
+    Raises BusyError when another process has the warehouse open, PipelineError naming the model that failed.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    os.environ.update(
+        DAWNLIST_WAREHOUSE=str(settings.home / "warehouse.duckdb"),
+        DAWNLIST_SPILL=str(settings.home / "scratch" / "spill"),
+        DAWNLIST_THREADS=str(settings.threads),
+        DAWNLIST_MEMORY_LIMIT=settings.memory_limit,
+        DO_NOT_TRACK="1",
+        DBT_SEND_ANONYMOUS_USAGE_STATS="false",
+    )
+    target = settings.home / "dbt"
+    arguments = [command, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    arguments += ["--target-path", str(target), "--log-path", str(target), "--log-level", "none", "--quiet"]
+    arguments += ["--vars", json.dumps(variables)]
+    if select:
+        arguments += ["--select", *select.split()]
+    logging.getLogger("dbt").setLevel(logging.WARNING)
+    try:
+        result = dbtRunner().invoke(arguments)
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    if result.exception is not None:
+        _raise(str(result.exception))
+    nodes = result.result.results if hasattr(result.result, "results") else []
+    failed = [f"{node.node.name}: {(node.message or '').strip()}" for node in nodes if node.status in ("error", "fail")]
+    if failed:
+        _raise("\n".join(failed))
+    return {
+        node.node.name: {"seconds": round(node.execution_time, 2), "status": str(node.status)}
+        for node in nodes
+        if node.node.resource_type == "model"
+    }
+
+
+def _raise(message: str) -> None:
+    if "Could not set lock on file" in message or "Conflicting lock" in message:
+        raise BusyError("the warehouse file is open in another process", fix="close it; only dbt may open it")
+    if "Out of Memory" in message:
+        raise InputError("DuckDB ran out of memory", *message.splitlines()[:3], fix="raise RISK_MEMORY_LIMIT")
+    raise PipelineError("dbt failed", *message.splitlines()[:20], fix="this is a bug in dbt_project/, please report it")
