@@ -71,7 +71,6 @@ TOKEN_CATEGORICAL = (
     "channel",
     "local_hour",
     "weekday",
-    "is_new_item",
     "is_new_category",
     "is_new_device",
     "is_new_network",

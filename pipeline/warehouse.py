@@ -73,8 +73,15 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def dbt_build(settings: Settings, variables: dict[str, Any], select: str = "", command: str = "build") -> dict[str, Any]:
-    """Run dbt in this process on the home's warehouse; returns seconds and rows per model.
+def parquet_rows(path: Path) -> int:
+    """Rows of a Parquet file, from its footer."""
+    import pyarrow.parquet as pq
+
+    return int(pq.ParquetFile(path).metadata.num_rows)
+
+
+def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
+    """Build and test every model in this process on the home's warehouse; returns seconds and status per model.
 
     Raises BusyError when another process has the warehouse open, PipelineError naming the model that failed.
     """
@@ -90,19 +97,17 @@ def dbt_build(settings: Settings, variables: dict[str, Any], select: str = "", c
         DBT_SEND_ANONYMOUS_USAGE_STATS="false",
     )
     target = settings.home / "dbt"
-    arguments = [command, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    arguments = ["build", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     arguments += ["--target-path", str(target), "--log-path", str(target), "--log-level", "none", "--quiet"]
-    arguments += ["--vars", json.dumps(variables)]
-    if select:
-        arguments += ["--select", *select.split()]
+    arguments += ["--vars", json.dumps(variables), "--exclude-resource-type", "unit_test"]
     logging.getLogger("dbt").setLevel(logging.WARNING)
     try:
         result = dbtRunner().invoke(arguments)
     finally:
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if result.exception is not None:
         _raise(str(result.exception))
-    nodes = result.result.results if hasattr(result.result, "results") else []
+    nodes = getattr(result.result, "results", [])
     failed = [f"{node.node.name}: {(node.message or '').strip()}" for node in nodes if node.status in ("error", "fail")]
     if failed:
         _raise("\n".join(failed))

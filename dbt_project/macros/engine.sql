@@ -1,0 +1,74 @@
+{# Everything that is DuckDB's own SQL lives here, so that the models also run on another engine. #}
+
+{#- Rows of Parquet files, or none at all with the same columns when there are no files. -#}
+{% macro parquet_rows(files, columns) -%}
+    {%- if files %}
+    (select {{ columns.keys() | join(', ') }} from read_parquet([
+        {%- for file in files %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
+    ]))
+    {%- else %}
+    (
+        select
+            {% for name, type in columns.items() -%}
+            cast(null as {{ type }}) as {{ name }}{{ ', ' if not loop.last }}
+            {%- endfor %}
+        where false
+    )
+    {%- endif %}
+{%- endmacro %}
+
+{% macro seconds_between(earlier, later) -%}
+    (epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1000000.0
+{%- endmacro %}
+
+{#- Hour of day, 0 to 23, on the wall clock of the business. -#}
+{% macro local_hour(timestamp) -%}
+    hour(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
+{%- endmacro %}
+
+{#- 1 Monday .. 7 Sunday, on the calendar of the business. -#}
+{% macro local_weekday(timestamp) -%}
+    isodow(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
+{%- endmacro %}
+
+{% macro median_absolute_deviation(expression) -%}
+    mad({{ expression }})
+{%- endmacro %}
+
+{#- Absorb only files this warehouse has not absorbed yet; the log is written in the model's own transaction. -#}
+{% macro unabsorbed_files() -%}
+    {%- set files = var('all_event_files') -%}
+    {%- if execute and is_incremental() -%}
+        {%- set known = run_query('select file from ' ~ this.schema ~ '.absorbed_files').columns[0].values() -%}
+        {%- set files = files | reject('in', known) | list -%}
+    {%- endif -%}
+    {{ return(files) }}
+{%- endmacro %}
+
+{% macro remember_absorbed_files() -%}
+    {%- if var('all_event_files') -%}
+    insert into {{ this.schema }}.absorbed_files
+    select unnest([
+        {%- for file in var('all_event_files') %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
+    ]) as file
+    except select file from {{ this.schema }}.absorbed_files
+    {%- else -%}
+    select 1
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Write each day of a finished mart as one sorted Parquet file. -#}
+{% macro export_days(first_day, order_by) -%}
+    {%- if var('export_folder') -%}
+        {%- set start = modules.datetime.date.fromisoformat(first_day) -%}
+        {%- set days = (modules.datetime.date.fromisoformat(var('last_day')) - start).days -%}
+        {%- for n in range(days + 1) -%}
+            {%- set day = start + modules.datetime.timedelta(days=n) -%}
+            copy (select * from {{ this }} where event_day = date '{{ day }}' order by {{ order_by }})
+            to '{{ var("export_folder") }}/{{ this.name }}-{{ day }}.parquet'
+            (format parquet, compression zstd, row_group_size 250000);
+        {%- endfor -%}
+    {%- else -%}
+    select 1
+    {%- endif -%}
+{%- endmacro %}

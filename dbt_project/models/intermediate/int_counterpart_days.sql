@@ -1,0 +1,16 @@
+-- One row per counterpart and day: what it took in, for the counterparts of this run, as far back as the label
+-- history needs.
+
+select
+    counterpart_id,
+    event_day,
+    count(*) as event_count,
+    count(amount) filter (where role = 'purchase') as purchase_count,
+    coalesce(sum(amount) filter (where role = 'purchase'), 0) as purchase_amount,
+    coalesce(sum(amount * amount) filter (where role = 'purchase'), 0) as squared_amount_sum
+from {{ ref('stg_events') }}
+where
+    event_day >= {{ days_after(first_day(), -(var('window_days') + var('label_delay_days'))) }}
+    and event_day <= {{ last_day() }}
+    and counterpart_id in (select entities.value from {{ ref('int_entities') }} as entities where entities.kind = 'counterpart')
+group by counterpart_id, event_day

@@ -1,0 +1,27 @@
+-- One row per event of the days this run builds, with what is new about it.
+-- "New" means first seen by this user on this day: every event of that day with a new device has it.
+
+select
+    events.*,
+    {{ local_hour('events.event_at') }} as local_hour,
+    {{ local_weekday('events.event_at') }} as local_weekday,
+    lag(events.event_at) over earlier_that_day as previous_event_at,
+    {% for kind in novel_kinds() -%}
+    case
+        when events.{{ kind_column(kind) }} is not null
+            then coalesce(new_{{ kind }}.first_seen_day = events.event_day, false)
+    end as is_new_{{ kind }}{{ ',' if not loop.last }}
+    {% endfor %}
+from {{ ref('stg_events') }} as events
+{% for kind in novel_kinds() -%}
+left join {{ ref('int_new_pairs') }} as new_{{ kind }}
+    on
+        new_{{ kind }}.kind = '{{ kind }}'
+        and events.user_id = new_{{ kind }}.user_id
+        and events.{{ kind_column(kind) }} = new_{{ kind }}.value
+{% endfor -%}
+where events.event_day between date '{{ var("token_first_day") }}' and {{ last_day() }}
+window earlier_that_day as (
+    partition by events.user_id, events.event_day
+    order by events.event_at, events.event_id
+)

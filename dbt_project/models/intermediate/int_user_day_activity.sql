@@ -1,0 +1,77 @@
+-- One row per user and active UTC day of this run: what the user did that day, nothing compared yet.
+-- Sums are over decimals, so they are exact whatever order the rows come in.
+
+with events as (
+    select
+        *,
+        {{ seconds_between('previous_event_at', 'event_at') }} as gap_seconds
+    from {{ ref('int_events') }}
+    where event_day >= {{ first_day() }}
+),
+
+busiest_hour as (
+    select
+        user_id,
+        event_day,
+        max(hour_event_count) as max_hour_event_count
+    from (
+        select
+            user_id,
+            event_day,
+            count(*) as hour_event_count
+        from events
+        group by user_id, event_day, {{ dbt.date_trunc('hour', 'event_at') }}
+    ) as hours
+    group by user_id, event_day
+),
+
+user_days as (
+    select
+        user_id,
+        event_day,
+        -- how much, and what for
+        count(*) as event_count,
+        count(distinct local_hour) as active_hour_count,
+        nullif(count(distinct session_id), 0) as session_count,
+        nullif(count(distinct item_id), 0) as item_count,
+        nullif(count(distinct category), 0) as category_count,
+        nullif(count(distinct counterpart_id), 0) as counterpart_count,
+        {% for role in all_roles() -%}
+        count(*) filter (where role = '{{ role }}') as {{ role }}_count,
+        {% endfor -%}
+        -- at what pace: scripts are fast and even, people are neither
+        median(gap_seconds) as median_gap_seconds,
+        min(gap_seconds) as min_gap_seconds,
+        {{ median_absolute_deviation('gap_seconds') }} as gap_deviation_seconds,
+        count(*) filter (where local_hour < 6) / cast(count(*) as double) as night_ratio,
+        {{ seconds_between('min(event_at)', 'max(event_at)') }} / 3600 as active_span_hours,
+        -- money
+        coalesce(sum(amount) filter (where role = 'purchase'), 0) as spend_amount,
+        max(amount) filter (where role = 'purchase') as max_purchase_amount,
+        coalesce(sum(amount) filter (where role = 'refund'), 0) as refund_amount,
+        max(amount) filter (where role = 'refund') as max_refund_amount,
+        coalesce(sum(amount) filter (where role = 'adjustment'), 0) as adjustment_amount,
+        max(quantity) as max_quantity,
+        count(*) filter (where role = 'purchase' and amount = floor(amount))
+        / cast(nullif(count(*) filter (where role = 'purchase' and amount is not null), 0) as double)
+            as round_amount_ratio,
+        -- what is new
+        {% for kind in novel_kinds() -%}
+        case
+            when count({{ kind_column(kind) }}) > 0
+                then count(distinct {{ kind_column(kind) }}) filter (where is_new_{{ kind }})
+        end as new_{{ kind }}_count,
+        {% endfor -%}
+        max(amount) filter (where role = 'purchase' and is_new_counterpart) as new_counterpart_max_amount
+    from events
+    group by user_id, event_day
+)
+
+select
+    user_days.*,
+    busiest_hour.max_hour_event_count
+from user_days
+inner join busiest_hour
+    on
+        user_days.user_id = busiest_hour.user_id
+        and user_days.event_day = busiest_hour.event_day

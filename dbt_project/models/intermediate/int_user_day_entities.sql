@@ -1,0 +1,34 @@
+-- One row per user and day of this run: who else used what this user used, and what is known against it.
+
+select
+    entities.user_id,
+    entities.event_day,
+    {% for kind in entity_kinds() -%}
+    max(shared.user_count - 1) filter (where entities.kind = '{{ kind }}') as {{ kind }}_other_user_count,
+    {% endfor -%}
+    min(shared.user_count - 1) filter (where entities.kind = 'counterpart') as rarest_counterpart_other_user_count
+    {%- if var('has_labels') -%},
+    {% for kind in entity_kinds() -%}
+    max(coalesce(history.bad_28d_count, 0)) filter (where entities.kind = '{{ kind }}') as {{ kind }}_bad_28d_count,
+    {% endfor -%}
+    max(coalesce(history.bad_7d_count, 0)) filter (where entities.kind = 'counterpart') as counterpart_bad_7d_count,
+    max(coalesce(history.bad_7d_count, 0) / (usual.matured_7d_count + 1.0)) as counterpart_bad_7d_ratio,
+    max(coalesce(history.bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio
+    {%- endif %}
+from {{ ref('int_entities') }} as entities
+inner join {{ ref('int_entity_users') }} as shared
+    on
+        entities.kind = shared.kind
+        and entities.value = shared.value
+        and entities.event_day = shared.event_day
+left join {{ ref('int_label_history') }} as history
+    on
+        entities.kind = history.kind
+        and entities.value = history.value
+        and entities.event_day = history.event_day
+left join {{ ref('int_counterpart_usual') }} as usual
+    on
+        entities.kind = 'counterpart'
+        and entities.value = usual.counterpart_id
+        and entities.event_day = usual.event_day
+group by entities.user_id, entities.event_day

@@ -1,0 +1,22 @@
+-- One row per event that had arrived by `as_of`, of the days this run needs.
+
+select
+    event_id,
+    user_id,
+    event_at,
+    cast(event_at as date) as event_day,
+    event_type,
+    role,
+    session_id,
+    item_id,
+    category,
+    channel,
+    amount,
+    quantity,
+    device_id,
+    network_id,
+    payment_id,
+    address_id,
+    counterpart_id
+from {{ parquet_rows(var('event_files'), lake_event_columns()) }} as lake
+where arrived_at <= timestamp '{{ var("as_of") }}'
