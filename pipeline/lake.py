@@ -66,6 +66,12 @@ def batches(home: Path, kind: Kind) -> list[Batch]:
     return [Batch.model_validate_json(path.read_text()) for path in paths]
 
 
+def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:
+    """Lake files that bear a batch's id, committed or not."""
+    pattern = f"event_day=*/{batch_id}.parquet" if kind == "events" else f"{batch_id}.parquet"
+    return sorted((home / "lake" / kind).glob(pattern))
+
+
 def end_of(day: date) -> datetime:
     """The first moment after a UTC day."""
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)

@@ -1,0 +1,123 @@
+"""Ingest: delivered files into the lake, refused rows into quarantine, every row accounted for."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain import Domain
+from pipeline.errors import InputError, UsageError
+from pipeline.lake import Batch, Kind
+from pipeline.receipt import Receipt
+from pipeline.settings import Settings
+
+
+def run(
+    settings: Settings,
+    domain: Domain,
+    *,
+    events: Sequence[Path] = (),
+    labels: Sequence[Path] = (),
+    history: bool = False,
+    progress: bool = False,
+) -> Receipt:
+    """Ingest files and folders; with none given, all of landing/events and landing/labels. Events come first.
+
+    `history` takes each event as arrived when it happened, and each label when it became known.
+    Raises InputError naming every file that could not be read; all others are in the lake by then.
+    """
+    from pipeline.files import scratch
+    from pipeline.ingest.landing import check, files_in
+    from pipeline.ingest.load import Loader
+
+    if not events and not labels:
+        landing = settings.home / "landing"
+        events, labels = [landing / "events"], [landing / "labels"]
+        events, labels = [p for p in events if p.is_dir()], [p for p in labels if p.is_dir()]
+    files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
+    files += [("labels", path, labels) for path in files_in(labels)]
+
+    done: list[Batch] = []
+    seen, warnings, failed = 0, [], []
+    with scratch(settings.home, "ingest") as aside, _bar(progress, len(files)) as bar:
+        aside.chmod(0o700)
+        loader = Loader(settings, domain, aside, history)
+        for kind, path, roots in files:
+            try:
+                check(path, roots)
+                batch, more = loader.load(kind, path, bar(path.name))
+            except InputError as error:
+                failed.append(error)
+                continue
+            warnings += more
+            if batch is None:
+                seen += 1
+            else:
+                done.append(batch)
+    if failed:
+        raise _all_failures(failed, done)
+    return _receipt(done, seen, len(files), history, warnings)
+
+
+def _receipt(done: Sequence[Batch], seen: int, files: int, history: bool, warnings: list[str]) -> Receipt:
+    reasons: Counter[str] = Counter()
+    for batch in done:
+        reasons.update(batch.reasons)
+    days = sorted({file.event_day.isoformat() for batch in done for file in batch.files if file.event_day})
+    details: dict[str, Any] = {
+        "files": files,
+        "files_seen_before": seen,
+        "reasons": dict(sorted(reasons.items())),
+        "batches": {f"{batch.kind}-{batch.batch_id}": batch.source for batch in done},
+        "accepted_labels": sum(batch.accepted for batch in done if batch.kind == "labels"),
+        "days": days,
+    }
+    if history:
+        details["history"] = "each event counts as arrived when it happened, each label when it became known"
+    if not files:
+        warnings = [*warnings, "no files to ingest"]
+    return Receipt(
+        step="ingest",
+        read=sum(batch.read for batch in done),
+        accepted=sum(batch.accepted for batch in done),
+        refused=sum(batch.refused for batch in done),
+        duplicates=sum(batch.duplicates for batch in done),
+        details=details,
+        warnings=warnings,
+    )
+
+
+def _all_failures(failed: Sequence[InputError], done: Sequence[Batch]) -> InputError:
+    loaded = f"loaded all the same: {len(done)} files, {sum(batch.accepted for batch in done):,} rows" if done else ""
+    if len(failed) == 1:
+        error = failed[0]
+        return InputError(error.problem, *error.found, *filter(None, [loaded]), fix=error.fix)
+    lines = [line for error in failed for line in str(error).splitlines()]
+    return InputError(f"{len(failed)} files could not be read", *lines, *filter(None, [loaded]))
+
+
+Advance = Callable[[float], None]
+
+
+@contextmanager
+def _bar(wanted: bool, files: int) -> Iterator[Callable[[str], Advance]]:
+    """Gives, per file name, a function to report the share of it that is done."""
+    if not wanted or not files:
+        yield lambda name: lambda share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("ingest {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=files)
+        names: list[str] = []
+
+        def begin(name: str) -> Advance:
+            names.append(name)
+            before = len(names) - 1
+            bar.update(task, description=name, completed=before)
+            return lambda share: bar.update(task, completed=before + share)
+
+        yield begin

@@ -1,0 +1,121 @@
+"""One delivered file, from its bytes to its commit."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+
+import duckdb
+
+from pipeline import lake
+from pipeline.domain import Domain
+from pipeline.errors import InputError
+from pipeline.files import publish, sha256_of
+from pipeline.ingest import store
+from pipeline.ingest.contract import Rows
+from pipeline.ingest.landing import open_reader
+from pipeline.ingest.mapping import Fitted, fit, mapping_of
+from pipeline.ingest.pseudonyms import key_of, use_key
+from pipeline.ingest.refusals import count
+from pipeline.lake import Batch, Kind
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+
+
+class Loader:
+    """Loads files one after the other; knows what the lake holds by then."""
+
+    def __init__(self, settings: Settings, domain: Domain, aside: Path, is_history: bool) -> None:
+        self.settings, self.domain, self.aside, self.is_history = settings, domain, aside, is_history
+        self.home, self.now = settings.home, settings.clock()
+        self.key = key_of(settings, domain)
+        self.known = {kind: lake.batches(self.home, kind) for kind in ("events", "labels")}
+
+    def load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
+        """Ingest one file; no batch if the same content was ingested before. Also returns warnings."""
+        mapping_of(self.domain, kind)
+        before = path.stat()
+        batch_id = sha256_of(path)[:16]
+        if any(batch.batch_id == batch_id for batch in self.known[kind]):
+            return None, []
+        folder = self.aside / f"{kind}-{batch_id}"
+        folder.mkdir()
+        quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
+        with connect(self.settings) as con:
+            use_key(con, self.key)
+            fitted, read, reasons = self._read(con, kind, path, quarantine, advance)
+            after = path.stat()
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise InputError(f"{path.name} changed while it was read", fix="deliver it under another name, then rename")
+            duplicates = self._drop_duplicates(con, kind)
+            written = self._write(con, kind, folder, batch_id)
+        accepted = sum(file.rows for _, file in written)
+        batch = Batch(
+            batch_id=batch_id,
+            kind=kind,
+            source=path.name,
+            ingested_at=self.now,
+            is_history=self.is_history,
+            read=read,
+            accepted=accepted,
+            refused=quarantine.rows,
+            duplicates=duplicates,
+            reasons=dict(sorted(reasons.items())),
+            files=[file for _, file in written],
+        )
+        if batch.read != batch.accepted + batch.refused + batch.duplicates:
+            raise AssertionError(f"{path.name}: read {read} rows, but accounted for {batch}")
+        self._publish(batch, written, quarantine)
+        absent = f"{path.name} has no {', '.join(fitted.absent)}: taken as not known"
+        return batch, [absent] if set(fitted.absent) & set(mapping_of(self.domain, kind).source) else []
+
+    def _read(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        kind: Kind,
+        path: Path,
+        quarantine: store.Quarantine,
+        advance: Callable[[float], None],
+    ) -> tuple[Fitted, int, Counter[str]]:
+        reader = open_reader(path, self.settings.max_file_bytes)
+        fitted = fit(con, self.domain, kind, path.name, reader.columns)
+        events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
+        rows = Rows(con, self.domain, fitted, self.now, events if kind == "labels" else [])
+        read, reasons = 0, Counter[str]()
+        for chunk in reader.chunks(fitted.wanted):
+            refused = rows.add(chunk)
+            quarantine.add(refused)
+            reasons += count(refused)
+            read += chunk.rows.num_rows + len(chunk.refused)
+            advance(chunk.done)
+        if rows.is_empty:
+            rows.add_nothing()
+        return fitted, read, reasons
+
+    def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:
+        if kind == "labels":
+            known = [str(self.home / file.path) for batch in self.known["labels"] for file in batch.files]
+            return store.drop_label_duplicates(con, known)
+        days = {day for (day,) in con.execute("select distinct cast(event_at as date) from staged").fetchall()}
+        files = [file for batch in self.known["events"] for file in batch.files if file.event_day in days]
+        return store.drop_event_duplicates(con, [str(self.home / file.path) for file in files])
+
+    def _write(
+        self, con: duckdb.DuckDBPyConnection, kind: Kind, folder: Path, batch_id: str
+    ) -> list[tuple[Path, lake.LakeFile]]:
+        now = f"timestamp '{self.now.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+        if kind == "labels":
+            return store.write_labels(con, folder, batch_id, "known_at" if self.is_history else now)
+        return store.write_events(con, folder, batch_id, "event_at" if self.is_history else now)
+
+    def _publish(
+        self, batch: Batch, written: list[tuple[Path, lake.LakeFile]], quarantine: store.Quarantine
+    ) -> None:
+        """Rename everything into place; the manifest comes last and makes it count."""
+        for leftover in lake.files_of(self.home, batch.kind, batch.batch_id):
+            leftover.unlink()  # a killed run's
+        for aside, file in written:
+            publish(aside, self.home / file.path)
+        quarantine.publish(self.home / "quarantine" / f"{batch.kind}-{batch.batch_id}.parquet")
+        lake.commit(self.home, batch)
+        self.known[batch.kind].append(batch)

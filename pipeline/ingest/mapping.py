@@ -1,0 +1,201 @@
+"""A domain pack's mapping, fitted to one file: which source columns it reads, and the SQL that makes contract rows."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.domain import (
+    EVENT_COLUMNS,
+    LABEL_COLUMNS,
+    REQUIRED_EVENT_COLUMNS,
+    REQUIRED_LABEL_COLUMNS,
+    Domain,
+    Mapping,
+    SourceType,
+)
+from pipeline.errors import InputError, UsageError
+from pipeline.ingest.refusals import MAX_VALUE
+from pipeline.ingest.values import literal, quoted, typed
+from pipeline.lake import Kind
+
+SQL_TYPES: dict[SourceType, str] = {
+    "string": "varchar",
+    "number": "double",
+    "timestamp": "timestamp",
+    "boolean": "boolean",
+}
+FITTING: dict[SourceType, tuple[str, ...]] = {
+    "string": (),  # anything can be written as text
+    "number": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+    + ("UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"),
+    "timestamp": ("TIMESTAMP", "DATE"),
+    "boolean": ("BOOLEAN",),
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`wanted` are the file's columns to read, `sources` the pack's name and type of each, in the same order.
+
+    `absent` are the pack's columns that the file lacks and can do without: null in every row.
+    """
+
+    kind: Kind
+    wanted: list[str]
+    sources: dict[str, SourceType]
+    absent: dict[str, SourceType]
+    expressions: dict[str, str]  # contract column -> SQL over the typed source columns, where the pack maps it
+    timezone: str
+
+    def select(self, chunk: pa.Schema) -> str:
+        """SQL that reads the table `chunk` and yields `_line`, contract columns in their types, and `_reason`.
+
+        `_reason` is null for good rows, else 'reason column' of the first thing found wrong.
+        """
+        cells, reasons = [], []
+        for i, (name, wanted) in enumerate(self.sources.items()):
+            cell = typed(f"_raw{i}", chunk.field(i + 1).type, wanted, quoted(name), self.timezone)
+            cells.append(f"{cell.value} as {quoted(name)}")
+            reasons.append(f"({cell.reason}) || {literal(f' {name}')}")
+        cells += [f"cast(null as {SQL_TYPES[wanted]}) as {quoted(name)}" for name, wanted in self.absent.items()]
+        made, finished = [], []
+        for name, wanted in columns_of(self.kind).items():
+            aside, value = quoted(f"_made_{name}"), quoted(name)
+            if name in self.expressions:
+                made.append(f"try({{'v': (\n{self.expressions[name]}\n)}}) as {aside}")
+                reasons.append(f"case when {aside} is null then {literal(f'mapping_failed {name}')} end")
+                value = f"{aside}.v"
+                if wanted == "string":
+                    reasons.append(f"case when strlen({value}) > {MAX_VALUE} then {literal(f'too_long {name}')} end")
+            finished.append(f"try_cast({value} as {SQL_TYPES[wanted]}) as {quoted(name)}")
+        typed_cells = f"select *, {', '.join(cells)} from chunk"
+        rows = f"select *, {', '.join(made) or '0 as _made'} from ({typed_cells})"
+        return f"select _line, {', '.join(finished)}, coalesce({', '.join([*reasons, 'null'])}) as _reason from ({rows})"
+
+
+def columns_of(kind: Kind) -> dict[str, SourceType]:
+    return EVENT_COLUMNS if kind == "events" else LABEL_COLUMNS
+
+
+def fit(
+    con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, file: str, found: Iterable[str]
+) -> Fitted:
+    """Fit the pack's mapping to a file's columns; names are compared without case.
+
+    Raises UsageError naming the pack's column whose SQL is wrong, InputError naming columns the file lacks.
+    """
+    mapping = mapping_of(domain, kind)
+    contract = columns_of(kind)
+    uses = {name: _uses(con, domain, kind, name, sql) for name, sql in mapping.columns.items()}
+    if unknown := sorted(set(mapping.columns) - set(contract)):
+        raise UsageError(
+            f"pack {domain.name}: {kind}.columns has {', '.join(unknown)}", f"contract: {', '.join(contract)}"
+        )
+    unmapped = [name for name in contract if name not in mapping.columns]
+    used = {name.lower() for names in uses.values() for name in names} | set(unmapped)
+    types = {name: kind_ for name, kind_ in contract.items() if name in used and name not in mapping.source}
+    types = {**mapping.source, **types}
+    _check(con, domain, kind, mapping, types)
+
+    places = _places(file, found, types)
+    absent = {name: kind_ for name, kind_ in types.items() if name not in places}
+    _require(domain, kind, file, found, uses, absent)
+    sources = {name: kind_ for name, kind_ in types.items() if name in places}
+    return Fitted(kind, [places[name] for name in sources], sources, absent, dict(mapping.columns), domain.timezone)
+
+
+def mapping_of(domain: Domain, kind: Kind) -> Mapping:
+    if kind == "events":
+        return domain.events
+    if domain.labels is None:
+        raise UsageError(f"pack {domain.name} has no labels, but label files were given", fix="add labels: to the pack")
+    return domain.labels
+
+
+def _places(file: str, found: Iterable[str], types: Iterable[str]) -> dict[str, str]:
+    """The file's own name for each of the pack's columns it has."""
+    places = {}
+    for name in types:
+        same = [column for column in found if column == name] or [c for c in found if c.lower() == name.lower()]
+        if len(same) > 1:
+            raise InputError(f"{file} has the column {name} {len(same)} times", fix="deliver it with one of them")
+        if same:
+            places[name] = same[0]
+    return places
+
+
+def _require(
+    domain: Domain, kind: Kind, file: str, found: Iterable[str], uses: dict[str, set[str]], absent: Iterable[str]
+) -> None:
+    gone = {name.lower() for name in absent}
+
+    def lacks(column: str) -> set[str]:
+        return {name for name in uses.get(column, {column}) if name.lower() in gone}
+
+    required = REQUIRED_EVENT_COLUMNS if kind == "events" else REQUIRED_LABEL_COLUMNS
+    if kind == "labels" and not lacks("event_id"):
+        required = tuple(column for column in required if column not in ("user_id", "happened_at"))
+    missing = [f"{name} (for {column})" for column in required for name in sorted(lacks(column))]
+    if missing:
+        raise InputError(
+            f"{file} lacks columns that {kind} of {domain.name} need",
+            f"wanted: {', '.join(missing)}",
+            f"found:  {', '.join(list(found)[:50])}",
+            fix="deliver them, or map them in the domain pack",
+        )
+
+
+def _uses(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, column: str, sql: str) -> set[str]:
+    """Names of the columns an expression refers to."""
+    [(text,)] = con.execute("select json_serialize_sql(?)", [f"select (\n{sql}\n)"]).fetchall()
+    tree = json.loads(text)
+    if tree["error"] or len(tree["statements"]) != 1 or len(tree["statements"][0]["node"]["select_list"]) != 1:
+        raise wrong_sql(domain, kind, column, tree.get("error_message", "wanted one SQL expression"))
+    return set(_references(tree))
+
+
+def _references(node: Any) -> Iterable[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+        for item in node.values():
+            yield from _references(item)
+
+
+def _check(
+    con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, mapping: Mapping, types: dict[str, SourceType]
+) -> None:
+    """Let DuckDB judge each expression before any row is read."""
+    nulls = ", ".join(f"cast(null as {SQL_TYPES[wanted]}) as {quoted(name)}" for name, wanted in types.items())
+    source = f"(select {nulls or '1 as _'})"
+    contract = columns_of(kind)
+    for column in contract:
+        if column in mapping.columns:
+            sql = mapping.columns[column]
+        elif column in types and types[column] != contract[column]:
+            sql = quoted(column)
+        else:
+            continue
+        try:
+            # where, because it takes neither aggregates nor windows: a row's cells come from that row alone
+            con.execute(f"select 1 from {source} where try({{'v': (\n{sql}\n)}}) is null").fetchall()
+            [(_, found, *_)] = con.execute(f"describe select (\n{sql}\n) as value from {source}").fetchall()
+        except duckdb.Error as error:
+            raise wrong_sql(domain, kind, column, str(error)) from None
+        if found != '"NULL"' and not found.startswith(FITTING[contract[column]] or ("",)):
+            raise wrong_sql(domain, kind, column, f"gives {found}, wanted a {contract[column]}")
+
+
+def wrong_sql(domain: Domain, kind: Kind, column: str, message: str) -> UsageError:
+    return UsageError(
+        f"pack {domain.name}: {kind}.columns.{column} cannot be used",
+        *message.strip().splitlines()[:2],
+        fix="correct the expression in the domain pack",
+    )

@@ -1,0 +1,130 @@
+"""Sensitive entities leave ingest as keyed pseudonyms: equal values stay equal, nobody can guess them back."""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.domain import Domain
+from pipeline.errors import UsageError
+from pipeline.files import publish, read_json, write_json
+from pipeline.ingest.values import literal, quoted
+from pipeline.settings import Settings
+
+PREFIXES = {
+    "user_id": "usr_",
+    "session_id": "ses_",
+    "device_id": "dev_",
+    "ip": "ip_",
+    "network_id": "net_",
+    "payment_id": "pay_",
+    "address_id": "adr_",
+    "counterpart_id": "cpt_",
+}
+SHORTEST_KEY = 16
+
+
+def key_of(settings: Settings, domain: Domain) -> bytes | None:
+    """The home's key, created once if there is none; None where the domain has nothing to hide.
+
+    Raises UsageError if the key is lost, changed, too short, or readable by others.
+    """
+    if not domain.sensitive:
+        return None
+    path = settings.home / "key"
+    mark = settings.home / "lake" / "key.json"
+    fix = f"restore {path} from your backup, or set RISK_KEY to the key this home began with"
+    if settings.key is not None:
+        key = settings.key.get_secret_value().strip().encode()
+    elif path.is_file():
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"others can read {path}", fix=f"chmod 600 {path}")
+        key = path.read_bytes().strip()
+    elif mark.is_file():
+        raise UsageError("the pseudonymisation key of this home is gone", "new events would match no old ones", fix=fix)
+    else:
+        key = _create(path)
+    if len(key) < SHORTEST_KEY:
+        raise UsageError(f"the pseudonymisation key is shorter than {SHORTEST_KEY} characters", fix=fix)
+    check = hmac.digest(key, b"dawnlist key check", "sha256").hex()[:16]
+    if not mark.is_file():
+        write_json(mark, {"check": check})
+    elif read_json(mark)["check"] != check:
+        raise UsageError("this is not the pseudonymisation key this home began with", fix=fix)
+    return key
+
+
+def _create(path: Path) -> bytes:
+    key = secrets.token_hex(32).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".key.{os.getpid()}.tmp")
+    aside.unlink(missing_ok=True)
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, key + b"\n")
+    finally:
+        os.close(handle)
+    publish(aside, path)
+    return key
+
+
+def use_key(con: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
+    """Give the connection the two halves of HMAC; as variables they show up in no SQL and no error."""
+    if key is not None:
+        block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+        con.execute("set variable inner_pad = ?", [bytes(byte ^ 0x36 for byte in block)])
+        con.execute("set variable outer_pad = ?", [bytes(byte ^ 0x5C for byte in block)])
+
+
+def pseudonym(column: str, sql: str) -> str:
+    """SQL of HMAC-SHA256(key, column NUL value), cut to 128 bits; each column has pseudonyms of its own."""
+    inner = f"sha256(getvariable('inner_pad') || encode({literal(column)} || chr(0) || {sql}))"
+    outer = f"sha256(getvariable('outer_pad') || unhex({inner}))"
+    return f"{literal(PREFIXES[column])} || left({outer}, 32)"
+
+
+OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
+
+
+def hidden(con: duckdb.DuckDBPyConnection, domain: Domain, columns: list[str], relation: str) -> dict[str, str]:
+    """SQL for those of `columns` that change, and for network_id, over `relation` joined with `ip_networks`."""
+    changed = {name: pseudonym(name, quoted(name)) for name in columns if name in domain.sensitive}
+    if "ip" in columns:
+        # IPv4 is cut in SQL; the rest is rare, and Python knows its notations
+        odd = f"select distinct ip from {relation} where ip is not null and not regexp_full_match(ip, '{IPV4}')"
+        known = [network_of(ip) for (ip,) in con.execute(odd).fetchall()]
+        table = pa.table(
+            {
+                "ip": pa.array([ip for ip, _, _ in known], pa.string()),
+                "canonical": pa.array([canonical for _, canonical, _ in known], pa.string()),
+                "network": pa.array([network for _, _, network in known], pa.string()),
+            }
+        )
+        con.register("ip_networks", table)
+        network = (
+            f"case when regexp_full_match(ip, '{IPV4}') then regexp_extract(ip, '.*\\.') || '0/24' "
+            "else (ip_networks.network) end"
+        )
+        if "ip" in domain.sensitive:
+            changed["ip"] = pseudonym("ip", "coalesce(ip_networks.canonical, ip)")
+            network = pseudonym("network_id", network)
+        changed["network_id"] = network
+    return changed
+
+
+def network_of(ip: str) -> tuple[str, str, str | None]:
+    """The text as it came, in one notation, and its network: /24 for IPv4, /48 for IPv6, None if it is no address."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ip, ip, None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    length = 24 if address.version == 4 else 48
+    return ip, str(address), str(ipaddress.ip_network(f"{address}/{length}", strict=False))

@@ -1,0 +1,224 @@
+"""A file's good rows and refused rows into the lake and the quarantine: written aside, renamed, then committed."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS
+from pipeline.files import publish
+from pipeline.ingest.refusals import Refusal
+from pipeline.ingest.values import quoted
+from pipeline.lake import LakeFile
+
+ROW_GROUP = 122_880  # what DuckDB reads best
+PRIVATE = 0o600
+
+QUARANTINE = pa.schema(
+    [
+        pa.field("file", pa.string()),
+        pa.field("line", pa.int64()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("raw", pa.string()),
+        pa.field("batch_id", pa.string()),
+    ]
+)
+
+_TEXT, _TIME, _NUMBER = pa.string(), pa.timestamp("us"), pa.decimal128(18, 4)
+EVENTS = pa.schema(
+    [
+        ("event_id", _TEXT),
+        ("user_id", _TEXT),
+        ("event_at", _TIME),
+        ("event_type", _TEXT),
+        ("role", _TEXT),
+        *((name, _TEXT) for name in ("session_id", "item_id", "category", "channel")),
+        ("amount", _NUMBER),
+        ("quantity", _NUMBER),
+        *((name, _TEXT) for name in ("device_id", "ip", "network_id", "payment_id", "address_id", "counterpart_id")),
+        ("arrived_at", _TIME),
+        ("batch_id", _TEXT),
+    ]
+)
+LABELS = pa.schema(
+    [
+        ("user_id", _TEXT),
+        ("event_id", _TEXT),
+        ("happened_at", _TIME),
+        ("known_at", _TIME),
+        ("is_bad", pa.bool_()),
+        ("typology", _TEXT),
+        ("source", _TEXT),
+        ("arrived_at", _TIME),
+        ("batch_id", _TEXT),
+    ]
+)
+assert set(EVENT_COLUMNS) < set(EVENTS.names)
+assert set(LABEL_COLUMNS) < set(LABELS.names)
+
+
+class Quarantine:
+    """Refused rows of one file, written as they come; only the owner may read them."""
+
+    def __init__(self, aside: Path, file: str, batch_id: str) -> None:
+        self.aside, self.file, self.batch_id = aside, file, batch_id
+        self.writer: Any = None
+        self.rows = 0
+
+    def add(self, refusals: Sequence[Refusal]) -> None:
+        if not refusals:
+            return
+        if self.writer is None:
+            self.sink = os.fdopen(os.open(self.aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb")
+            self.writer = pq.ParquetWriter(self.sink, QUARANTINE, compression="zstd")
+        lines, reasons, columns, raws = zip(*refusals, strict=True)
+        same = [[self.file] * len(lines), lines, reasons, columns, raws, [self.batch_id] * len(lines)]
+        arrays = [pa.array(values, field.type) for values, field in zip(same, QUARANTINE, strict=True)]
+        self.writer.write_table(pa.Table.from_arrays(arrays, schema=QUARANTINE))
+        self.rows += len(lines)
+
+    def publish(self, target: Path) -> None:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # a killed run's
+        if self.writer is not None:
+            self.writer.close()
+            self.sink.close()
+            publish(self.aside, target)
+
+
+def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
+    """Number repeated derived ids, then drop events seen before: same event_id on the same UTC day."""
+    # Equal rows of one file are different events; only ids that occur twice are worth a sort.
+    con.execute(
+        """
+        create or replace temp table numbered as
+        select _line, left(sha256(event_id || '#' || position), 32) as event_id
+        from (
+            select _line, event_id, row_number() over (partition by event_id order by _line) as position
+            from staged
+            where _is_derived and event_id in (
+                select event_id from staged where _is_derived group by event_id having count(*) > 1
+            )
+        )
+        where position > 1
+        """
+    )
+    con.execute("update staged set event_id = numbered.event_id from numbered where staged._line = numbered._line")
+    con.execute(
+        """
+        create or replace temp table seen as
+        select _line
+        from (
+            select _line, row_number() over (partition by event_id, cast(event_at as date) order by _line) as position
+            from staged
+            where event_id in (select event_id from staged group by event_id having count(*) > 1)
+        )
+        where position > 1
+        """
+    )
+    if lake:
+        con.execute(
+            f"""
+            insert into seen
+            select _line from staged
+            where (event_id, cast(event_at as date)) in (
+                select (event_id, cast(event_at as date)) from read_parquet({list(lake)!r})
+            )
+            """
+        )
+    return _drop_seen(con)
+
+
+def drop_label_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
+    """Drop labels that say nothing new: same user, event, times and answer."""
+    same = ["user_id", "event_id", "happened_at", "known_at", "is_bad"]
+    con.execute(
+        f"""
+        create or replace temp table seen as
+        select _line
+        from (select _line, row_number() over (partition by {", ".join(same)} order by _line) as position from staged)
+        where position > 1
+        """
+    )
+    if lake:
+        equal = " and ".join(f"staged.{name} is not distinct from known.{name}" for name in same)
+        con.execute(
+            f"""
+            insert into seen
+            select _line from staged
+            where exists (select 1 from read_parquet({list(lake)!r}) as known where {equal})
+            """
+        )
+    return _drop_seen(con)
+
+
+def _drop_seen(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute("delete from staged where _line in (select _line from seen)")
+    [(dropped,)] = con.execute("select count(distinct _line) from seen").fetchall()
+    return int(dropped)
+
+
+def write_events(con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str) -> list[tuple[Path, LakeFile]]:
+    """Write one file per day under `aside`, in a stated order; `arrived` is the SQL of arrived_at."""
+    days = con.execute(
+        f"select cast(event_at as date) as day, count(*), min({arrived}), max({arrived}) from staged group by 1 order by 1"
+    ).fetchall()
+    stream = _sorted(con, EVENTS, arrived, batch_id, "cast(event_at as date), user_id, event_at, event_id")
+    written = []
+    for day, rows, first, last in days:
+        path = aside / f"{day}.parquet"
+        stream.write(path, rows)
+        target = f"lake/events/event_day={day}/{batch_id}.parquet"
+        written.append((path, _lake_file(target, rows, first, last, event_day=day)))
+    return written
+
+
+def write_labels(con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str) -> list[tuple[Path, LakeFile]]:
+    """Write the batch's one file of labels, if it has any, in a stated order; `arrived` is the SQL of arrived_at."""
+    summary = f"select count(*), min({arrived}), max({arrived}), min(known_at) from staged"
+    [(rows, first, last, known)] = con.execute(summary).fetchall()
+    if not rows:
+        return []
+    path = aside / "labels.parquet"
+    _sorted(con, LABELS, arrived, batch_id, "user_id, happened_at, event_id, known_at, is_bad").write(path, rows)
+    target = f"lake/labels/{batch_id}.parquet"
+    return [(path, _lake_file(target, rows, first, last, first_known=known.replace(tzinfo=UTC)))]
+
+
+def _lake_file(path: str, rows: int, first: datetime, last: datetime, **more: Any) -> LakeFile:
+    utc = {"first_arrived": first.replace(tzinfo=UTC), "last_arrived": last.replace(tzinfo=UTC)}
+    return LakeFile(path=path, rows=rows, **utc, **more)
+
+
+def _sorted(con: duckdb.DuckDBPyConnection, schema: pa.Schema, arrived: str, batch_id: str, order: str) -> "Stream":
+    added = {"arrived_at": arrived, "batch_id": f"'{batch_id}'"}
+    columns = ", ".join(f"{added.get(name, quoted(name))} as {quoted(name)}" for name in schema.names)
+    return Stream(con.sql(f"select {columns} from staged order by {order}").to_arrow_reader(ROW_GROUP), schema)
+
+
+class Stream:
+    """Sorted rows in row groups of a fixed size, however DuckDB hands them over: equal rows make equal bytes."""
+
+    def __init__(self, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+        self.reader, self.schema = reader, schema
+        self.rest = schema.empty_table()
+
+    def write(self, path: Path, rows: int) -> None:
+        """Write the next `rows` rows to a new file."""
+        with pq.ParquetWriter(path, self.schema, compression="zstd") as writer:
+            for start in range(0, rows, ROW_GROUP):
+                writer.write_table(self._take(min(ROW_GROUP, rows - start)), row_group_size=ROW_GROUP)
+
+    def _take(self, rows: int) -> pa.Table:
+        tables = [self.rest]
+        while sum(map(len, tables)) < rows:
+            tables.append(pa.Table.from_batches([next(self.reader)]).cast(self.schema))
+        whole = pa.concat_tables(tables)
+        self.rest = whole.slice(rows)
+        return whole.slice(0, rows).combine_chunks()

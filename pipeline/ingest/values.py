@@ -1,0 +1,106 @@
+"""Cells of a delivered file into the four types of a domain pack, as SQL: a value, and the reason there is none."""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from pipeline.domain import SourceType
+from pipeline.ingest.refusals import MAX_VALUE
+
+BLANKS = "chr(32) || chr(9) || chr(10) || chr(13)"
+
+# What try_cast takes is wider: 1_000, infinity, dates in several notations.
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+NOT_FINITE = r"[+-]?(nan|inf|infinity)"
+DAY_AND_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?"
+OFFSET = r" ?(Z|z|[+-]\d\d(:?\d\d)?)"
+
+
+class Typed(NamedTuple):
+    """SQL of a source column: its typed value, whether there is one at all, and the reason where it is wrong.
+
+    `value` may use the raw column; `reason` may use the raw column and the value, by their names.
+    """
+
+    value: str
+    reason: str
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def typed(raw: str, kind: pa.DataType, wanted: SourceType, value: str, timezone: str) -> Typed:
+    """SQL for column `raw`, of Arrow type `kind`, read as `wanted`; the typed column will be called `value`.
+
+    Text is trimmed, and empty text is no value. Times without an offset are local in `timezone`: one that occurs
+    twice, when clocks go back, is the later one; one that is skipped moves on by the hour that is missing.
+    """
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    cell = f"nullif(trim({raw}, {BLANKS}), '')" if is_text else raw
+    wrong = f"{value} is null and {cell} is not null"
+    if wanted == "string":
+        text = cell if is_text else _as_text(raw, kind)
+        # a list or an object is no text; NaN is how some writers spell null
+        if text is None:
+            return Typed("cast(null as varchar)", f"case when {raw} is not null then 'not_text' end")
+        checks = f"when strlen({value}) > {MAX_VALUE} then 'too_long' when contains({value}, chr(0)) then 'nul'"
+        return Typed(text, f"case {checks} end")
+    if wanted == "number":
+        if is_text:
+            number = f"case when regexp_full_match({cell}, '{NUMBER}') then try_cast({cell} as double) end"
+            odd = f"when {wrong} and regexp_full_match({cell}, '{NOT_FINITE}', 'i') then 'not_finite'"
+        elif _is_number(kind):
+            number, odd = f"try_cast({raw} as double)", ""
+        else:
+            number, odd = "cast(null as double)", ""
+        return Typed(
+            number, f"case {odd} when not isfinite({value}) then 'not_finite' when {wrong} then 'not_a_number' end"
+        )
+    if wanted == "timestamp":
+        return Typed(_as_time(raw, cell, kind, is_text, timezone), f"case when {wrong} then 'not_a_time' end")
+    if is_text:
+        truth = f"case when lower({cell}) in ('true', 't', 'yes', 'y', '1') then true "
+        truth += f"when lower({cell}) in ('false', 'f', 'no', 'n', '0') then false end"
+    elif pa.types.is_boolean(kind):
+        truth = raw
+    elif _is_number(kind):
+        truth = f"case {raw} when 1 then true when 0 then false end"
+    else:
+        truth = "cast(null as boolean)"
+    return Typed(truth, f"case when {wrong} then 'not_a_boolean' end")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _as_text(raw: str, kind: pa.DataType) -> str | None:
+    if pa.types.is_floating(kind):  # an id that a tool turned into 17850.0 is 17850
+        whole = f"{raw} = trunc({raw}) and abs({raw}) < 1e15"
+        number = f"case when {whole} then cast(cast({raw} as bigint) as varchar) else cast({raw} as varchar) end"
+        return f"case when not isnan({raw}) then {number} end"
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return None
+    return f"cast({raw} as varchar)"
+
+
+def _as_time(raw: str, cell: str, kind: pa.DataType, is_text: bool, timezone: str) -> str:
+    def as_utc(local: str) -> str:
+        return local if timezone == "UTC" else f"({local} at time zone {literal(timezone)} at time zone 'UTC')"
+
+    if is_text:
+        return (
+            f"case when regexp_full_match({cell}, '{DAY_AND_TIME}') then {as_utc(f'try_cast({cell} as timestamp)')} "
+            f"when regexp_full_match({cell}, '{DAY_AND_TIME}{OFFSET}') "
+            f"then try_cast({cell} as timestamptz) at time zone 'UTC' end"
+        )
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return f"try_cast({raw} as timestamptz) at time zone 'UTC'"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return as_utc(f"try_cast({raw} as timestamp)")
+    return "cast(null as timestamp)"
