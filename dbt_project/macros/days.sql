@@ -29,8 +29,8 @@
 
 {#- How far `x` lies from its usual value, in robust standard deviations of the log; null where unknown.
     A quarter is added to the spread: someone who always does the same is not infinitely surprised by one more. -#}
-{% macro own_deviation(x, median_log, mad_log) -%}
-    (ln(1 + {{ x }}) - {{ median_log }}) / (1.4826 * {{ mad_log }} + 0.25)
+{% macro own_deviation(x, median_log, spread_log) -%}
+    (ln(1 + {{ x }}) - {{ median_log }}) / ({{ spread_log }} / 1.349 + 0.25)
 {%- endmacro %}
 
 {#- What an event type means; pipeline/domain.py has the same list. -#}
@@ -55,4 +55,9 @@
         when {{ column }} is not null
             then percent_rank() over (partition by activity.event_day order by {{ column }} nulls first)
     end
+{%- endmacro %}
+
+{#- What is compared with the user's own past. -#}
+{% macro usual_measures() -%}
+    {{ return(['event_count', 'spend_amount', 'max_purchase_amount', 'refund_amount']) }}
 {%- endmacro %}

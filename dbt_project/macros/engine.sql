@@ -35,6 +35,16 @@
     mad({{ expression }})
 {%- endmacro %}
 
+{#- Lower quartile, median and upper quartile as one list, interpolated. -#}
+{% macro quartiles(expression) -%}
+    quantile_cont({{ expression }}, [0.25, 0.5, 0.75])
+{%- endmacro %}
+
+{#- The `n`-th (1 to 3) of such a list. -#}
+{% macro quartile(list, n) -%}
+    {{ list }}[{{ n }}]
+{%- endmacro %}
+
 {#- Absorb only files this warehouse has not absorbed yet; the log is written in the model's own transaction. -#}
 {% macro unabsorbed_files() -%}
     {%- set files = var('all_event_files') -%}

@@ -1,5 +1,5 @@
 -- One row per user and day of this run that has any active day in the 28 days before it: what is usual for
--- this user. Medians and absolute deviations of logs: one odd day in the past does not move them.
+-- this user. Quartiles of logs: one odd day in the past does not move them.
 
 with compared as (
     select
@@ -18,35 +18,52 @@ with compared as (
         on
             today.user_id = past.user_id
             and {{ within_days_before('past.event_day', 'today.event_day', var('window_days')) }}
+),
+
+-- three quartiles in one pass: the middle is the usual value, the outer two say how much it varies
+summarised as (
+    select
+        user_id,
+        event_day,
+        count(*) as active_day_28d_count,
+        count(*) filter (where is_last_week) as active_day_7d_count,
+        sum(event_count) as event_28d_count,
+        coalesce(sum(event_count) filter (where is_last_week), 0) as event_7d_count,
+        max(past_day) as last_active_day,
+        {% for measure in usual_measures() -%}
+        {{ quartiles('ln(1 + ' ~ measure ~ ')') }} as {{ measure }}_quartiles,
+        {% endfor -%}
+        -- single purchases
+        sum(purchase_count) as purchase_28d_count,
+        max(max_purchase_amount) as highest_purchase_amount,
+        sum(spend_amount) / nullif(sum(purchase_count), 0) as mean_purchase_amount,
+        sum(spend_amount) filter (where is_last_week)
+        / nullif(sum(purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
+        sqrt(greatest(
+            0,
+            sum(squared_amount_sum) / nullif(sum(purchase_count), 0)
+            - power(sum(spend_amount) / nullif(sum(purchase_count), 0), 2)
+        )) as purchase_amount_spread
+    from compared
+    group by user_id, event_day
 )
 
 select
     user_id,
     event_day,
-    count(*) as active_day_28d_count,
-    count(*) filter (where is_last_week) as active_day_7d_count,
-    sum(event_count) as event_28d_count,
-    coalesce(sum(event_count) filter (where is_last_week), 0) as event_7d_count,
-    max(past_day) as last_active_day,
-    -- medians as they are, for people
-    median(event_count) as usual_event_count,
-    median(spend_amount) as usual_spend_amount,
-    median(max_purchase_amount) as usual_max_purchase_amount,
-    -- and as logs, for comparing
-    {% for measure in ['event_count', 'spend_amount', 'max_purchase_amount', 'refund_amount'] -%}
-    median(ln(1 + {{ measure }})) as {{ measure }}_median_log,
-    {{ median_absolute_deviation('ln(1 + ' ~ measure ~ ')') }} as {{ measure }}_mad_log,
+    active_day_28d_count,
+    active_day_7d_count,
+    event_28d_count,
+    event_7d_count,
+    last_active_day,
+    {% for measure in usual_measures() -%}
+    {{ quartile('' ~ measure ~ '_quartiles', 2) }} as {{ measure }}_median_log,
+    {{ quartile(measure ~ '_quartiles', 3) }} - {{ quartile(measure ~ '_quartiles', 1) }} as {{ measure }}_spread_log,
+    exp({{ quartile(measure ~ '_quartiles', 2) }}) - 1 as usual_{{ measure }},
     {% endfor -%}
-    -- single purchases
-    sum(purchase_count) as purchase_28d_count,
-    max(max_purchase_amount) as highest_purchase_amount,
-    sum(spend_amount) / nullif(sum(purchase_count), 0) as mean_purchase_amount,
-    sum(spend_amount) filter (where is_last_week)
-    / nullif(sum(purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
-    sqrt(greatest(
-        0,
-        sum(squared_amount_sum) / nullif(sum(purchase_count), 0)
-        - power(sum(spend_amount) / nullif(sum(purchase_count), 0), 2)
-    )) as purchase_amount_spread
-from compared
-group by user_id, event_day
+    purchase_28d_count,
+    highest_purchase_amount,
+    mean_purchase_amount,
+    mean_purchase_7d_amount,
+    purchase_amount_spread
+from summarised

@@ -66,19 +66,19 @@ select
     cast(usual.mean_purchase_7d_amount as double) as mean_purchase_7d_amount,
     cast(case
         when usual.active_day_28d_count >= 3
-            then {{ own_deviation('activity.event_count', 'usual.event_count_median_log', 'usual.event_count_mad_log') }}
+            then {{ own_deviation('activity.event_count', 'usual.event_count_median_log', 'usual.event_count_spread_log') }}
     end as double) as event_count_own_deviation,
     cast(case
         when usual.active_day_28d_count >= 3
-            then {{ own_deviation('activity.spend_amount', 'usual.spend_amount_median_log', 'usual.spend_amount_mad_log') }}
+            then {{ own_deviation('activity.spend_amount', 'usual.spend_amount_median_log', 'usual.spend_amount_spread_log') }}
     end as double) as spend_amount_own_deviation,
     cast(case
         when usual.active_day_28d_count >= 3
-            then {{ own_deviation('activity.max_purchase_amount', 'usual.max_purchase_amount_median_log', 'usual.max_purchase_amount_mad_log') }}
+            then {{ own_deviation('activity.max_purchase_amount', 'usual.max_purchase_amount_median_log', 'usual.max_purchase_amount_spread_log') }}
     end as double) as max_purchase_amount_own_deviation,
     cast(case
         when {{ knows_role('refund') }} and usual.active_day_28d_count >= 3
-            then {{ own_deviation('activity.refund_amount', 'usual.refund_amount_median_log', 'usual.refund_amount_mad_log') }}
+            then {{ own_deviation('activity.refund_amount', 'usual.refund_amount_median_log', 'usual.refund_amount_spread_log') }}
     end as double) as refund_amount_own_deviation,
     cast(activity.max_purchase_amount / nullif(usual.mean_purchase_amount, 0) as double) as max_purchase_own_ratio,
     cast(case
