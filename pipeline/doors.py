@@ -1,0 +1,205 @@
+"""A door: Great Expectations judges small tables of one day, we decide what that means for the day.
+
+reports/day=D/<door>.json    what was expected, what was seen; replaced when the day is judged again
+"""
+
+import logging
+import math
+import os
+from collections.abc import Collection, Sequence
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import DoorRefusedError
+from pipeline.files import write_atomically
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+    import pandas as pd
+
+Door = Literal["events", "user_days", "risk_list"]
+Outcome = Literal["passed", "warning", "critical", "accepted"]
+MAX_SHOWN = 5
+
+
+class Finding(BaseModel):
+    """One expectation and what came of it. `name` is table.column; several rules may share it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    rule: str
+    outcome: Outcome
+    seen: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.seen}, expected {self.rule}. {self.why}"
+
+
+class Report(BaseModel):
+    """All that one door found about one day. Holds no clock time: the same day judged again reads the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    door: Door
+    day: date
+    domain: str
+    is_refused: bool
+    findings: list[Finding]
+    seen: dict[str, Any] = {}
+    compared_with: list[date] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        said = [f for f in self.findings if f.outcome in ("warning", "accepted")]
+        return [f"{self.door}: {'accepted by hand: ' if f.outcome == 'accepted' else ''}{f}" for f in said]
+
+    @property
+    def critical(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.outcome == "critical"]
+
+
+def report_path(home: Path, day: date, door: Door) -> Path:
+    return home / "reports" / f"day={day}" / f"{door}.json"
+
+
+def read_report(home: Path, day: date, door: Door) -> Report | None:
+    path = report_path(home, day, door)
+    return Report.model_validate_json(path.read_text()) if path.is_file() else None
+
+
+def write_report(home: Path, report: Report) -> Report:
+    write_atomically(report_path(home, report.day, report.door), report.model_dump_json(indent=2) + "\n")
+    return report
+
+
+def refuse_if_critical(report: Report) -> None:
+    """Raises DoorRefusedError naming each critical finding: what was seen, what was expected, what to do."""
+    if not report.is_refused:
+        return
+    subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.door]
+    names = sorted({finding.name for finding in report.critical})
+    raise DoorRefusedError(
+        f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day is refused",
+        *(str(finding) for finding in report.critical),
+        fix=f"see reports/day={report.day}/{report.door}.json; mend the day's files and ingest them, then run the day "
+        f"again. If the day really was like this, run it with --accept {','.join(names)}",
+    )
+
+
+def judge(
+    door: Door,
+    day: date,
+    domain: str,
+    tables: Sequence[tuple[str, "pd.DataFrame", "gx.ExpectationSuite"]],
+    *,
+    accept: Collection[str] = (),
+    seen: dict[str, Any] | None = None,
+    compared_with: Sequence[date] = (),
+) -> Report:
+    """Judge named tables by their suites. The first column of a table names its rows in what is reported.
+
+    Critical findings named in `accept` were looked at by a person: they are reported, but do not stop the day.
+    """
+    findings = [finding for name, table, suite in tables for finding in _validate(name, table, suite, accept)]
+    return Report(
+        door=door,
+        day=day,
+        domain=domain,
+        is_refused=any(finding.outcome == "critical" for finding in findings),
+        findings=_without_echoes(findings),
+        seen=seen or {},
+        compared_with=list(compared_with),
+    )
+
+
+def _validate(name: str, table: "pd.DataFrame", suite: "gx.ExpectationSuite", accept: Collection[str]) -> list[Finding]:
+    batch = _batches().get_batch({"dataframe": table})
+    label = str(table.columns[0])
+    form = {"result_format": "SUMMARY", "unexpected_index_column_names": [label]}
+    result = batch.validate(suite, result_format=form)
+    findings = []
+    for item in result.results:
+        config = item.expectation_config
+        about = f"{name}.{config.kwargs.get('column', 'rows')}"
+        if item.success:
+            outcome: Outcome = "passed"
+        elif str(config.severity.value) != "critical":
+            outcome = "warning"
+        else:
+            outcome = "accepted" if about in accept else "critical"
+        if any(_raised(item.exception_info)):
+            raise AssertionError(f"expectation on {about} could not be judged: {_raised(item.exception_info)[0]}")
+        seen = _seen(item.result, table, config.kwargs, label)
+        notes = config.notes if isinstance(config.notes, str) else " ".join(config.notes or ())
+        findings.append(Finding(name=about, rule=_rule(config), outcome=outcome, seen=seen, why=notes))
+    return sorted(findings, key=lambda finding: (finding.name, finding.rule, finding.why))
+
+
+def _without_echoes(findings: list[Finding]) -> list[Finding]:
+    """A value that is critical need not warn as well."""
+    loud = {finding.name for finding in findings if finding.outcome in ("critical", "accepted")}
+    return [finding for finding in findings if not (finding.outcome == "warning" and finding.name in loud)]
+
+
+def _raised(info: dict[str, Any]) -> list[str]:
+    """Great Expectations keeps one exception per failed metric, or one flat record."""
+    records = [info] if "raised_exception" in info else list(info.values())
+    return [str(record.get("exception_message")) for record in records if record.get("raised_exception")]
+
+
+def _rule(config: Any) -> str:
+    low, high = config.kwargs.get("min_value"), config.kwargs.get("max_value")
+    if low is not None and high is not None:
+        return f"{number(low)} to {number(high)}"
+    if low is not None or high is not None:
+        return f"at least {number(low)}" if low is not None else f"at most {number(high)}"
+    words = str(config.type).removeprefix("expect_").removeprefix("column_values_").replace("_", " ")
+    return words.removeprefix("column ")
+
+
+def _seen(result: dict[str, Any], table: "pd.DataFrame", kwargs: dict[str, Any], label: str) -> str:
+    """What stood there, in a few words: values of named rows for small tables, counts for the rest."""
+    column = kwargs.get("column")
+    if "observed_value" in result:
+        return number(result["observed_value"])
+    if column is not None and label == "table":
+        return number(table[column].iloc[0])
+    unexpected = int(result.get("unexpected_count") or 0)
+    if unexpected == 0:
+        return "as expected"
+    rows = result.get("partial_unexpected_index_list") or []
+    if column is None or label in ("user_id", column):  # never spell out whose rows they are
+        return f"{unexpected} of {result.get('element_count', len(table))} rows"
+    shown = sorted(f"{row[label]} {number(row[column])}" for row in rows if column in row)
+    return ", ".join(shown[:MAX_SHOWN]) + (f" and {unexpected - MAX_SHOWN} more" if unexpected > MAX_SHOWN else "")
+
+
+def number(value: Any) -> str:
+    """A number as a person writes it; anything else as it is."""
+    try:
+        plain = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if math.isnan(plain):
+        return "not known"
+    return f"{plain:,.0f}" if abs(plain) >= 100 or plain == int(plain) else f"{plain:.3g}"
+
+
+@lru_cache(maxsize=1)
+def _batches() -> Any:
+    """Great Expectations without files, telemetry, progress bars or chatter. Slow to import, so kept."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("day").add_dataframe_asset("table")
+    return asset.add_batch_definition_whole_dataframe("whole")
