@@ -1,0 +1,55 @@
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PORT ?= 8080
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench requirements clean
+
+help:  ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+demo: $(INSTALLED)  ## retrain and make a day's list in Airflow, over real data from $RISK_DATASETS
+	@$(BIN)/python scripts/demo.py
+
+up: export RISK_DOMAIN ?= retail
+up: $(INSTALLED)  ## Airflow's UI on 127.0.0.1:8080 (PORT=…), until Ctrl-C
+	@$(BIN)/python scripts/up.py --port $(PORT)
+
+test: $(INSTALLED)  ## all tests (TESTS=tests/ingest for some)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(INSTALLED)  ## ruff, mypy, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
+
+bench: $(INSTALLED)  ## every benchmark in benchmarks/, one after the other
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+
+# CUDA's packages are left out: pip takes a CPU build of torch where one is offered, and adds CUDA itself elsewhere.
+requirements: $(INSTALLED)  ## compile requirements.in into requirements.txt
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements.in \
+		| sed -E '/^(nvidia|cuda|triton)/d' > requirements.txt.new
+	mv requirements.txt.new requirements.txt
+
+clean:  ## remove the virtual environment and Airflow's home, never your data
+	rm -rf $(VENV) .airflow
+
+$(INSTALLED): requirements.txt requirements.in pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+		|| { echo "error: Dawnlist needs Python 3.11, and '$(PYTHON)' is not it" >&2; \
+		     echo "  to fix: apt-get install python3.11 python3.11-venv, or make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "error: this Python cannot make virtual environments" >&2; \
+		     echo "  to fix: apt-get install python3.11-venv" >&2; exit 2; }
+	@echo "installing into $(VENV): about 2 minutes and 2.5 GB"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

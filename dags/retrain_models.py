@@ -1,0 +1,79 @@
+"""Retrain models: what is known by the end of a day in, a bundle out.
+
+Reads   `$RISK_HOME/lake`: events, and labels known by the end of `until`
+Writes  `$RISK_HOME/models`: a bundle, and a line in registry.jsonl that says whether it was promoted and why
+Rerun   always safe: the same inputs give the same bundle, and a promotion is recorded once
+
+The candidate is promoted only if it is the first or does better on later days whose labels have matured. To go
+back to the one before: `dawnlist models rollback`.
+"""
+
+from datetime import date, timedelta
+
+import pendulum
+from airflow.sdk import dag, task
+from house import MODEL_BUNDLE, STEP, VERDICTS, as_of_param, chosen_day, day_param, domain_param, overrides
+
+
+@dag(
+    schedule="0 5 * * 0",  # Sundays, once the day's list is out
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=STEP,
+    params={
+        "until": day_param("The last day to learn from. Default: the day before the run."),
+        "domain": domain_param(),
+        "as_of": as_of_param(),
+    },
+    tags=["dawnlist"],
+    doc_md=__doc__,
+)
+def retrain_models():
+    @task(pool="default_pool")
+    def choose_days(params, dag_run):
+        """Which days to learn from: the last `RISK_TRAIN_DAYS` up to `until`."""
+        from pipeline.settings import Settings
+
+        until = chosen_day(params["until"], None, dag_run.run_after)
+        first = until - timedelta(days=Settings.load(domain=params["domain"]).train_days - 1)
+        return {"first": first.isoformat(), "until": until.isoformat(), "overrides": overrides(params)}
+
+    @task
+    def ingest_events(run):
+        """New files from `landing/` into the lake, so that nothing known is left out."""
+        from pipeline import daily
+
+        return daily.ingest(date.fromisoformat(run["until"]), run["overrides"])
+
+    @task
+    def build_features(run):
+        """The user-days of all these days in one go, by dbt."""
+        from pipeline import daily
+
+        first, until = date.fromisoformat(run["first"]), date.fromisoformat(run["until"])
+        return daily.backfill_features(first, until, run["overrides"])
+
+    @task(inlets=[VERDICTS])
+    def train_candidate(run):
+        """Fit the autoencoder, the stacker and its calibration, with nothing known after `until`."""
+        from pipeline import daily
+
+        return daily.train(date.fromisoformat(run["until"]), run["overrides"])
+
+    @task(outlets=[MODEL_BUNDLE])
+    def promote_if_better(run, candidate, outlet_events):
+        """Compare with the bundle in use on later matured days, and write the decision into the ledger."""
+        from pipeline import daily
+
+        receipt = daily.promote(candidate["details"]["bundle"], run["overrides"])
+        outlet_events[MODEL_BUNDLE].extra = receipt["details"]
+        return receipt
+
+    run = choose_days()
+    candidate = train_candidate(run)
+    ingest_events(run) >> build_features(run) >> candidate
+    promote_if_better(run, candidate)
+
+
+retrain_models()

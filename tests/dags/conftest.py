@@ -1,0 +1,74 @@
+"""Airflow in a throw-away home. The environment is set before anything imports Airflow."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+HOME = Path(tempfile.mkdtemp(prefix="dawnlist-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "dags")]
+
+import laptop  # noqa: E402
+
+os.environ.update(
+    {name: value for name, value in laptop.environment(port=9, home=HOME).items() if name.startswith("AIRFLOW")}
+)
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    """Airflow's database, made once; tests in this folder that run a DAG share it."""
+    laptop.prepare(os.environ)
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_db):
+    """Our DAGs by id, as Airflow's own loader reads them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(PROJECT / "dags"))
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+class Steps:
+    """Stands in for `pipeline.daily`: remembers each call, answers with a receipt, or fails as often as told."""
+
+    def __init__(self):
+        self.calls = []
+        self.failures = {}
+
+    def __getattr__(self, name):
+        def step(*arguments):
+            self.calls.append((name, *arguments))
+            if self.failures.get(name):
+                raise self.failures[name].pop(0)
+            return {"step": name, "details": {"bundle": "2011-11-30-0123456789ab"}}
+
+        return step
+
+    @property
+    def names(self):
+        return [call[0] for call in self.calls]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    import pipeline
+
+    stand_in = Steps()
+    monkeypatch.setitem(sys.modules, "pipeline.daily", stand_in)
+    monkeypatch.setattr(pipeline, "daily", stand_in, raising=False)
+    return stand_in
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RISK_HOME", str(tmp_path))
+    return tmp_path

@@ -1,0 +1,85 @@
+"""DAG runs in this process, with stand-ins for the steps."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from pipeline.errors import BusyError, DoorRefusedError
+
+pytestmark = pytest.mark.airflow
+
+DAY = date(2011, 12, 9)
+FORM = {"day": "2011-12-09", "domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:00:00+00:00"}
+OVERRIDES = {"domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:00:00+00:00"}
+
+
+def states(run):
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
+    run = dags["daily_risk_list"].test(run_conf=FORM)
+    assert run.state == "success"
+    assert steps.calls == [
+        ("ingest", DAY, OVERRIDES),
+        ("validate", DAY, "events", OVERRIDES),
+        ("features", DAY, OVERRIDES),
+        ("validate", DAY, "user_days", OVERRIDES),
+        ("score", DAY, OVERRIDES),
+        ("publish", DAY, OVERRIDES),
+    ]
+
+
+def test_all_steps_of_a_run_agree_on_as_of(dags, steps, home):
+    dags["daily_risk_list"].test(run_conf={"day": "2011-12-09", "domain": "retail"})
+    assert len({call[-1]["as_of"] for call in steps.calls}) == 1
+
+
+def test_a_receipt_is_what_the_task_returns(dags, steps, home):
+    run = dags["daily_risk_list"].test(run_conf=FORM)
+    published = next(ti for ti in run.get_task_instances() if ti.task_id == "publish_list")
+    assert published.xcom_pull(task_ids="publish_list")["step"] == "publish"
+
+
+def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
+    steps.failures["validate"] = [DoorRefusedError("half the usual users")]
+    run = dags["daily_risk_list"].test(run_conf=FORM)
+    assert run.state == "failed"
+    assert steps.names == ["ingest", "validate"]
+    assert states(run)["check_events"] == "failed"
+    assert states(run)["publish_list"] == "upstream_failed"
+
+
+def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):
+    steps.failures["ingest"] = [BusyError("another dawnlist is working")]
+    monkeypatch.setattr(dags["daily_risk_list"].get_task("ingest_events"), "retry_delay", timedelta())
+    run = dags["daily_risk_list"].test(run_conf=FORM)
+    assert (run.state, steps.names[:3]) == ("success", ["ingest", "ingest", "validate"])
+
+
+def test_retraining_builds_the_days_it_learns_from_and_asks_for_promotion(dags, steps, home, monkeypatch):
+    monkeypatch.setenv("RISK_TRAIN_DAYS", "30")
+    run = dags["retrain_models"].test(run_conf={**FORM, "until": "2011-11-30", "day": None, "list_size": None})
+    assert run.state == "success"
+    until, settings = date(2011, 11, 30), {**OVERRIDES, "list_size": None}
+    assert steps.calls == [
+        ("ingest", until, settings),
+        ("backfill_features", date(2011, 11, 1), until, settings),
+        ("train", until, settings),
+        ("promote", "2011-11-30-0123456789ab", settings),
+    ]
+
+
+def test_each_verdict_file_is_a_receipt_of_its_own(dags, steps, home):
+    inbox = home / "verdicts" / "inbox"
+    inbox.mkdir(parents=True)
+    for name in ("a.csv", "b.csv"):
+        (inbox / name).write_text("day,user_id,verdict\n")
+    run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
+    assert run.state == "success"
+    assert sorted(call[1] for call in steps.calls) == [str(inbox / "a.csv"), str(inbox / "b.csv")]
+
+
+def test_an_empty_inbox_is_a_quiet_success(dags, steps, home):
+    run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
+    assert (run.state, steps.calls) == ("success", [])
