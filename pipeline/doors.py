@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Door = Literal["events", "user_days", "risk_list"]
 Outcome = Literal["passed", "warning", "critical", "accepted"]
+DOORS: tuple[Door, ...] = ("events", "user_days", "risk_list")
 MAX_SHOWN = 5
 
 

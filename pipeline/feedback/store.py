@@ -1,0 +1,154 @@
+"""Accepted verdicts, the labels they become, and refused rows. All but the labels are for the owner's eyes only.
+
+verdicts/<batch_id>.parquet                 every accepted verdict, notes and names included
+lake/labels/<batch_id>.parquet              confirmed and dismissed ones, as labels
+quarantine/verdicts-<batch_id>.parquet      refused rows as they came
+lake/batches/labels-<batch_id>.json         the manifest: written last, so it is the commit
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.feedback.verdicts import REASONS, Verdict
+from pipeline.files import publish
+from pipeline.lake import Batch, LakeFile, end_of
+
+PRIVATE = 0o600
+_TEXT, _TIME = pa.string(), pa.timestamp("us")
+VERDICTS = pa.schema(
+    [
+        ("day", pa.date32()),
+        *((name, _TEXT) for name in ("user_id", "verdict", "typology", "note", "analyst")),
+        ("decided_at", _TIME),
+        ("arrived_at", _TIME),
+        ("batch_id", _TEXT),
+    ]
+)
+LABELS = pa.schema(
+    [
+        ("user_id", _TEXT),
+        ("event_id", _TEXT),
+        ("happened_at", _TIME),
+        ("known_at", _TIME),
+        ("is_bad", pa.bool_()),
+        ("typology", _TEXT),
+        ("source", _TEXT),
+        ("arrived_at", _TIME),
+        ("batch_id", _TEXT),
+    ]
+)
+QUARANTINE = pa.schema(
+    [("file", _TEXT), ("line", pa.int64()), ("reason", _TEXT), ("detail", _TEXT), ("raw", _TEXT), ("batch_id", _TEXT)]
+)
+
+
+class RefusedRow(NamedTuple):
+    line: int
+    reason: str
+    column: str | None
+    raw: str
+
+
+def naive(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def known_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
+    """Verdicts accepted from earlier files; files without a committed batch are leftovers."""
+    found: set[Verdict] = set()
+    names = VERDICTS.names[:-2]
+    for batch in batches:
+        path = verdict_path(home, batch.batch_id)
+        if path.is_file():
+            for row in pq.read_table(path, columns=names, partitioning=None).to_pylist():
+                found.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
+    return found
+
+
+def verdict_path(home: Path, batch_id: str) -> Path:
+    return home / "verdicts" / f"{batch_id}.parquet"
+
+
+def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> list[dict[str, object]]:
+    """Confirmed and dismissed verdicts as labels of the whole user-day; an unsure one says nothing.
+
+    A label happened at the day's last moment and is known from `decided_at`. Of two about the same user-day,
+    the one decided later holds; of two decided in the same moment, the bad one.
+    """
+    return [
+        {
+            "user_id": verdict.user_id,
+            "event_id": None,
+            "happened_at": naive(end_of(verdict.day) - timedelta(microseconds=1)),
+            "known_at": naive(verdict.decided_at),
+            "is_bad": verdict.verdict == "confirmed",
+            "typology": verdict.typology,
+            "source": "verdict",
+            "arrived_at": naive(now),
+            "batch_id": batch_id,
+        }
+        for verdict in verdicts
+        if verdict.verdict != "unsure"
+    ]
+
+
+def write_verdicts(aside: Path, home: Path, verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> None:
+    rows = [
+        {**vars(v), "decided_at": naive(v.decided_at), "arrived_at": naive(now), "batch_id": batch_id} for v in verdicts
+    ]
+    _write(rows, VERDICTS, aside / "verdicts.parquet", verdict_path(home, batch_id))
+
+
+def write_quarantine(aside: Path, home: Path, refused: Sequence[RefusedRow], file: str, batch_id: str) -> None:
+    rows = [
+        {
+            "file": file,
+            "line": row.line,
+            "reason": row.reason,
+            "detail": f"{row.column or 'row'}: {REASONS[row.reason]}",
+            "raw": row.raw,
+            "batch_id": batch_id,
+        }
+        for row in refused
+    ]
+    _write(rows, QUARANTINE, aside / "quarantine.parquet", home / "quarantine" / f"verdicts-{batch_id}.parquet")
+
+
+def write_labels(
+    aside: Path, home: Path, rows: list[dict[str, object]], batch_id: str, now: datetime
+) -> list[LakeFile]:
+    if not rows:
+        return []
+    path = Path("lake") / "labels" / f"{batch_id}.parquet"
+    table = _write(rows, LABELS, aside / "labels.parquet", home / path, mode=None)
+    known: datetime = min(table["known_at"].to_pylist())
+    return [
+        LakeFile(
+            path=str(path),
+            rows=len(rows),
+            first_arrived=now,
+            last_arrived=now,
+            first_known=known.replace(tzinfo=UTC),
+        )
+    ]
+
+
+def _write(
+    rows: Sequence[dict[str, object]], schema: pa.Schema, aside: Path, target: Path, mode: int | None = PRIVATE
+) -> pa.Table:
+    """Rows into a Parquet file in place; no rows, no file, and none left over from a killed run."""
+    table = pa.Table.from_pylist(rows, schema=schema)
+    if not rows:
+        target.unlink(missing_ok=True)
+        return table
+    if mode is not None:
+        aside.touch(mode=mode)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pq.write_table(table, aside, compression="zstd")
+    publish(aside, target)
+    return table

@@ -1,0 +1,109 @@
+"""What an analyst decided, and when such a row cannot count."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+from pipeline.cells import safe_cell
+from pipeline.lake import end_of
+
+Decision = Literal["confirmed", "dismissed", "unsure"]
+AHEAD = timedelta(minutes=5)  # clocks differ
+
+REASONS = {
+    "bad_utf8": "the row is not UTF-8",
+    "nul": "the row contains a NUL byte",
+    "broken_quotes": "the row has a quoted field that never ends, or ends in the middle",
+    "too_few_fields": "the row has fewer fields than the header",
+    "too_many_fields": "the row has more fields than the header",
+    "too_long": "wanted at most 4096 bytes",
+    "missing": "wanted a value",
+    "not_a_day": "wanted a day such as 2026-11-21",
+    "not_a_time": "wanted a time such as 2026-11-22T10:00:00+01:00",
+    "unknown_verdict": f"wanted one of {', '.join(get_args(Decision))}",
+    "no_such_list": "no list was published for that day",
+    "not_on_the_list": "this account is on no list of that day",
+    "before_the_day_ended": "nobody can have decided about a day before it was over",
+    "future_time": "has not happened yet",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One decision about one account's day. `decided_at` is aware, in UTC."""
+
+    day: date
+    user_id: str
+    verdict: Decision
+    typology: str | None
+    note: str | None
+    analyst: str | None
+    decided_at: datetime
+
+
+class Refused(Exception):
+    """`reason` is a key of REASONS, `column` the cell at fault."""
+
+    def __init__(self, reason: str, column: str) -> None:
+        self.reason, self.column = reason, column
+        super().__init__(reason)
+
+
+def judge(
+    cells: Mapping[str, str], listed: Callable[[date], frozenset[str] | None], now: datetime, timezone: str
+) -> Verdict:
+    """The verdict in a row's cells. `listed` gives a day's accounts, None without a list. Raises Refused.
+
+    A time without an offset is local in `timezone`.
+    """
+    for column in ("day", "user_id", "verdict", "decided_at"):
+        if not cells[column]:
+            raise Refused("missing", column)
+    day = _day(cells["day"])
+    decision = cells["verdict"].lower()
+    if decision not in get_args(Decision):
+        raise Refused("unknown_verdict", "verdict")
+    decided_at = _time(cells["decided_at"], timezone)
+    if decided_at < end_of(day):
+        raise Refused("before_the_day_ended", "decided_at")
+    if decided_at > now + AHEAD:
+        raise Refused("future_time", "decided_at")
+    accounts = listed(day)
+    if accounts is None:
+        raise Refused("no_such_list", "day")
+    return Verdict(
+        day=day,
+        user_id=_account(cells["user_id"], accounts),
+        verdict=cast(Decision, decision),
+        typology=cells.get("typology") or None,
+        note=cells.get("note") or None,
+        analyst=cells.get("analyst") or None,
+        decided_at=decided_at,
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise Refused("not_a_day", "day") from None
+
+
+def _time(text: str, timezone: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused("not_a_time", "decided_at") from None
+
+
+def _account(text: str, accounts: frozenset[str]) -> str:
+    """The listed account that `text` names: by its id, or as the list's CSV wrote it to be safe in a spreadsheet."""
+    if text in accounts:
+        return text
+    for account in accounts:
+        if text in (safe_cell(account), safe_cell(account).strip(), account.strip()):
+            return account
+    raise Refused("not_on_the_list", "user_id")

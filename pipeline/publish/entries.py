@@ -1,0 +1,91 @@
+"""The rows of a list: scores in ranked order, cut, with their reasons."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipeline.domain import Domain
+from pipeline.publish.ranking import Cut, above_quiet_level, cut_by_quiet_level, cut_by_wrong_share, rank, ranked_by
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Contribution = tuple[str, float, float]  # feature, its value, what it added
+Sentences = Callable[[Mapping[str, float | None], list[Contribution], list[dict[str, Any]], str], list[str]]
+
+REASONS = 3
+SCORE_COLUMNS = ("user_id", "risk", "surprise", "surprise_percentile", "top_events")
+DIGITS = 6  # of scores as published: the same in CSV, Parquet and PostgreSQL
+
+
+def choose(scores: "pa.Table", domain: Domain, list_size: int) -> tuple["pa.Table", Cut]:
+    """The accounts to review, ranked, and where the cut fell."""
+    ranked = rank(scores)
+    risks = ranked["risk"].to_pylist()
+    if ranked_by(risks) == "risk":
+        cut = cut_by_wrong_share(risks, domain.wrong_share, list_size)
+        return ranked.slice(0, cut.length), cut
+    cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size)
+    return above_quiet_level(ranked, domain.quiet_percentile).slice(0, cut.length), cut
+
+
+def assemble(
+    day: date,
+    chosen: "pa.Table",
+    features: Mapping[str, Mapping[str, float | None]],
+    contributions: Mapping[str, Sequence[Contribution]],
+    bundle: str,
+    currency: str,
+    sentences: Sentences,
+) -> "pa.Table":
+    """The published rows: `chosen` in order, each with up to three sentences that say why."""
+    arms = sorted(column for column in chosen.column_names if column.startswith("arm_"))
+    rows = []
+    for place, score in enumerate(chosen.to_pylist(), start=1):
+        user = score["user_id"]
+        top_events = score.get("top_events") or "[]"
+        said = sentences(features.get(user, {}), list(contributions.get(user, ())), json.loads(top_events), currency)
+        reasons = [*said[:REASONS], *[None] * REASONS][:REASONS]
+        rows.append(
+            {
+                "day": day,
+                "rank": place,
+                "user_id": user,
+                "risk": _rounded(score["risk"]),
+                "surprise_percentile": _rounded(score["surprise_percentile"]),
+                **{arm: _rounded(score[arm]) for arm in arms},
+                "ring_id": None,
+                "ring_size": None,
+                **{f"reason_{n}": reason for n, reason in enumerate(reasons, start=1)},
+                "top_events": top_events,
+                "bundle": bundle,
+                "is_stale": False,
+            }
+        )
+    return _table(rows, arms)
+
+
+def _table(rows: list[dict[str, Any]], arms: Sequence[str]) -> "pa.Table":
+    import pyarrow as pa
+
+    kinds = {
+        "day": pa.date32(),
+        "rank": pa.int32(),
+        "user_id": pa.string(),
+        "risk": pa.float64(),
+        "surprise_percentile": pa.float64(),
+        **{arm: pa.float64() for arm in arms},
+        "ring_id": pa.string(),
+        "ring_size": pa.int32(),
+        **{f"reason_{n}": pa.string() for n in range(1, REASONS + 1)},
+        "top_events": pa.string(),
+        "bundle": pa.string(),
+        "is_stale": pa.bool_(),
+    }
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, DIGITS) + 0.0 if value is not None and isfinite(value) else None  # + 0.0: never "-0.0"

@@ -1,0 +1,92 @@
+"""Where lists live. An issue is never changed; which one a day shows is a link, swapped in one step.
+
+lists/issues/day=D/<issue>/     risk_list.csv, risk_list.parquet, manifest.json
+lists/issues/day=D/current.json the issue shown, and the as_of of the run that chose it
+lists/day=D                     link to the issue shown
+"""
+
+import os
+import shutil
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InputError
+from pipeline.files import publish, read_json, sha256_of, sync, write_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILES = ("risk_list.csv", "risk_list.parquet")
+
+
+def issue_folder(home: Path, day: date, issue: str) -> Path:
+    return home / "lists" / "issues" / f"day={day}" / issue
+
+
+def link_path(home: Path, day: date) -> Path:
+    return home / "lists" / f"day={day}"
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether an issue is there with the bytes its manifest promises."""
+    if not (folder / "manifest.json").is_file():
+        return False
+    outputs: dict[str, str] = read_json(folder / "manifest.json")["outputs"]
+    return all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in outputs.items())
+
+
+def add(home: Path, day: date, issue: str, aside: Path) -> None:
+    """Move a finished folder into place. A damaged issue of that name, which it replaces, gives way."""
+    target = issue_folder(home, day, issue)
+    if target.exists():
+        shutil.rmtree(target)
+    publish(aside, target)
+
+
+def show(home: Path, day: date, issue: str, as_of: datetime) -> bool:
+    """Let the day's link show `issue`, unless the one shown knows more: was chosen by a later `as_of`.
+
+    Returns whether the link shows `issue` now. A link that a killed run left behind is mended.
+    """
+    note = issue_folder(home, day, issue).parent / "current.json"
+    current = read_json(note) if note.is_file() else None
+    if current is None or datetime.fromisoformat(current["as_of"]) <= as_of:
+        current = {"issue": issue, "as_of": as_of.isoformat()}
+        write_json(note, current)
+    _point(link_path(home, day), Path("issues") / f"day={day}" / current["issue"])
+    return bool(current["issue"] == issue)
+
+
+def _point(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    aside = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.replace(link)
+    sync(link.parent)
+
+
+def days(home: Path) -> list[date]:
+    """Days that have a list, in order."""
+    return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in (home / "lists").glob("day=*"))
+
+
+def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
+    """The day's list as it was issued, and its manifest. Raises InputError if there is none, or it is damaged."""
+    import pyarrow.parquet as pq
+
+    link = link_path(home, day)
+    if not link.exists():
+        known = days(home)
+        found = f"the newest list is of {known[-1]}" if known else "no list was published yet"
+        raise InputError(f"no list of {day} in {home}", found, fix=f"dawnlist run --day {day}")
+    folder = link.resolve()  # one issue, even if the link is swapped while we read
+    if not is_whole(folder):
+        raise InputError(
+            f"the list of {day} is damaged: issue {folder.name} is not what its manifest says",
+            fix=f"dawnlist publish --day {day}",
+        )
+    manifest: dict[str, Any] = read_json(folder / "manifest.json")
+    return pq.ParquetFile(folder / "risk_list.parquet").read(), manifest

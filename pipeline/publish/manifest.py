@@ -1,0 +1,77 @@
+"""What a list was made from: enough to make it again, byte for byte."""
+
+import tomllib
+from datetime import date, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pipeline import lake
+from pipeline.domain import Domain
+from pipeline.doors import DOORS, read_report
+from pipeline.errors import InputError
+from pipeline.files import digest, read_json, sha256_of
+from pipeline.settings import PROJECT, Settings
+from pipeline.snapshots import Snapshot
+
+PACKAGES = {
+    "duckdb": "duckdb",
+    "dbt": "dbt-core",
+    "torch": "torch",
+    "xgboost": "xgboost",
+    "pyarrow": "pyarrow",
+    "great_expectations": "great-expectations",
+}
+SETTINGS = ("list_size", "min_bad_labels", "train_days", "seed")
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Versions of what computes the list, Dawnlist's own included."""
+    own = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    found = {"dawnlist": own}
+    for name, package in PACKAGES.items():
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def bundle_facts(home: Path, bundle: str) -> dict[str, Any]:
+    """The bundle's own manifest. Raises InputError if it is gone: a list must name what made it."""
+    path = home / "models" / bundle / "bundle.json"
+    if not path.is_file():
+        raise InputError(
+            f"bundle {bundle} made these scores, and is not in {home / 'models'}",
+            fix="restore it from the backup, or score the day again with another bundle",
+        )
+    facts: dict[str, Any] = read_json(path)
+    return facts
+
+
+def inputs(
+    settings: Settings, domain: Domain, day: date, as_of: datetime, bundle: str, snapshots: dict[str, Snapshot]
+) -> dict[str, Any]:
+    """All that decides the list's bytes. The clock is not in it: `as_of` matters by what it makes visible."""
+    home = settings.home
+    return {
+        "day": str(day),
+        "domain": {"name": domain.name, "digest": domain.digest},
+        "bundle": {"id": bundle, "sha256": sha256_of(home / "models" / bundle / "bundle.json")},
+        "snapshots": {name: {"id": found.id, "sha256": found.sha256} for name, found in snapshots.items()},
+        "batches": lake.visible(lake.event_files(home, day, day), as_of),
+        "settings": {name: getattr(settings, name) for name in SETTINGS},
+        "packages": packages(),
+        "warnings": [
+            warning
+            for door in DOORS[:2]  # the third warns about the list itself, which follows from all this
+            if (report := read_report(home, day, door)) is not None
+            for warning in report.warnings
+        ],
+    }
+
+
+def issue_id(made_from: dict[str, Any]) -> str:
+    return digest(made_from)

@@ -1,0 +1,93 @@
+"""The same rows in PostgreSQL, replaced for one domain and day in one transaction."""
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import psycopg
+    import pyarrow as pa
+
+TABLE = "dawnlist_risk_list"
+CREATE = f"""
+create table if not exists {TABLE} (
+    domain text not null,
+    day date not null,
+    rank integer not null,
+    user_id text not null,
+    risk double precision,
+    surprise_percentile double precision,
+    arms json not null,
+    ring_id text,
+    ring_size integer,
+    reason_1 text,
+    reason_2 text,
+    reason_3 text,
+    top_events json not null,
+    bundle text not null,
+    is_stale boolean not null,
+    issue text not null,
+    primary key (domain, day, user_id)
+)
+"""
+COLUMNS = (
+    *("domain", "day", "rank", "user_id", "risk", "surprise_percentile", "arms", "ring_id", "ring_size"),
+    *("reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "issue"),
+)
+KEYS = ("domain", "day", "user_id")
+UPSERT = f"""
+insert into {TABLE} ({", ".join(COLUMNS)}) values ({", ".join(f"%({name})s" for name in COLUMNS)})
+on conflict ({", ".join(KEYS)}) do update set
+{", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEYS)}
+"""
+FIX = "check RISK_POSTGRES_DSN and the server, then publish the day again: the files are already in lists/"
+
+
+def upsert(dsn: SecretStr, domain: str, day: date, issue: str, table: "pa.Table") -> int:
+    """Make the day's rows in PostgreSQL equal to the list: all or nothing. Returns the rows there now.
+
+    Raises InputError without ever repeating the connection string.
+    """
+    import psycopg
+
+    rows = [_row(domain, issue, row) for row in table.to_pylist()]
+    try:
+        connection = psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="dawnlist")
+    except (psycopg.Error, ValueError, OSError) as error:
+        # Without a server's own words the text may quote the connection string, password and all.
+        raise InputError("cannot connect to PostgreSQL", _server_said(error), fix=FIX) from None
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("set local lock_timeout = '30s'")
+            cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (TABLE,))
+            cursor.execute(CREATE)
+            users = [row["user_id"] for row in rows]
+            cursor.execute(
+                f"delete from {TABLE} where domain = %s and day = %s and user_id <> all(%s::text[])",
+                (domain, day, users),
+            )
+            cursor.executemany(UPSERT, rows)
+    except psycopg.Error as error:
+        raise InputError(f"PostgreSQL refused the list of {day}", _server_said(error), fix=FIX) from None
+    return len(rows)
+
+
+def _server_said(error: Exception) -> str:
+    """The server's own first line, if it was the server that refused. It names no password."""
+    diagnostic: psycopg.errors.Diagnostic | None = getattr(error, "diag", None)
+    said = diagnostic.message_primary if diagnostic else None
+    return f"the server said: {said}" if said else f"no server answered at that address ({type(error).__name__})"
+
+
+def _row(domain: str, issue: str, row: dict[str, Any]) -> dict[str, Any]:
+    arms = {name: value for name, value in row.items() if name.startswith("arm_")}
+    plain = {name: _text(value) for name, value in row.items() if not name.startswith("arm_")}
+    return {**plain, "domain": domain, "issue": issue, "arms": json.dumps(arms)}
+
+
+def _text(value: Any) -> Any:
+    return value.replace("\x00", "") if isinstance(value, str) else value  # PostgreSQL's text has no NUL

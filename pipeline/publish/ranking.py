@@ -1,0 +1,67 @@
+"""Who stands above whom, and where the list ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RankedBy = Literal["risk", "surprise"]
+TOLERANCE = 1e-9  # a promise kept to the ninth digit is kept
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where the list ends: `length` accounts, decided by `rule`; `wrong_share` is expected, null without risks."""
+
+    length: int
+    rule: Literal["wrong_share", "quiet_level", "list_size", "all"]
+    wrong_share: float | None
+
+
+def rank(scores: "pa.Table") -> "pa.Table":
+    """Worst first: by risk (unknown last), then surprise, then user_id, so equal scores always stand alike."""
+    import pyarrow.compute as pc
+
+    order = [("risk", "descending"), ("surprise", "descending"), ("user_id", "ascending")]
+    return scores.take(pc.sort_indices(scores, sort_keys=order, null_placement="at_end"))
+
+
+def ranked_by(risks: Sequence[float | None]) -> RankedBy:
+    return "risk" if any(risk is not None for risk in risks) else "surprise"
+
+
+def cut_by_wrong_share(risks: Sequence[float | None], wrong_share: float, list_size: int) -> Cut:
+    """The longest top of the list whose expected share of wrong accounts, 1 - mean risk, keeps the promise.
+
+    `risks` in ranked order; an unknown risk counts as none.
+    """
+    length, total, expected = 0, 0.0, None
+    for place, risk in enumerate(risks[:list_size], start=1):
+        total += risk or 0.0
+        wrong = 1 - total / place
+        if wrong <= wrong_share + TOLERANCE:
+            length, expected = place, wrong
+    return Cut(length, _why_it_ends(length, len(risks), list_size, "wrong_share"), expected)
+
+
+def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
+    """How many accounts are more surprising than nearly everybody in quiet times. Use with `above_quiet_level`."""
+    loud = sum(percentile is not None and percentile >= quiet_percentile for percentile in percentiles)
+    length = min(loud, list_size)
+    return Cut(length, _why_it_ends(length, len(percentiles), list_size, "quiet_level"), None)
+
+
+def above_quiet_level(scores: "pa.Table", quiet_percentile: float) -> "pa.Table":
+    """Only rows at or above the level, order kept. An unknown percentile is below it."""
+    import pyarrow.compute as pc
+
+    loud = pc.fill_null(pc.greater_equal(scores["surprise_percentile"], quiet_percentile), False)
+    return scores.filter(loud)
+
+
+def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["wrong_share", "quiet_level"]) -> Any:
+    if length == list_size and length < available:
+        return "list_size"
+    return "all" if length == available else rule

@@ -1,0 +1,65 @@
+"""What a list is made from: the day's snapshots, read for the few accounts that matter."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import snapshots
+from pipeline.publish.entries import SCORE_COLUMNS, Contribution
+from pipeline.settings import Settings
+from pipeline.snapshots import Snapshot
+from pipeline.warehouse import connect
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KEYS = ("user_id", "user_day_id", "event_day")
+
+
+def choose_snapshots(home: Path, day: date, as_of: datetime) -> dict[str, Snapshot]:
+    """The scores as known at `as_of`, and the tables of the same run beside them."""
+    fix = f"dawnlist score --day {day}"
+    scores = snapshots.require(snapshots.newest(home, "scores", day, as_of), home, "scores", day, fix)
+    used = {"scores": scores}
+    for table in ("contributions", "user_days"):
+        named = scores.made_from.get(table) if table == "user_days" else scores.id
+        found = snapshots.find(home, table, day, str(named)) or snapshots.newest(home, table, day, as_of)
+        used[table] = snapshots.require(found, home, table, day, fix)
+    return used
+
+
+def read_scores(path: Path) -> "pa.Table":
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    names = file.schema_arrow.names
+    return file.read(columns=[name for name in names if name in SCORE_COLUMNS or name.startswith("arm_")])
+
+
+def _rows_of(settings: Settings, path: Path, users: list[str], columns: str = "*") -> list[dict[str, Any]]:
+    """Rows of some users from a snapshot, few from many."""
+    import pyarrow as pa
+
+    with connect(settings) as con:
+        con.register("wanted", pa.table({"user_id": pa.array(users, pa.string())}))
+        con.read_parquet(str(path)).create_view("snapshot", replace=True)
+        rows = con.sql(f"select {columns} from snapshot where user_id in (select user_id from wanted)")
+        found: list[dict[str, Any]] = rows.to_arrow_table().to_pylist()
+    return found
+
+
+def features_of(settings: Settings, path: Path, users: list[str]) -> dict[str, dict[str, float | None]]:
+    rows = _rows_of(settings, path, users)
+    return {row["user_id"]: {name: value for name, value in row.items() if name not in KEYS} for row in rows}
+
+
+def contributions_of(settings: Settings, path: Path, users: list[str]) -> dict[str, list[Contribution]]:
+    """Each user's contributions, the largest first; equal ones by name."""
+    found: dict[str, list[Contribution]] = {}
+    for row in _rows_of(settings, path, users, "user_id, feature, value, contribution"):
+        found.setdefault(row["user_id"], []).append((row["feature"], row["value"], row["contribution"]))
+    return {user: sorted(given, key=lambda item: (-item[2], item[0])) for user, given in found.items()}
+
+
+def active_among(settings: Settings, path: Path, users: list[str]) -> list[str]:
+    return sorted(row["user_id"] for row in _rows_of(settings, path, users, "user_id"))
