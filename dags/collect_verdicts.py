@@ -9,9 +9,8 @@ A row that does not fit is refused with its reason, the others count. By hand: `
 
 from pathlib import Path
 
-import pendulum
-from airflow.sdk import Param, dag, task
-from house import RISK_LIST, STEP, VERDICTS, as_of_param, domain_param, overrides
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from house import NOT_MISSED_RUNS, RISK_LIST, STEP, VERDICTS, as_of_param, domain_param, overrides
 
 
 def verdict_files(inbox: Path, name: str | None) -> list[Path]:
@@ -32,9 +31,8 @@ def verdict_files(inbox: Path, name: str | None) -> list[Path]:
 
 
 @dag(
-    schedule="30 3 * * *",  # before the day's list, so that it knows them
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
+    # Before the day's list, so that it knows them.
+    schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC", run_immediately=NOT_MISSED_RUNS),
     max_active_runs=1,
     default_args=STEP,
     params={

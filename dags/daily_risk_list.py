@@ -11,16 +11,25 @@ When a door refuses the day, the run stops there without a retry, and the last g
 
 from datetime import date
 
-import pendulum
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
-from house import MODEL_BUNDLE, RISK_LIST, STEP, as_of_param, chosen_day, day_param, domain_param, overrides
+from house import (
+    MODEL_BUNDLE,
+    NOT_MISSED_RUNS,
+    RISK_LIST,
+    STEP,
+    as_of_param,
+    chosen_day,
+    day_param,
+    domain_param,
+    overrides,
+)
 
 
 @dag(
     # A day's event files are complete by 03:00 UTC of the next day.
-    schedule=CronPartitionTimetable("0 4 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
+    schedule=CronPartitionTimetable(
+        "0 4 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d", run_immediately=NOT_MISSED_RUNS
+    ),
     max_active_runs=1,
     default_args=STEP,
     params={

@@ -25,6 +25,10 @@ RETRY_WHERE_IT_HELPS = ExceptionRetryPolicy(
     ]
 )
 
+# Switching a DAG on starts with the next run due, not with the last one missed. (Airflow reads False as "unless
+# that was recently"; it also needs the DAG to have no start_date.)
+NOT_MISSED_RUNS = timedelta(0)
+
 STEP = {
     "pool": "warehouse",  # one slot: DuckDB takes one writer
     "retries": 2,

@@ -10,15 +10,23 @@ back to the one before: `dawnlist models rollback`.
 
 from datetime import date, timedelta
 
-import pendulum
-from airflow.sdk import dag, task
-from house import MODEL_BUNDLE, STEP, VERDICTS, as_of_param, chosen_day, day_param, domain_param, overrides
+from airflow.sdk import CronTriggerTimetable, dag, task
+from house import (
+    MODEL_BUNDLE,
+    NOT_MISSED_RUNS,
+    STEP,
+    VERDICTS,
+    as_of_param,
+    chosen_day,
+    day_param,
+    domain_param,
+    overrides,
+)
 
 
 @dag(
-    schedule="0 5 * * 0",  # Sundays, once the day's list is out
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    catchup=False,
+    # Sundays, once the day's list is out.
+    schedule=CronTriggerTimetable("0 5 * * 0", timezone="UTC", run_immediately=NOT_MISSED_RUNS),
     max_active_runs=1,
     default_args=STEP,
     params={

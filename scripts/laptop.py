@@ -32,7 +32,7 @@ SERVICES = {
     "triggerer": ("--skip-serve-logs",),
 }
 PATIENCE = 120  # seconds to become healthy; 15 to 30 are usual
-GRACE = 10  # seconds for a service to stop by itself
+GRACE = 5  # seconds for a service to stop by itself
 
 # In a process of its own: Airflow reads its settings when it is imported.
 PREPARE = """

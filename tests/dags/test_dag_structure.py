@@ -110,21 +110,31 @@ def test_assets_link_the_three(dags):
     }
 
 
-def test_the_daily_run_is_about_the_day_before(dags):
-    import pendulum
-    from airflow.timetables.base import TimeRestriction
-    from airflow.timetables.trigger import CronPartitionTimetable
-
-    timetable = CronPartitionTimetable.deserialize(_serialized(dags["daily_risk_list"].timetable))
-    early = pendulum.datetime(2026, 11, 21, 5)
-    run = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=TimeRestriction(early, None, True))
-    assert (run.run_after, run.partition_key) == (pendulum.datetime(2026, 11, 22, 4), "2026-11-21")
-
-
-def _serialized(timetable):
+def _next_run(dag, last=None):
+    """What the scheduler, which only knows the DAG's serialised form, would start next."""
+    from airflow.serialization.decoders import decode_timetable
     from airflow.serialization.encoders import encode_timetable
+    from airflow.timetables.base import TimeRestriction
 
-    return encode_timetable(timetable)["__var"]
+    timetable = decode_timetable(encode_timetable(dag.timetable))
+    return timetable.next_dagrun_info_v2(last_dagrun_info=last, restriction=TimeRestriction(None, None, False))
+
+
+def test_the_daily_run_is_about_the_day_before(dags):
+    run = _next_run(dags["daily_risk_list"])
+    assert run.run_after.hour == 4
+    assert run.partition_key == str(run.run_after.subtract(days=1).date())
+
+
+@pytest.mark.parametrize("now", ["2026-11-22T05:01:00Z", "2026-11-22T23:00:00Z", "2026-11-23T03:59:00Z"])
+def test_switching_a_dag_on_does_not_start_a_missed_run(dags, now, monkeypatch):
+    import pendulum
+    from airflow.timetables import trigger
+
+    now = pendulum.parse(now)
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
+    assert [dag.dag_id for dag in dags.values() if _next_run(dag).run_after <= now] == []
+    assert [dag.dag_id for dag in dags.values() if dag.start_date] == []
 
 
 @pytest.mark.parametrize(
