@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain import Domain
-from pipeline.errors import InputError, UsageError
+from pipeline.errors import InputError
 from pipeline.lake import Batch, Kind
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
@@ -33,8 +33,8 @@ def run(
 
     if not events and not labels:
         landing = settings.home / "landing"
-        events, labels = [landing / "events"], [landing / "labels"]
-        events, labels = [p for p in events if p.is_dir()], [p for p in labels if p.is_dir()]
+        events = [folder for folder in [landing / "events"] if folder.is_dir()]
+        labels = [folder for folder in [landing / "labels"] if folder.is_dir()]
     files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
     files += [("labels", path, labels) for path in files_in(labels)]
 
@@ -107,7 +107,7 @@ def _bar(wanted: bool, files: int) -> Iterator[Callable[[str], Advance]]:
         yield lambda name: lambda share: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("ingest {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from pipeline.errors import InputError
 from pipeline.ingest.refusals import MAX_LINE
@@ -29,7 +29,7 @@ class Blocks:
         self.size = path.stat().st_size
         self.is_packed = starts_with(path, GZIP)
         self.file = path.open("rb")
-        self.stream: IO[bytes] = gzip.GzipFile(fileobj=self.file) if self.is_packed else self.file
+        self.stream = cast(IO[bytes], gzip.GzipFile(fileobj=self.file) if self.is_packed else self.file)
         self.line, self.total, self.rest, self.is_at_end = 1, 0, b"", False
         self._fill()
         if self.rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -109,7 +109,8 @@ class Blocks:
             )
         if self.is_packed and self.total > BOMB_BYTES and self.total > BOMB_RATIO * self.size:
             raise InputError(
-                f"{self.path.name} unpacks to more than {BOMB_RATIO} times its size", fix="deliver it unpacked, or split"
+                f"{self.path.name} unpacks to more than {BOMB_RATIO} times its size",
+                fix="deliver it unpacked, or split",
             )
 
 

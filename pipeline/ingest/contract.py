@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS, REQUIRED_EVENT_COLUMNS, REQUIRED_LABEL_COLUMNS, Domain
 from pipeline.ingest.mapping import Fitted, columns_of
-from pipeline.ingest.pseudonyms import hidden
+from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
-from pipeline.ingest.values import literal, quoted
+from pipeline.ingest.values import literal, trimmed
 
 EARLIEST = "timestamp '1990-01-01'"
 AHEAD = timedelta(minutes=5)  # clocks differ
@@ -18,88 +18,80 @@ FAR_AHEAD = timedelta(days=366)  # of a label that becomes known later
 
 
 class Rows:
-    """The good rows of one file, in the table `staged`; `add` returns the refused ones."""
+    """Judges chunks of one file: good rows go to the table `staged`, refused ones are returned.
+
+    Several of these may share a database, each with a connection of its own.
+    """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: Fitted, now: datetime, events: Sequence[str]
+        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: Fitted, now: datetime, events: Sequence[str] = ()
     ) -> None:
         """`events` are the lake's event files, to complete labels from."""
         self.con, self.domain, self.fitted, self.events = con, domain, fitted, list(events)
         self.now = now.replace(tzinfo=None)
-        self.is_empty = True
+        self.columns = list(columns_of(fitted.kind))
+        self.pseudonyms = Pseudonyms(con, domain, self.columns)
+
+    def stage(self) -> None:
+        """Make the table of good rows."""
+        text = pa.schema([("_line", pa.int64()), *((name, pa.string()) for name in self.fitted.wanted)])
+        self._judge(text.empty_table())
+        self.con.execute("create table staged as select * exclude (_reason) from judged")
 
     def add(self, chunk: Chunk) -> list[Refusal]:
-        names = ["_line", *(f"_raw{i}" for i in range(len(self.fitted.wanted)))]
-        table = chunk.rows.rename_columns(names)
+        self._judge(chunk.rows)
+        bad = self.con.execute("select _line, _reason from judged where _reason is not null order by _line").fetchall()
+        self.con.execute("insert into staged select * exclude (_reason) from judged where _reason is null")
+        return sorted([*chunk.refused, *_refusals(chunk, bad)], key=lambda refusal: refusal.line)
+
+    def _judge(self, rows: pa.Table) -> None:
+        names = [f"_raw{i}" for i in range(len(self.fitted.wanted))]
+        table = pa.table([rows.column(0), *map(trimmed, rows.columns[1:])], names=["_line", *names])
         self.con.register("chunk", table)
         self.con.execute(f"create or replace temp table made as {self.fitted.select(table.schema)}")
-        self._judge()
-        found = self.con.execute(
-            "select _line, _reason from judged where _reason is not null order by _line"
-        ).fetchall()
-        self.con.execute(
-            f"{'create or replace temp table staged as' if self.is_empty else 'insert into staged'} "
-            "select * exclude (_reason) from judged where _reason is null"
-        )
-        self.is_empty = False
-        return sorted([*chunk.refused, *_refusals(chunk, found)])
-
-    def add_nothing(self) -> None:
-        """Make the table of good rows although the file had no chunk at all."""
-        text = pa.schema([("_line", pa.int64()), *((name, pa.string()) for name in self.fitted.wanted)])
-        self.add(Chunk(text.empty_table(), lambda lines: []))
-
-    def _judge(self) -> None:
-        columns = list(columns_of(self.fitted.kind))
-        changed = hidden(self.con, self.domain, columns, "made")
-        kept = [f"{changed.get(name, f'made.{quoted(name)}')} as {quoted(name)}" for name in columns]
+        self.con.unregister("chunk")
+        self.pseudonyms.learn("made")
+        hidden = self.pseudonyms.select(self.columns, "_line, _reason", "made")
         if self.fitted.kind == "events":
-            self.con.execute(
-                f"create or replace temp table hidden as select _line, {', '.join(kept)}, "
-                f"{changed['network_id']} as network_id, _reason from made left join ip_networks using (ip)"
-            )
-            self._judge_events()
+            self.con.execute(f"create or replace temp table judged as {self._judged_events(hidden)}")
         else:
-            self.con.execute(
-                f"create or replace temp table hidden as select _line, {', '.join(kept)}, _reason from made"
-            )
+            self.con.execute(f"create or replace temp table hidden as {hidden}")
             self._complete_labels()
-            self._judge_labels()
+            self.con.execute(f"create or replace temp table judged as {self._judged_labels('from hidden')}")
 
-    def _judge_events(self) -> None:
+    def _judged_events(self, hidden: str) -> str:
         numbers = [name for name, kind in EVENT_COLUMNS.items() if kind == "number"]
-        roles = " ".join(
-            f"when {literal(word)} then {literal(role)}" for word, role in self.domain.event_types.items()
-        )
+        roles = " ".join(f"when {literal(word)} then {literal(role)}" for word, role in self.domain.event_types.items())
         checks = [
             "_reason",
-            *(missing(name) for name in REQUIRED_EVENT_COLUMNS),
-            *time_checks("event_at", f"{_time(self.now + AHEAD)}"),
+            *map(missing, REQUIRED_EVENT_COLUMNS),
+            *time_checks("event_at", self.now + AHEAD),
             "case when role is null then 'unknown_event_type event_type' end",
-            *(number_check(name) for name in numbers),
+            *map(number_check, numbers),
         ]
-        content = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in (*EVENT_COLUMNS, "network_id"))
-        money = ", ".join(f"try_cast({name} as decimal(18, 4)) as {name}" for name in numbers)
-        kept = ", ".join(quoted(name) for name in EVENT_COLUMNS if name != "event_id")
-        # Without an id of its own, an event is named by its content.
-        self.con.execute(
-            f"""
-            create or replace temp table judged as
+        # Without an id of its own, an event is named by its cells, each with its length so that no two rows read alike.
+        kept = [name for name in (*EVENT_COLUMNS, "network_id") if name != "event_id"]
+        texts = [f"cast({name} as varchar)" for name in kept]
+        content = ", ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts)
+        return f"""
             select
                 _line,
-                coalesce(event_id, left(sha256(cast(to_json(struct_pack({content})) as varchar)), 32)) as event_id,
+                coalesce(event_id, left(sha256(concat_ws('|', {content})), 32)) as event_id,
                 event_id is null as _is_derived,
-                {kept}, role, network_id, _reason
+                {", ".join(kept)},
+                role,
+                _judgement as _reason
             from (
-                select * replace ({money}), coalesce({", ".join(checks)}) as _judgement
-                from (select *, case event_type {roles} end as role from hidden)
+                select
+                    * replace ({", ".join(f"try_cast({name} as decimal(18, 4)) as {name}" for name in numbers)}),
+                    coalesce({", ".join(checks)}) as _judgement
+                from (select *, case event_type {roles} end as role from ({hidden}))
             )
-            """.replace("role, network_id, _reason", "role, network_id, _judgement as _reason")
-        )
+        """
 
     def _complete_labels(self) -> None:
         """Fill user_id and happened_at from the event that event_id names; the earliest, should it name several."""
-        gaps = "(user_id is null or happened_at is null) and event_id is not null and _reason is null"
+        gaps = "(hidden.user_id is null or happened_at is null) and hidden.event_id is not null and _reason is null"
         if not self.events or not self.con.execute(f"select 1 from hidden where {gaps} limit 1").fetchall():
             return
         self.con.execute(
@@ -114,7 +106,7 @@ class Rows:
                 on hidden.event_id = known.event_id
                 and (hidden.user_id is null or hidden.user_id = known.user_id)
                 and (hidden.happened_at is null or hidden.happened_at = known.event_at)
-            where {gaps.replace("user_id is", "hidden.user_id is").replace("event_id is", "hidden.event_id is")}
+            where {gaps}
             group by hidden._line
             """
         )
@@ -124,7 +116,7 @@ class Rows:
             "from completed where hidden._line = completed._line"
         )
 
-    def _judge_labels(self) -> None:
+    def _judged_labels(self, hidden: str) -> str:
         unknown = [
             f"case when {name} is null and event_id is not null then 'unknown_event {name}' end"
             for name in ("user_id", "happened_at")
@@ -132,26 +124,22 @@ class Rows:
         checks = [
             "_reason",
             *unknown,
-            *(missing(name) for name in REQUIRED_LABEL_COLUMNS),
-            *time_checks("happened_at", _time(self.now + AHEAD)),
+            *map(missing, REQUIRED_LABEL_COLUMNS),
+            *time_checks("happened_at", self.now + AHEAD),
             "case when known_at < happened_at then 'known_before_happened known_at' end",
-            *time_checks("known_at", _time(self.now + FAR_AHEAD)),
+            *time_checks("known_at", self.now + FAR_AHEAD),
         ]
-        columns = ", ".join(LABEL_COLUMNS)
-        self.con.execute(
-            "create or replace temp table judged as "
-            f"select _line, {columns}, coalesce({', '.join(checks)}) as _reason from hidden"
-        )
+        return f"select _line, {', '.join(LABEL_COLUMNS)}, coalesce({', '.join(checks)}) as _reason {hidden}"
 
 
 def missing(name: str) -> str:
     return f"case when {name} is null then 'missing {name}' end"
 
 
-def time_checks(name: str, latest: str) -> list[str]:
+def time_checks(name: str, latest: datetime) -> list[str]:
     return [
         f"case when {name} < {EARLIEST} or not isfinite({name}) then 'impossible_time {name}' end",
-        f"case when {name} > {latest} then 'future_time {name}' end",
+        f"case when {name} > timestamp '{latest.isoformat(sep=' ')}' then 'future_time {name}' end",
     ]
 
 
@@ -162,15 +150,9 @@ def number_check(name: str) -> str:
     )
 
 
-def _time(moment: datetime) -> str:
-    return f"timestamp '{moment.isoformat(sep=' ')}'"
-
-
 def _refusals(chunk: Chunk, found: Sequence[tuple[int, str]]) -> list[Refusal]:
     raws = chunk.raw([line for line, _ in found]) if found else []
-    return [
-        Refusal(line, *_split(reason), raw) for (line, reason), raw in zip(found, raws, strict=True)
-    ]
+    return [Refusal(line, *_split(reason), raw) for (line, reason), raw in zip(found, raws, strict=True)]
 
 
 def _split(reason: str) -> tuple[str, str | None]:

@@ -1,8 +1,10 @@
-"""CSV into columns: blocks without quotes go through Arrow, all others through the csv module, with equal results."""
+"""CSV into columns: regular blocks go through Arrow, all others through the csv module, with equal results."""
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -34,7 +36,11 @@ class CsvRows:
             self.header = [column.strip() for column in next(csv.reader([text], delimiter=self.delimiter, strict=True))]
         except csv.Error:
             raise InputError(f"{name} has a header with broken quotes", fix="correct its first line") from None
-        self.columns: dict[str, pa.DataType | None] = dict.fromkeys(self.header)
+        self.columns = list(dict.fromkeys(self.header))
+
+    @property
+    def done(self) -> float:
+        return self.blocks.done
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, all as text."""
@@ -42,14 +48,14 @@ class CsvRows:
         pending, pending_line = b"", 0
         for line, block in self.blocks:
             if not pending and (table := fast_rows(block, line, len(self.header), positions, wanted, self.delimiter)):
-                yield Chunk(table, lambda lines, b=block, n=line: _lines_of(b, n, lines), done=self.blocks.done)
+                yield Chunk(table, partial(_lines_of, block, line))
                 continue
             first = pending_line if pending else line
             slow = SlowRows(pending + block, first, len(self.header), self.delimiter, self.blocks.is_at_end)
             pending, pending_line = slow.unfinished, slow.unfinished_line
-            yield slow.chunk(positions, wanted, self.blocks.done)
+            yield slow.chunk(positions, wanted)
         if pending:
-            yield SlowRows(pending, pending_line, len(self.header), self.delimiter, True).chunk(positions, wanted, 1.0)
+            yield SlowRows(pending, pending_line, len(self.header), self.delimiter, True).chunk(positions, wanted)
 
 
 def sniff(header: str) -> str:
@@ -61,12 +67,8 @@ def sniff(header: str) -> str:
 def fast_rows(
     block: bytes, line: int, width: int, positions: Sequence[int], wanted: Sequence[str], delimiter: str
 ) -> pa.Table | None:
-    """The block's rows, if every line is one well-formed row without quotes; None where that is not certain."""
-    if b'"' in block or b"\0" in block or block.count(b"\r") != block.count(b"\r\n"):
-        return None
-    if block[:1] in (b"\n", b"\r") or b"\n\n" in block or b"\n\r\n" in block:
-        return None
-    if max(map(len, block.split(b"\n"))) > MAX_LINE:
+    """The block's rows, if every line is one well-formed row; None where that is not certain."""
+    if not is_regular(block, delimiter):
         return None
     names = [str(position) for position in range(width)]
     chosen = list(dict.fromkeys(names[position] for position in positions)) or names[:1]
@@ -74,18 +76,45 @@ def fast_rows(
         table = arrow_csv.read_csv(
             pa.BufferReader(block),
             read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(block) + 1),
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                include_columns=chosen,
-                strings_can_be_null=False,
-                check_utf8=True,
+                column_types=dict.fromkeys(names, pa.string()), include_columns=chosen, strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid:
-        return None  # a row with too few or too many fields, or bytes that are not UTF-8
-    lines = pa.array(range(line, line + table.num_rows), pa.int64())
+        return None  # a row with too few or too many fields
+    lines = pa.array(np.arange(line, line + table.num_rows))
     return pa.table([lines, *(table[names[p]] for p in positions)], names=["_line", *wanted])
+
+
+def is_regular(block: bytes, delimiter: str) -> bool:
+    """Whether all lines are UTF-8 without NUL, not blank, not too long, and all quotes enclose whole fields."""
+    if b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not _is_utf8(block):
+        return False
+    if block[:1] in (b"\n", b"\r") or b"\n\n" in block or b"\n\r\n" in block:
+        return False
+    cells = np.frombuffer(b"\n" + block.removesuffix(b"\n") + b"\n", np.uint8)
+    ends = np.flatnonzero(cells == ord("\n"))
+    if np.diff(ends).max() > MAX_LINE:
+        return False
+    quotes = np.flatnonzero(cells == ord('"'))
+    if not len(quotes):
+        return True
+    if (np.searchsorted(quotes, ends) % 2).any():
+        return False  # a quoted field that goes on in the next line, or a stray quote
+    # Every second quote opens a field and every other closes it; a closing one right before an opening one
+    # is a doubled quote within a field.
+    before, after = cells[quotes[::2] - 1], cells[quotes[1::2] + 1]
+    opens = (before == ord(delimiter)) | (before == ord("\n")) | (before == ord('"'))
+    closes = (after == ord(delimiter)) | (after == ord("\n")) | (after == ord("\r")) | (after == ord('"'))
+    return bool(opens.all() and closes.all())
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        return block.isascii() or bool(block.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _lines_of(block: bytes, first: int, lines: Sequence[int]) -> list[str]:
@@ -195,10 +224,10 @@ class SlowRows:
         starts = [line - self.line for line in lines]
         return [self._raw(start, self.ends.get(start, start + 1)) for start in starts]
 
-    def chunk(self, positions: Sequence[int], wanted: Sequence[str], done: float) -> Chunk:
+    def chunk(self, positions: Sequence[int], wanted: Sequence[str]) -> Chunk:
         columns = [pa.array([record[p] for record in self.records], pa.string()) for p in positions]
         lines = pa.array([self.line + start for start in self.starts], pa.int64())
-        return Chunk(pa.table([lines, *columns], names=["_line", *wanted]), self.raw, self.refused, done)
+        return Chunk(pa.table([lines, *columns], names=["_line", *wanted]), self.raw, self.refused)
 
 
 def odd_bytes(values: Sequence[str]) -> str | None:

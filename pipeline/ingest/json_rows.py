@@ -14,6 +14,7 @@ from pipeline.ingest.refusals import Chunk, Refusal
 LINES_LOOKED_AT = 1000  # to learn which keys there are
 
 # Numbers stay text, so that an id 00123.50 or an amount beyond a float's precision is what the file says.
+TEXT = {str, type(None)}
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
@@ -30,15 +31,19 @@ class JsonRows:
             raise InputError(f"{name} is a JSON array, wanted one object per line", fix=f"jq -c '.[]' {name}")
         lines = beginning.decode(errors="surrogateescape").split("\n")[:LINES_LOOKED_AT]
         objects = [found for line in lines if isinstance(found := parse(line), dict)]
-        self.columns: dict[str, pa.DataType | None] = {key: None for found in objects for key in found}
+        self.columns = list(dict.fromkeys(key for found in objects for key in found))
         if not objects:
             raise InputError(f"{name} has no JSON object in its first lines", fix="wanted one object per line")
+
+    @property
+    def done(self) -> float:
+        return self.blocks.done
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, all as text."""
         for first, block in self.blocks:
             lines = block.decode(errors="surrogateescape").removesuffix("\n").split("\n")
-            yield _chunk(lines, first, wanted, not block.isascii(), self.blocks.done)
+            yield _chunk(lines, first, wanted, not block.isascii())
 
 
 def parse(line: str) -> Any:
@@ -49,40 +54,41 @@ def parse(line: str) -> Any:
         return error
 
 
-def _chunk(lines: list[str], first: int, wanted: Sequence[str], is_odd: bool, done: float) -> Chunk:
+def _chunk(lines: list[str], first: int, wanted: Sequence[str], is_odd: bool) -> Chunk:
     refused: list[Refusal] = []
     numbers: list[int] = []
-    columns: list[list[str | None]] = [[] for _ in wanted]
+    rows: list[list[str | None]] = []
     for at, line in enumerate(lines):
         if not line or line.isspace():
             continue
-        value = None if too_long(line) else parse(line)
-        reason, column = "", None
-        if isinstance(value, dict):
-            values = [value.get(key) for key in wanted]
-            for i, item in enumerate(values):
-                if item is not None and type(item) is not str:
-                    values[i] = str(item).lower()  # true and false
-                    if type(item) is not bool:
-                        reason, column = "not_text", wanted[i]
-            # \ud800 and \u0000 need no odd byte in the file
-            if not reason and (is_odd or "\\u" in line):
-                reason = odd_bytes([item for item in values if item]) or odd_bytes([line]) or ""
-        elif too_long(line):
-            reason = "line_too_long"
-        else:
-            reason = odd_bytes([line]) or ("not_json" if isinstance(value, Exception) else "not_an_object")
-        if reason:
-            refused.append(Refusal(first + at, reason, column, _raw(line)))
+        value = OverflowError() if too_long(line) else parse(line)
+        if type(value) is not dict:
+            reason = odd_bytes([line]) or _why_no_object(value)
+            refused.append(Refusal(first + at, reason, None, _raw(line)))
+            continue
+        cells = [value.get(key) for key in wanted]
+        if not TEXT.issuperset(map(type, cells)):
+            nested = [key for key, cell in zip(wanted, cells, strict=True) if isinstance(cell, dict | list)]
+            if nested:
+                refused.append(Refusal(first + at, "not_text", nested[0], _raw(line)))
+                continue
+            cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
+        # \\ud800 and \\u0000 need no odd byte in the file
+        if (is_odd or "\\u" in line) and (odd := odd_bytes([*filter(None, cells), line])):
+            refused.append(Refusal(first + at, odd, None, _raw(line)))
             continue
         numbers.append(first + at)
-        for cells, item in zip(columns, values, strict=True):
-            cells.append(item)
-    table = pa.table(
-        [pa.array(numbers, pa.int64()), *(pa.array(cells, pa.string()) for cells in columns)],
-        names=["_line", *wanted],
-    )
-    return Chunk(table, lambda asked: [_raw(lines[line - first]) for line in asked], refused, done)
+        rows.append(cells)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(wanted)
+    arrays = [pa.array(numbers, pa.int64()), *(pa.array(column, pa.string()) for column in columns)]
+    table = pa.table(arrays, names=["_line", *wanted])
+    return Chunk(table, lambda asked: [_raw(lines[line - first]) for line in asked], refused)
+
+
+def _why_no_object(value: Any) -> str:
+    if isinstance(value, OverflowError):
+        return "line_too_long"
+    return "not_json" if isinstance(value, Exception) else "not_an_object"
 
 
 def _raw(line: str) -> str:

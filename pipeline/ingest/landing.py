@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow as pa
-
 from pipeline.errors import InputError
 from pipeline.ingest.blocks import Blocks, starts_with
 from pipeline.ingest.csv_rows import CsvRows
@@ -21,15 +19,18 @@ PARQUET = b"PAR1"
 
 
 class Reader(Protocol):
-    """A delivered file: its columns (type None: text), and its rows in chunks."""
+    """A delivered file: its columns, the share of it read so far, and its rows in chunks."""
 
-    columns: dict[str, pa.DataType | None]
+    columns: list[str]
+
+    @property
+    def done(self) -> float: ...
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]: ...
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """All files of `paths`, folders recursively, by name; dotfiles and unfinished uploads (.tmp, .part) are left alone."""
+    """All files of `paths`, folders recursively, by name; without dotfiles and unfinished uploads (.tmp, .part)."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -1,9 +1,12 @@
 """One delivered file, from its bytes to its commit."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
+from queue import Queue
+from typing import TypeVar
 
 import duckdb
 
@@ -16,10 +19,27 @@ from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
 from pipeline.ingest.mapping import Fitted, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of, use_key
-from pipeline.ingest.refusals import count
+from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
+
+KINDS: tuple[Kind, ...] = ("events", "labels")
+MOST_JUDGES = 4
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results of `work` in the order of `items`, which are taken only a little `ahead`."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class Loader:
@@ -29,7 +49,7 @@ class Loader:
         self.settings, self.domain, self.aside, self.is_history = settings, domain, aside, is_history
         self.home, self.now = settings.home, settings.clock()
         self.key = key_of(settings, domain)
-        self.known = {kind: lake.batches(self.home, kind) for kind in ("events", "labels")}
+        self.known: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
 
     def load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         """Ingest one file; no batch if the same content was ingested before. Also returns warnings."""
@@ -42,11 +62,12 @@ class Loader:
         folder.mkdir()
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
         with connect(self.settings) as con:
-            use_key(con, self.key)
             fitted, read, reasons = self._read(con, kind, path, quarantine, advance)
             after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise InputError(f"{path.name} changed while it was read", fix="deliver it under another name, then rename")
+                raise InputError(
+                    f"{path.name} changed while it was read", fix="deliver it under another name, then rename"
+                )
             duplicates = self._drop_duplicates(con, kind)
             written = self._write(con, kind, folder, batch_id)
         accepted = sum(file.rows for _, file in written)
@@ -80,17 +101,35 @@ class Loader:
         reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns)
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
-        rows = Rows(con, self.domain, fitted, self.now, events if kind == "labels" else [])
+        judges: Queue[Rows] = Queue()
+        for _ in range(min(self.settings.threads, MOST_JUDGES)):
+            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events if kind == "labels" else ())
+            if judges.empty():
+                judge.stage()
+            judges.put(judge)
+
+        def judged(chunk: Chunk) -> tuple[int, list[Refusal]]:
+            judge = judges.get()
+            try:
+                return chunk.rows.num_rows + len(chunk.refused), judge.add(chunk)
+            finally:
+                judges.put(judge)
+
         read, reasons = 0, Counter[str]()
-        for chunk in reader.chunks(fitted.wanted):
-            refused = rows.add(chunk)
-            quarantine.add(refused)
-            reasons += count(refused)
-            read += chunk.rows.num_rows + len(chunk.refused)
-            advance(chunk.done)
-        if rows.is_empty:
-            rows.add_nothing()
+        # One thread reads the file ahead of the others, which judge: DuckDB works outside Python's lock.
+        with ThreadPoolExecutor(judges.qsize()) as pool:
+            for rows, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
+                quarantine.add(refused)
+                reasons += count(refused)
+                read += rows
+                advance(0.9 * reader.done)
         return fitted, read, reasons
+
+    def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        cursor = con.cursor()
+        cursor.execute("set TimeZone = 'UTC'")
+        use_key(cursor, self.key)
+        return cursor
 
     def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:
         if kind == "labels":
@@ -108,9 +147,7 @@ class Loader:
             return store.write_labels(con, folder, batch_id, "known_at" if self.is_history else now)
         return store.write_events(con, folder, batch_id, "event_at" if self.is_history else now)
 
-    def _publish(
-        self, batch: Batch, written: list[tuple[Path, lake.LakeFile]], quarantine: store.Quarantine
-    ) -> None:
+    def _publish(self, batch: Batch, written: list[tuple[Path, lake.LakeFile]], quarantine: store.Quarantine) -> None:
         """Rename everything into place; the manifest comes last and makes it count."""
         for leftover in lake.files_of(self.home, batch.kind, batch.batch_id):
             leftover.unlink()  # a killed run's

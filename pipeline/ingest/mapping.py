@@ -28,10 +28,10 @@ SQL_TYPES: dict[SourceType, str] = {
     "timestamp": "timestamp",
     "boolean": "boolean",
 }
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 FITTING: dict[SourceType, tuple[str, ...]] = {
     "string": (),  # anything can be written as text
-    "number": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-    + ("UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"),
+    "number": (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL"),
     "timestamp": ("TIMESTAMP", "DATE"),
     "boolean": ("BOOLEAN",),
 }
@@ -74,16 +74,16 @@ class Fitted:
             finished.append(f"try_cast({value} as {SQL_TYPES[wanted]}) as {quoted(name)}")
         typed_cells = f"select *, {', '.join(cells)} from chunk"
         rows = f"select *, {', '.join(made) or '0 as _made'} from ({typed_cells})"
-        return f"select _line, {', '.join(finished)}, coalesce({', '.join([*reasons, 'null'])}) as _reason from ({rows})"
+        return (
+            f"select _line, {', '.join(finished)}, coalesce({', '.join([*reasons, 'null'])}) as _reason from ({rows})"
+        )
 
 
 def columns_of(kind: Kind) -> dict[str, SourceType]:
     return EVENT_COLUMNS if kind == "events" else LABEL_COLUMNS
 
 
-def fit(
-    con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, file: str, found: Iterable[str]
-) -> Fitted:
+def fit(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, file: str, found: Iterable[str]) -> Fitted:
     """Fit the pack's mapping to a file's columns; names are compared without case.
 
     Raises UsageError naming the pack's column whose SQL is wrong, InputError naming columns the file lacks.
@@ -136,7 +136,7 @@ def _require(
     def lacks(column: str) -> set[str]:
         return {name for name in uses.get(column, {column}) if name.lower() in gone}
 
-    required = REQUIRED_EVENT_COLUMNS if kind == "events" else REQUIRED_LABEL_COLUMNS
+    required: tuple[str, ...] = REQUIRED_EVENT_COLUMNS if kind == "events" else REQUIRED_LABEL_COLUMNS
     if kind == "labels" and not lacks("event_id"):
         required = tuple(column for column in required if column not in ("user_id", "happened_at"))
     missing = [f"{name} (for {column})" for column in required for name in sorted(lacks(column))]

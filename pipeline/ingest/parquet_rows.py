@@ -24,8 +24,8 @@ class ParquetRows:
             schema, meta = self.file.schema_arrow, self.file.metadata
         except (pa.ArrowException, OSError, ValueError) as error:
             raise unreadable(path, error) from None
-        self.columns: dict[str, pa.DataType | None] = {field.name: field.type for field in schema}
-        self.names: list[str] = list(schema.names)
+        self.columns: list[str] = list(schema.names)
+        self.done = 0.0
         self.total: int = meta.num_rows
         unpacked = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
         if max(unpacked, path.stat().st_size) > max_bytes:
@@ -47,6 +47,7 @@ class ParquetRows:
                 break
             yield self._chunk(batch, line, wanted)
             line += batch.num_rows
+            self.done = (line - 1) / max(self.total, 1)
         if line - 1 != self.total:
             raise unreadable(self.path, ValueError(f"it promises {self.total:,} rows and has {line - 1:,}"))
 
@@ -55,10 +56,10 @@ class ParquetRows:
             return as_json(batch.take(pa.array([line - first for line in lines], pa.int64())))
 
         numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
-        columns = [plain(batch.column(self.names.index(name))) for name in wanted]
+        columns = [plain(batch.column(self.columns.index(name))) for name in wanted]
         bad = [i for i, column in enumerate(columns) if not _is_utf8(column)]
         if not bad:
-            return Chunk(pa.table([numbers, *columns], names=["_line", *wanted]), raw, done=self._done(first, batch))
+            return Chunk(pa.table([numbers, *columns], names=["_line", *wanted]), raw)
         # Arrow does not look into strings, so bytes that are no text come this far
         odd = sorted({at for i in bad for at, cell in enumerate(_bytes(columns[i])) if not _decodes(cell)})
         good = pa.array(sorted(set(range(batch.num_rows)) - set(odd)), pa.int64())
@@ -67,10 +68,7 @@ class ParquetRows:
             table = table.set_column(i + 1, wanted[i], table.column(i + 1).combine_chunks().cast(pa.string()))
         lines = [first + at for at in odd]
         refused = [Refusal(line, "bad_utf8", None, text) for line, text in zip(lines, raw(lines), strict=True)]
-        return Chunk(table, raw, refused, self._done(first, batch))
-
-    def _done(self, first: int, batch: pa.RecordBatch) -> float:
-        return (first - 1 + batch.num_rows) / max(self.total, 1)
+        return Chunk(table, raw, refused)
 
 
 def plain(column: pa.Array) -> pa.Array:
@@ -83,6 +81,8 @@ def plain(column: pa.Array) -> pa.Array:
         column = column.cast(pa.float32())
     if pa.types.is_decimal256(column.type):
         column = column.cast(pa.string())
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
     if _is_binary(column.type) and _is_utf8(column):
         column = pc.cast(column, pa.string())
     return column
@@ -131,4 +131,6 @@ def _python(column: pa.Array) -> list[object]:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path.name} is not a readable Parquet file", str(error)[:200], fix="deliver the file again, whole")
+    return InputError(
+        f"{path.name} is not a readable Parquet file", str(error)[:200], fix="deliver the file again, whole"
+    )

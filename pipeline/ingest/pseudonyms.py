@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -88,34 +89,70 @@ def pseudonym(column: str, sql: str) -> str:
     return f"{literal(PREFIXES[column])} || left({outer}, 32)"
 
 
-OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
+OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+IPV4 = rf"(?:{OCTET}\.){{3}}{OCTET}"
+REMEMBERED = 300_000  # pseudonyms kept from one chunk to the next, per column
 
 
-def hidden(con: duckdb.DuckDBPyConnection, domain: Domain, columns: list[str], relation: str) -> dict[str, str]:
-    """SQL for those of `columns` that change, and for network_id, over `relation` joined with `ip_networks`."""
-    changed = {name: pseudonym(name, quoted(name)) for name in columns if name in domain.sensitive}
-    if "ip" in columns:
+class Pseudonyms:
+    """Replaces sensitive values, chunk by chunk. A value seen before is looked up, not hashed again."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, domain: Domain, columns: Sequence[str]) -> None:
+        self.con, self.has_ip = con, "ip" in columns
+        self.is_ip_hidden = "ip" in domain.sensitive
+        self.hidden = [name for name in columns if name in domain.sensitive and name != "ip"]
+        for name in self.hidden:
+            con.execute(f"create temp table if not exists hidden_{name} (value varchar, pseudonym varchar)")
+        if self.has_ip:
+            con.execute("create temp table hidden_ip (value varchar, pseudonym varchar, network varchar)")
+
+    def learn(self, table: str) -> None:
+        """Know the pseudonym of every sensitive value in `table`."""
+        for name in [*self.hidden, *(["ip"] if self.has_ip else [])]:
+            [(known,)] = self.con.execute(f"select count(*) from hidden_{name}").fetchall()
+            if known > REMEMBERED:
+                self.con.execute(f"truncate hidden_{name}")
+            new = (
+                f"(select distinct {name} as value from {table} where {name} is not null) "
+                f"anti join hidden_{name} using (value)"
+            )
+            if name == "ip":
+                self._learn_ips(new)
+            else:
+                self.con.execute(f"insert into hidden_{name} select value, {pseudonym(name, 'value')} from {new}")
+
+    def _learn_ips(self, new: str) -> None:
         # IPv4 is cut in SQL; the rest is rare, and Python knows its notations
-        odd = f"select distinct ip from {relation} where ip is not null and not regexp_full_match(ip, '{IPV4}')"
-        known = [network_of(ip) for (ip,) in con.execute(odd).fetchall()]
-        table = pa.table(
-            {
-                "ip": pa.array([ip for ip, _, _ in known], pa.string()),
-                "canonical": pa.array([canonical for _, canonical, _ in known], pa.string()),
-                "network": pa.array([network for _, _, network in known], pa.string()),
-            }
+        is_v4 = f"regexp_full_match(value, '{IPV4}')"
+        odd = self.con.execute(f"select value from {new} where not {is_v4}").fetchall()
+        known = [network_of(ip) for (ip,) in odd]
+        names = ("value", "canonical", "network")
+        table = pa.table({name: pa.array([row[i] for row in known], pa.string()) for i, name in enumerate(names)})
+        self.con.register("odd_ips", table)
+        v4 = "left(value, strlen(value) - strlen(split_part(value, '.', 4))) || '0/24'"
+        ip, network = "value", "network"
+        if self.is_ip_hidden:
+            ip, network = pseudonym("ip", "canonical"), pseudonym("network_id", "network")
+        self.con.execute(
+            f"""
+            insert into hidden_ip
+            select value, {ip}, {network}
+            from (
+                select value, value as canonical, {v4} as network from {new} where {is_v4}
+                union all
+                from odd_ips
+            )
+            """
         )
-        con.register("ip_networks", table)
-        network = (
-            f"case when regexp_full_match(ip, '{IPV4}') then regexp_extract(ip, '.*\\.') || '0/24' "
-            "else (ip_networks.network) end"
-        )
-        if "ip" in domain.sensitive:
-            changed["ip"] = pseudonym("ip", "coalesce(ip_networks.canonical, ip)")
-            network = pseudonym("network_id", network)
-        changed["network_id"] = network
-    return changed
+        self.con.unregister("odd_ips")
+
+    def select(self, columns: Sequence[str], others: str, table: str) -> str:
+        """SQL of `table` with sensitive `columns` replaced, network_id added where there is an ip, and `others`."""
+        replaced = {name: f"hidden_{name}.pseudonym" for name in [*self.hidden, *(["ip"] if self.has_ip else [])]}
+        cells = [f"{replaced.get(name, f'{table}.{name}')} as {quoted(name)}" for name in columns]
+        cells += ["hidden_ip.network as network_id"] if self.has_ip else []
+        joins = [f"left join hidden_{name} on hidden_{name}.value = {table}.{name}" for name in replaced]
+        return f"select {', '.join(cells)}, {others} from {table} {' '.join(joins)}"
 
 
 def network_of(ip: str) -> tuple[str, str, str | None]:

@@ -64,10 +64,8 @@ class Chunk:
 
     `rows` has `_line` (where the row begins: physical line, or row of a Parquet file, from 1) and the wanted
     columns; `refused` are rows that could not be read at all; `raw` gives rows as they came, by their `_line`.
-    `done` is the share of the file read so far.
     """
 
     rows: pa.Table
     raw: Callable[[Sequence[int]], list[str]]
     refused: list[Refusal] = field(default_factory=list)
-    done: float = 1.0

@@ -164,11 +164,12 @@ def _drop_seen(con: duckdb.DuckDBPyConnection) -> int:
     return int(dropped)
 
 
-def write_events(con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str) -> list[tuple[Path, LakeFile]]:
+def write_events(
+    con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str
+) -> list[tuple[Path, LakeFile]]:
     """Write one file per day under `aside`, in a stated order; `arrived` is the SQL of arrived_at."""
-    days = con.execute(
-        f"select cast(event_at as date) as day, count(*), min({arrived}), max({arrived}) from staged group by 1 order by 1"
-    ).fetchall()
+    summary = f"cast(event_at as date) as day, count(*), min({arrived}), max({arrived})"
+    days = con.execute(f"select {summary} from staged group by day order by day").fetchall()
     stream = _sorted(con, EVENTS, arrived, batch_id, "cast(event_at as date), user_id, event_at, event_id")
     written = []
     for day, rows, first, last in days:
@@ -179,7 +180,9 @@ def write_events(con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arr
     return written
 
 
-def write_labels(con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str) -> list[tuple[Path, LakeFile]]:
+def write_labels(
+    con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str
+) -> list[tuple[Path, LakeFile]]:
     """Write the batch's one file of labels, if it has any, in a stated order; `arrived` is the SQL of arrived_at."""
     summary = f"select count(*), min({arrived}), max({arrived}), min(known_at) from staged"
     [(rows, first, last, known)] = con.execute(summary).fetchall()

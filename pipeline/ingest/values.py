@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.domain import SourceType
 from pipeline.ingest.refusals import MAX_VALUE
 
-BLANKS = "chr(32) || chr(9) || chr(10) || chr(13)"
+BLANKS = " \t\r\n"
 
 # What try_cast takes is wider: 1_000, infinity, dates in several notations.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
@@ -17,7 +18,7 @@ OFFSET = r" ?(Z|z|[+-]\d\d(:?\d\d)?)"
 
 
 class Typed(NamedTuple):
-    """SQL of a source column: its typed value, whether there is one at all, and the reason where it is wrong.
+    """SQL of a source column: its typed value, and the reason where it is wrong.
 
     `value` may use the raw column; `reason` may use the raw column and the value, by their names.
     """
@@ -34,14 +35,22 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.ascii_trim(column, characters=BLANKS) if _is_text(column.type) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def typed(raw: str, kind: pa.DataType, wanted: SourceType, value: str, timezone: str) -> Typed:
     """SQL for column `raw`, of Arrow type `kind`, read as `wanted`; the typed column will be called `value`.
 
-    Text is trimmed, and empty text is no value. Times without an offset are local in `timezone`: one that occurs
+    Text comes trimmed, and empty text is no value. Times without an offset are local in `timezone`: one that occurs
     twice, when clocks go back, is the later one; one that is skipped moves on by the hour that is missing.
     """
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    cell = f"nullif(trim({raw}, {BLANKS}), '')" if is_text else raw
+    is_text = _is_text(kind)
+    cell = f"nullif({raw}, '')" if is_text else raw
     wrong = f"{value} is null and {cell} is not null"
     if wanted == "string":
         text = cell if is_text else _as_text(raw, kind)
