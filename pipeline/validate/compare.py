@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOOK_BACK_DAYS = 28
-PROFILED_DAYS = 7  # of the comparable days: enough to tell usual from odd, and a cold start stays cheap
+PROFILED_DAYS = 5  # of the comparable days: enough to tell usual from odd, and a cold start stays cheap
 MEASURES = (
     "user_count",
     "top_user_share",

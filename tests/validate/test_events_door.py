@@ -1,0 +1,207 @@
+"""What breaks in real feeds, one by one: the right expectation notices, with the right severity."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from shop_days import AS_OF, DAY, SHOP, write_day, write_past
+
+from pipeline import validate
+from pipeline.doors import read_report, report_path
+from pipeline.errors import DoorRefusedError
+from pipeline.settings import Settings
+from pipeline.validate import events_door
+
+
+def judged(settings, day=DAY, as_of=AS_OF):
+    return events_door(settings, SHOP, day, as_of)
+
+
+def names(report, outcome):
+    return sorted({finding.name for finding in report.findings if finding.outcome == outcome})
+
+
+def test_an_ordinary_day_passes_without_a_word(settings):
+    write_day(settings.home, DAY)
+    report = judged(settings)
+    assert not report.is_refused
+    assert report.warnings == []
+
+
+def test_an_ordinary_saturday_is_compared_with_saturdays(settings):
+    saturday = DAY + timedelta(days=2)
+    write_day(settings.home, saturday, events=1200, users=140)
+    report = judged(settings, saturday, AS_OF + timedelta(days=2))
+    assert report.warnings == [] and not report.is_refused
+    assert {day.weekday() for day in report.compared_with} == {5}
+
+
+CRITICAL = {
+    "half_the_volume": ("delete from today where hash(event_id) % 2 = 0", "day.event_count"),
+    "delivered_six_times": (
+        "insert into today select today.* replace (event_id || '-' || n as event_id) from today, range(1, 6) as c (n)",
+        "day.event_count",
+    ),
+    "one_event_type_gone": ("delete from today where event_type = 'login'", "event_types.times_usual"),
+    "three_hours_missing": ("delete from today where hour(event_at) between 9 and 11", "day.missing_hours"),
+    "all_amounts_zero": ("update today set amount = 0 where amount is not null", "day.zero_amount_share"),
+    "all_amounts_the_same": ("update today set amount = 1 where amount is not null", "day.common_amount_share"),
+    "cents_for_euros": ("update today set amount = amount * 100", "event_types.times_usual_amount"),
+    "device_is_empty": ("update today set device_id = null", "columns.rise"),
+    "times_cut_to_dates": ("update today set event_at = date_trunc('day', event_at)", "day.midnight_share"),
+    "one_hour_twice": (
+        "insert into today select * replace (event_id || '-again' as event_id) from today where hour(event_at) = 14",
+        "hours.repeated_share",
+    ),
+    "user_ids_are_session_ids": ("update today set user_id = session_id", "day.user_count"),
+}
+
+
+@pytest.mark.parametrize("name", CRITICAL)
+def test_a_broken_feed_stops_the_day(settings, name):
+    change, finding = CRITICAL[name]
+    write_day(settings.home, DAY, change)
+    report = judged(settings)
+    assert report.is_refused
+    assert finding in names(report, "critical"), report.findings
+
+
+WARNING = {
+    "a_fifth_of_the_devices_is_lost": (
+        "update today set device_id = null where hash(event_id) % 5 = 0",
+        "columns.rise",
+    ),
+    "one_hour_is_missing": ("delete from today where hour(event_at) = 9", "day.missing_hours"),
+    "one_user_holds_a_third": ("update today set user_id = 'guest' where hash(event_id) % 3 = 0", "day.top_user_share"),
+    "a_clock_is_ahead": ("update today set arrived_at = event_at - interval 1 hour", "day.future_share"),
+    "a_time_zone_is_wrong": (
+        "update today set event_at = timestamp '2026-11-19' + to_microseconds((epoch_us(event_at) % 36_000_000_000)::bigint)",
+        "day.rhythm_shift",
+    ),
+    "prices_doubled_and_again": (
+        "update today set amount = amount * 4",
+        "event_types.times_usual_amount",
+    ),
+    "a_fifth_of_the_amounts_is_zero": (
+        "update today set amount = 0 where amount is not null and hash(event_id, 7) % 5 = 0",
+        "day.zero_amount_share",
+    ),
+    "a_type_is_rare": (
+        "delete from today where event_type = 'login' and hash(event_id, 3) % 4 > 0",
+        "event_types.times_usual",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WARNING)
+def test_an_odd_feed_is_written_on_the_list(settings, name):
+    change, finding = WARNING[name]
+    write_day(settings.home, DAY, change)
+    report = judged(settings)
+    assert finding in names(report, "warning"), report.findings
+    assert finding not in names(report, "critical")
+
+
+def test_events_that_come_days_late_are_a_warning(settings):
+    write_day(settings.home, DAY, "update today set arrived_at = arrived_at + interval 5 days")
+    report = judged(settings, as_of=AS_OF + timedelta(days=30))
+    assert "day.late_share" in names(report, "warning")
+
+
+@pytest.mark.parametrize(("refused", "outcome"), [(0.01, "passed"), (0.1, "warning"), (0.7, "critical")])
+def test_the_share_of_refused_rows_is_judged(settings, refused, outcome):
+    write_day(settings.home, DAY, read=round(2000 / (1 - refused)))
+    assert "day.refused_share" in names(judged(settings), outcome)
+
+
+def test_no_events_on_a_trading_day_is_critical(settings):
+    report = judged(settings)
+    assert [str(finding) for finding in report.critical] and names(report, "critical") == ["day.event_count"]
+
+
+def test_no_events_on_a_day_that_never_has_any_is_a_closed_shop(tmp_path):
+    settings = Settings(home=tmp_path)
+    write_past(tmp_path, days=3)  # no Thursday among them
+    report = judged(settings)
+    assert not report.is_refused
+    assert "day.event_count" in names(report, "warning")
+
+
+def test_too_little_history_gives_no_verdict_on_volumes_but_a_warning(tmp_path):
+    settings = Settings(home=tmp_path)
+    write_past(tmp_path, days=2)
+    write_day(tmp_path, DAY, events=20_000)
+    report = judged(settings)
+    assert not report.is_refused
+    assert names(report, "warning") == ["day.reference_days"]
+
+
+def test_twenty_users_are_enough_for_an_ordinary_day(tmp_path):
+    settings = Settings(home=tmp_path)
+    for back in range(29):
+        day = DAY - timedelta(days=back)
+        write_day(tmp_path, day, events=100 + 40 * (day.toordinal() % 5), users=20 + day.toordinal() % 7)
+    assert not judged(settings).is_refused
+
+
+def test_one_broken_day_in_the_past_does_not_hide_the_next(settings):
+    write_day(settings.home, DAY - timedelta(days=1), "delete from today where hash(event_id) % 2 = 0")
+    write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
+    assert "day.event_count" in names(judged(settings), "critical")
+
+
+def test_events_that_arrived_after_as_of_are_not_seen(settings):
+    write_day(settings.home, DAY, "update today set arrived_at = timestamp '2026-12-01' where hash(event_id) % 2 = 0")
+    batch = json.loads((settings.home / "lake" / "batches" / "events-0000000020261119.json").read_text())
+    batch["files"][0]["last_arrived"] = "2026-12-01T00:00:00Z"
+    (settings.home / "lake" / "batches" / "events-0000000020261119.json").write_text(json.dumps(batch))
+    assert judged(settings).seen["event_count"] < 1100
+    assert judged(settings, as_of=datetime(2026, 12, 2, tzinfo=UTC)).seen["event_count"] == 2000
+
+
+def test_the_refusal_says_which_expectation_what_was_seen_and_what_to_do(settings):
+    write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
+    with pytest.raises(DoorRefusedError) as refusal:
+        validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events")
+    text = str(refusal.value)
+    assert refusal.value.exit_code == 4
+    assert "day.event_count" in text and "expected" in text and "feed broke" in text
+    assert "reports/day=2026-11-19/events.json" in text
+    kept = read_report(settings.home, DAY, "events")
+    assert kept is not None and kept.is_refused
+
+
+def test_a_person_may_accept_what_was_seen(settings):
+    write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
+    receipt = validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events", accept={"day.event_count"})
+    assert any("accepted by hand" in warning for warning in receipt.warnings)
+
+
+def test_judging_a_day_again_writes_the_same_bytes(settings):
+    write_day(settings.home, DAY)
+    validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events")
+    first = report_path(settings.home, DAY, "events").read_bytes()
+    (settings.home / "reports" / f"day={DAY}" / "profile.json").unlink()
+    validate.run(settings, SHOP, DAY, as_of=AS_OF + timedelta(hours=1), door="events")
+    assert report_path(settings.home, DAY, "events").read_bytes() == first
+
+
+def test_a_kept_profile_gives_way_when_late_events_come(settings):
+    write_day(settings.home, DAY)
+    judged(settings)
+    write_day(settings.home, DAY, events=1500)
+    path = settings.home / "lake" / "batches" / "events-0000000020261119.json"
+    path.write_text(path.read_text().replace(f'"read": {1500}', '"read": 1501').replace('"refused": 0', '"refused": 1'))
+    assert judged(settings).seen["event_count"] == 1500
+
+
+def test_nothing_is_written_outside_the_reports(settings, tmp_path, monkeypatch):
+    write_day(settings.home, DAY)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    shutil.rmtree(settings.home / "reports")
+    before = set(tmp_path.rglob("*"))
+    judged(settings)
+    new = {path.relative_to(settings.home).parts[0] for path in set(tmp_path.rglob("*")) - before}
+    assert new == {"reports"}
