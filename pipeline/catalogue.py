@@ -39,3 +39,31 @@ def code_digest() -> str:
     project = PROJECT / "dbt_project"
     sources = sorted([*project.glob("models/**/*.*"), *project.glob("macros/*.sql"), project / "dbt_project.yml"])
     return digest({str(path.relative_to(project)): path.read_text() for path in sources})
+
+
+# What the sequence model adds, beside the mart's features. `{field}` is the token field's own words.
+LEARNED = {
+    "surprise": "its day as a whole is unusual for its pattern of events ({value} nats)",
+    "surprise_mean": "its events that day fit its pattern badly ({value} nats an event)",
+    "surprise_worst_event": "one event fits its pattern very badly ({value} nats)",
+    "surprise_own_excess": "its events are {value} further from its pattern than its own earlier events",
+    "surprise_field": "unusual for its pattern: {field} ({value} nats an event)",
+    "code": "the order and timing of its recent events resemble those of accounts found bad",
+}
+
+FIELD_WORDS = {
+    "event_type": "what it did",
+    "category": "the categories",
+    "channel": "the channel or country",
+    "local_hour": "the time of day",
+    "weekday": "the weekday",
+    "is_new_device": "new devices",
+    "is_new_network": "new networks",
+    "is_new_payment": "new means of payment",
+    "is_new_address": "new addresses",
+    "is_new_counterpart": "new counterparts",
+    "is_new_category": "new categories",
+    "amount": "the amounts",
+    "quantity": "the quantities",
+    "gap_seconds": "the pace",
+}

@@ -41,7 +41,8 @@ def run(settings: Settings, domain: Domain, first: date, last: date, *, as_of: d
         table: [day for day, inputs in wanted.items() if not snapshots.find(settings.home, table, day, digest(inputs))]
         for table, wanted in made_from.items()
     }
-    details: dict[str, Any] = {"days_built": len(missing["user_days"]), "days_unchanged": len(days) - len(missing["user_days"])}
+    built = len(missing["user_days"])
+    details: dict[str, Any] = {"days_built": built, "days_unchanged": len(days) - built}
     if not any(missing.values()):
         return Receipt(step="features", day=last, details=details)
 

@@ -1,0 +1,1 @@
+"""What is learned: windows, the autoencoder, the stacker, calibration, and the bundle that holds them."""

@@ -1,0 +1,342 @@
+"""The command line: everything Airflow does can also be done by hand, with the same functions."""
+
+import json
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import daily
+from pipeline.errors import PipelineError, UsageError
+
+app = typer.Typer(
+    name="dawnlist",
+    help="Every morning, the short list of accounts a risk team should look at, and why.\n\n"
+    "A first list from your own files:\n\n"
+    "  dawnlist ingest --history --events FILES --domain retail\n\n"
+    "  dawnlist train --until 2011-11-30\n\n"
+    "  dawnlist run --day 2011-12-09\n\n"
+    "  dawnlist show --day 2011-12-09\n\n"
+    "Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 bad input, 4 a door refused the day, 5 busy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="Bundles: list them, promote one, roll back to the one before.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def a_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day like 2026-11-22") from None
+
+
+def a_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Home = Annotated[Path | None, typer.Option(help="Where everything is kept. Or set RISK_HOME.", show_default="./data")]
+Pack = Annotated[str | None, typer.Option("--domain", help="A pack in domains/, or a YAML file. Or set RISK_DOMAIN.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(parser=a_moment, metavar="TIME", help="Use only what had arrived by then.", show_default="now"),
+]
+Day = Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="A UTC day, like 2026-11-22.")]
+First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help="The first day.")]
+Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
+ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
+Accept = Annotated[
+    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a refusal names them.")
+]
+
+
+def overrides(
+    home: Path | None, domain: str | None, as_of: datetime | None = None, list_size: int | None = None
+) -> dict[str, Any]:
+    return {"home": home, "domain": domain, "as_of": as_of, "list_size": list_size}
+
+
+@app.command()
+def ingest(
+    events: Annotated[list[Path] | None, typer.Option(help="Event files or folders; repeat for more.")] = None,
+    labels: Annotated[list[Path] | None, typer.Option(help="Label files or folders; repeat for more.")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Old data: each event counts as arrived when it happened.")
+    ] = False,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring events and labels in: by default everything in landing/. Refused rows go to quarantine, with the reason."""
+    answer = daily.ingest(
+        None,
+        overrides(home, domain),
+        events=events or (),
+        labels=labels or (),
+        history=history,
+        progress=_shows_progress(as_json),
+    )
+    _print(answer, as_json)
+
+
+@app.command()
+def features(
+    first: First, last: Last, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
+) -> None:
+    """Build the features of a range of days with dbt. Days whose inputs have not changed are left as they are."""
+    with _status("building features", as_json):
+        answer = daily.backfill_features(first, last, overrides(home, domain, as_of))
+    _print(answer, as_json)
+
+
+@app.command()
+def validate(
+    day: Day, accept: Accept = "", as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
+) -> None:
+    """Judge a day's events and features. A critical finding ends with exit code 4."""
+    with _status(f"judging {day}", as_json):
+        answer = daily.validate(day, None, overrides(home, domain, as_of), accept=_names(accept))
+    _print(answer, as_json)
+
+
+@app.command()
+def train(
+    until: Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="The last day to learn from.")],
+    as_of: AsOf = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the training days, train a bundle on what was known at the end of a day, and promote it if it is better."""
+    given = overrides(home, domain, as_of or datetime.now(UTC))
+    first, last = daily.train_days(until, given)
+    with _status(f"building the features of {first}..{last}", as_json):
+        daily.backfill_features(first, last, given)
+    trained = daily.train(until, given, progress=_shows_progress(as_json))
+    decided = daily.promote(trained["details"]["bundle"], given)
+    _print(trained, as_json)
+    _print(decided, as_json)
+
+
+@app.command()
+def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Score every account active on a day with the bundle in use."""
+    with _status(f"scoring {day}", as_json):
+        answer = daily.score(day, overrides(home, domain, as_of))
+    _print(answer, as_json)
+
+
+@app.command()
+def publish(
+    day: Day,
+    list_size: ListSize = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank, cut, explain and issue the list of a day that has been scored."""
+    with _status(f"publishing {day}", as_json):
+        answer = daily.publish(day, overrides(home, domain, as_of, list_size))
+    _print(answer, as_json)
+
+
+@app.command()
+def run(
+    day: Day,
+    list_size: ListSize = None,
+    accept: Accept = "",
+    as_of: AsOf = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """All daily steps of one day. Safe to run again; with --as-of, issue what was known then."""
+    _run_day(day, overrides(home, domain, as_of or _now(), list_size), _names(accept), as_json)
+
+
+@app.command()
+def backfill(
+    first: First,
+    last: Last,
+    list_size: ListSize = None,
+    accept: Accept = "",
+    as_of: AsOf = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """The lists of a range of days: features in one go, then each day. Days that are refused are named at the end."""
+    given = overrides(home, domain, as_of or _now(), list_size)
+    daily.ingest(None, given, progress=_shows_progress(as_json))
+    with _status(f"building the features of {first}..{last}", as_json):
+        daily.backfill_features(first, last, given)
+    refused: list[PipelineError] = []
+    for n in range((last - first).days + 1):
+        try:
+            _run_day(first + timedelta(days=n), given, _names(accept), as_json)
+        except PipelineError as error:
+            if error.exit_code != 4:
+                raise
+            _report(error)
+            refused.append(error)
+    if refused:
+        raise refused[-1]
+
+
+@app.command()
+def show(
+    day: Day,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 20,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the list to work from on a day: its own, or the last good one, marked stale."""
+    from pipeline.publish import latest_good, render
+    from pipeline.settings import Settings
+
+    settings = Settings.load(home=home, domain=domain)
+    table, manifest = latest_good(settings.home, day)
+    if as_json:
+        rows = table.slice(0, limit).to_pylist()
+        print(json.dumps({"manifest": manifest, "rows": rows}, indent=2, default=str))
+        return
+    Console(width=None if sys.stdout.isatty() else 140).print(render(table.slice(0, limit), manifest))
+
+
+@app.command()
+def feedback(
+    path: Annotated[Path, typer.Argument(help="A CSV of verdicts.")],
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
+    _print(daily.feedback(path, overrides(home, domain)), as_json)
+
+
+@models_app.command("list")
+def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Every decision about a bundle, and which one is in use."""
+    from pipeline.models import registry
+    from pipeline.settings import Settings
+
+    settings = Settings.load(home=home, domain=domain)
+    entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
+    if as_json:
+        print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
+        return
+    table = Table("at", "bundle", "decision", "why")
+    for entry in entries:
+        mark = " (in use)" if standing and entry == standing[-1] else ""
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)
+    Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
+
+
+@models_app.command("promote")
+def models_promote(
+    bundle: Annotated[str, typer.Argument(help="A bundle's name, as in models/.")],
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a bundle in use by hand, better or not."""
+    _print(daily.promote(bundle, overrides(home, domain), force=True), as_json)
+
+
+@models_app.command("rollback")
+def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Go back to the bundle that was in use before this one."""
+    _print(daily.roll_back(overrides(home, domain)), as_json)
+
+
+def _now() -> datetime:
+    """Fixed once per command, so that all of its steps see the same data."""
+    from pipeline.settings import Settings
+
+    return Settings.load().clock()
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _run_day(day: date, given: dict[str, Any], accept: list[str], as_json: bool) -> None:
+    answers = []
+    for words, step in (
+        ("ingest", lambda: daily.ingest(day, given, progress=_shows_progress(as_json))),
+        ("judge the events", lambda: daily.validate(day, "events", given, accept=accept)),
+        ("build the features", lambda: daily.features(day, given)),
+        ("judge the user-days", lambda: daily.validate(day, "user_days", given, accept=accept)),
+        ("score", lambda: daily.score(day, given)),
+        ("publish", lambda: daily.publish(day, given)),
+    ):
+        with _status(f"{day}: {words}", as_json):
+            answers.append(step())
+    if as_json:
+        print(json.dumps(answers, indent=2, default=str))
+        return
+    for answer in answers:
+        _print(answer, False)
+
+
+def _shows_progress(as_json: bool) -> bool:
+    return not as_json and sys.stderr.isatty()
+
+
+def _status(words: str, as_json: bool) -> Any:
+    return errors.status(words) if _shows_progress(as_json) else errors.capture()
+
+
+def _print(answer: dict[str, Any], as_json: bool) -> None:
+    """The receipt: one line for people, with what is worth knowing under it."""
+    if as_json:
+        print(json.dumps(answer, indent=2, default=str))
+        return
+    counts = [f"{name} {answer[name]:,}" for name in ("read", "accepted", "refused", "duplicates") if name in answer]
+    details = [
+        f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
+        for name, value in answer.get("details", {}).items()
+        if isinstance(value, int | str | float) and not isinstance(value, bool) and value != ""
+    ]
+    out = Console(highlight=False, soft_wrap=True, markup=False)
+    out.print(f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"]))
+    for reason, rows in (answer.get("details", {}).get("reasons") or {}).items():
+        out.print(f"  refused: {reason} {rows:,}")
+    for warning in answer.get("warnings", []):
+        out.print(f"  warning: {warning}")
+
+
+def _report(error: PipelineError) -> None:
+    errors.print(f"error: {error}", markup=False)
+
+
+def main() -> NoReturn:
+    """Run a command; errors a person can mend end without a traceback, with their own exit code."""
+    try:
+        app()
+    except PipelineError as error:
+        _report(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("stopped; run the same command again to go on")
+        sys.exit(130)
+    sys.exit(0)
+
+
+__all__ = ["UsageError", "app", "main"]

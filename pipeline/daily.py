@@ -1,0 +1,135 @@
+"""The steps as Airflow and the command line call them: settings and the lock around each, receipts as JSON out."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.domain import Domain
+from pipeline.errors import UsageError
+from pipeline.receipt import Receipt
+from pipeline.settings import Settings
+from pipeline.warehouse import locked
+
+Overrides = Mapping[str, Any]  # settings by name, and as_of as ISO text; None means not given
+Answer = dict[str, Any]
+
+
+def _open(overrides: Overrides) -> tuple[Settings, Domain, datetime]:
+    given = {name: value for name, value in overrides.items() if name != "as_of"}
+    settings = Settings.load(**given)
+    domain = Domain.load(settings.domain)
+    as_of = overrides.get("as_of")
+    moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of) if as_of else settings.clock()
+    if moment.tzinfo is None:
+        raise UsageError(f"as_of needs a time zone, got {moment.isoformat()}", fix="write it like 2026-11-22T04:00:00Z")
+    return settings, domain, moment
+
+
+def _answer(receipt: Receipt) -> Answer:
+    return receipt.model_dump(mode="json", exclude_none=True)
+
+
+def ingest(
+    day: date | None,
+    overrides: Overrides,
+    *,
+    events: Iterable[Path] = (),
+    labels: Iterable[Path] = (),
+    history: bool = False,
+    progress: bool = False,
+) -> Answer:
+    """Bring in what lies in landing/, or the given files. `day` only names the run it belongs to."""
+    from pipeline import ingest as step
+
+    settings, domain, _ = _open(overrides)
+    with locked(settings, domain):
+        receipt = step.run(
+            settings, domain, events=tuple(events), labels=tuple(labels), history=history, progress=progress
+        )
+    return _answer(receipt.model_copy(update={"day": day}))
+
+
+def features(day: date, overrides: Overrides) -> Answer:
+    return backfill_features(day, day, overrides)
+
+
+def backfill_features(first: date, last: date, overrides: Overrides) -> Answer:
+    from pipeline import features as step
+
+    settings, domain, as_of = _open(overrides)
+    if first > last:
+        raise UsageError(f"the range ends before it begins: {first} to {last}")
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, first, last, as_of=as_of))
+
+
+def validate(
+    day: date,
+    door: Literal["events", "user_days"] | None,
+    overrides: Overrides,
+    *,
+    accept: Iterable[str] = (),
+) -> Answer:
+    from pipeline import validate as step
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, day, as_of=as_of, door=door, accept=tuple(accept)))
+
+
+def train(until: date, overrides: Overrides, *, progress: bool = False) -> Answer:
+    """Train a candidate. `promote` decides about it."""
+    from pipeline import train as step
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, until, as_of=as_of, progress=progress))
+
+
+def train_days(until: date, overrides: Overrides) -> tuple[date, date]:
+    """The days a training run learns from."""
+    settings, _, _ = _open(overrides)
+    return until - timedelta(days=settings.train_days - 1), until
+
+
+def promote(bundle: str, overrides: Overrides, *, force: bool = False) -> Answer:
+    from pipeline import train as step
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.promote(settings, domain, bundle, as_of=as_of, force=force))
+
+
+def roll_back(overrides: Overrides) -> Answer:
+    from pipeline.models import registry
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        left, now = registry.roll_back(settings.home, as_of)
+    details = {"left": left.bundle, "in_use": now.bundle}
+    return _answer(Receipt(step="rollback", day=now.until, details=details))
+
+
+def score(day: date, overrides: Overrides) -> Answer:
+    from pipeline import score as step
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, day, as_of=as_of))
+
+
+def publish(day: date, overrides: Overrides) -> Answer:
+    from pipeline import publish as step
+
+    settings, domain, as_of = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, day, as_of=as_of))
+
+
+def feedback(path: Path, overrides: Overrides) -> Answer:
+    from pipeline import feedback as step
+
+    settings, domain, _ = _open(overrides)
+    with locked(settings, domain):
+        return _answer(step.run(settings, domain, Path(path)))

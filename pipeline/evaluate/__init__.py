@@ -1,0 +1,1 @@
+"""How good a list is: metrics with their floors, on cuts in time."""

@@ -1,0 +1,56 @@
+"""How good a stacker is on days it has not learned from, with floors beside it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+
+def measure(
+    risk: Doubles, is_bad: NDArray[np.bool_], day: NDArray[np.int32], user: NDArray[np.int32], reviews: int = 100
+) -> dict[str, Any]:
+    """Average precision, precision at `reviews` a day, calibration error, and the random floor.
+
+    An account counts once: after a day on whose list it was found bad it takes no further review.
+    """
+    from sklearn.metrics import average_precision_score, brier_score_loss
+
+    if not is_bad.any():
+        return {"user_days": len(risk), "bad": 0}
+    return {
+        "user_days": len(risk),
+        "bad": int(is_bad.sum()),
+        "average_precision": round(float(average_precision_score(is_bad, risk)), 4),
+        "precision_at_reviews": round(precision_at(risk, is_bad, day, user, reviews), 4),
+        "reviews_per_day": reviews,
+        "expected_calibration_error": round(calibration_error(risk, is_bad), 5),
+        "brier": round(float(brier_score_loss(is_bad, np.clip(risk, 0, 1))), 5),
+        "floor_random": round(float(is_bad.mean()), 4),
+    }
+
+
+def precision_at(
+    risk: Doubles, is_bad: NDArray[np.bool_], day: NDArray[np.int32], user: NDArray[np.int32], reviews: int
+) -> float:
+    """Mean over days of the share of bad accounts among the `reviews` riskiest not caught on an earlier day.
+
+    The card precision of the Fraud Detection Handbook, raised to user-days.
+    """
+    caught: NDArray[np.int32] = np.empty(0, user.dtype)
+    shares = []
+    for today in np.unique(day):
+        here = np.flatnonzero((day == today) & ~np.isin(user, caught))
+        top = here[np.lexsort((user[here], -risk[here]))][:reviews]
+        shares.append(is_bad[top].sum() / reviews)
+        caught = np.concatenate([caught, user[top][is_bad[top]]])
+    return float(np.mean(shares))
+
+
+def calibration_error(risk: Doubles, is_bad: NDArray[np.bool_], bins: int = 20) -> float:
+    """Expected calibration error over bins of equally many user-days."""
+    order = np.argsort(risk, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [abs(risk[part].mean() - is_bad[part].mean()) * len(part) for part in parts]
+    return float(sum(gaps) / len(risk))

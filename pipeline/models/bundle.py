@@ -1,0 +1,117 @@
+"""A bundle: all that one training run produced, in one folder that never changes.
+
+models/<bundle>/autoencoder.safetensors, fields.json, reference.json
+                stacker.ubj, calibration.json          only with enough matured labels
+                bundle.json                            what it was made from, what it measured, each file's hash
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.catalogue import features
+from pipeline.errors import InputError
+from pipeline.files import sha256_of
+from pipeline.models.calibration import Calibration
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+    from pipeline.models.autoencoder import BehaviourAutoencoder
+    from pipeline.models.fields import Fields
+    from pipeline.models.surprise import Reference
+
+
+class Spread(BaseModel):
+    """Median and robust standard deviation of a feature's signed log on ordinary training days."""
+
+    model_config = ConfigDict(frozen=True)
+
+    median: float
+    scale: float
+
+
+class Manifest(BaseModel):
+    """bundle.json. `columns` are the stacker's inputs in order; empty without a stacker."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    domain: str
+    until: date
+    features: list[str]
+    columns: list[str]
+    spreads: dict[str, Spread]
+    made_from: dict[str, Any]
+    autoencoder: dict[str, Any]
+    stacker: dict[str, Any]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory. `stacker` and `calibration` are None while there are too few labels."""
+
+    manifest: Manifest
+    autoencoder: "BehaviourAutoencoder"
+    fields: "Fields"
+    reference: "Reference"
+    stacker: "xgb.Booster | None"
+    calibration: Calibration | None
+
+
+def folder(home: Path, bundle: str) -> Path:
+    return home / "models" / bundle
+
+
+def read_manifest(home: Path, bundle: str) -> Manifest:
+    path = folder(home, bundle) / "bundle.json"
+    try:
+        return Manifest.model_validate_json(path.read_text())
+    except (OSError, ValidationError) as error:
+        raise InputError(
+            f"cannot read bundle {bundle}", str(error).splitlines()[0], fix="dawnlist models rollback, or train again"
+        ) from None
+
+
+def load(home: Path, bundle: str, threads: int) -> Bundle:
+    """Read a bundle and check that it is whole and fits today's features. Raises InputError."""
+    from pipeline.models import stacker
+    from pipeline.models.autoencoder import load_autoencoder
+    from pipeline.models.surprise import Reference
+
+    manifest = read_manifest(home, bundle)
+    check_features(manifest)
+    place = folder(home, bundle)
+    for name, wanted in manifest.files.items():
+        if not (place / name).is_file() or sha256_of(place / name) != wanted:
+            raise InputError(
+                f"bundle {bundle} is damaged: {name} is not the file that was trained",
+                fix="restore it from the backup, or dawnlist models rollback",
+            )
+    autoencoder, fields = load_autoencoder(place)
+    has_stacker = "stacker.ubj" in manifest.files
+    return Bundle(
+        manifest=manifest,
+        autoencoder=autoencoder,
+        fields=fields,
+        reference=Reference.load(place / "reference.json"),
+        stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
+        calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
+    )
+
+
+def check_features(manifest: Manifest) -> None:
+    """Raises InputError if the bundle was trained on other features than the mart has today."""
+    table, trained = set(features()), set(manifest.features)
+    if table == trained:
+        return
+    raise InputError(
+        f"bundle {manifest.id} was trained on {len(trained)} features, fct_user_days has {len(table)}",
+        f"only in bundle: {', '.join(sorted(trained - table)) or 'none'}",
+        f"only in table:  {', '.join(sorted(table - trained)) or 'none'}",
+        fix="dawnlist train --until D",
+    )

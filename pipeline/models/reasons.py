@@ -1,0 +1,135 @@
+"""Why an account is on the list: up to three sentences with the numbers an analyst needs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeline.catalogue import FIELD_WORDS, LEARNED, Feature, features
+
+LIMIT = 3
+LOUD_EVENT = 8.0  # nats from which a single event is worth a sentence of its own
+
+Contribution = tuple[str, float | None, float]  # feature, its value, what it added
+
+
+def sentences(
+    row: Mapping[str, float | None],
+    contributions: Sequence[Contribution],
+    events: Sequence[Mapping[str, Any]],
+    currency: str,
+) -> list[str]:
+    """The strongest reasons first, each about something else: no two of one family, nor two with the same words.
+
+    `row` has the user-day's features, `contributions` what spoke against it, `events` its most surprising ones.
+    Where the sequence model speaks loudest, the event it means is told instead of a number.
+    """
+    said: list[str] = []
+    families: set[str] = set()
+    event = _event_sentence(events[0], currency) if events else None
+    strongest = sorted(contributions, key=lambda item: (-item[2], item[0]))
+    for name, value, added in strongest:
+        if added <= 0 or len(said) == LIMIT:
+            break
+        family = family_of(name)
+        if family in families:
+            continue
+        families.add(family)
+        sentence = event if family == "sequence" and event else sentence_of(name, value, row, currency)
+        if sentence and sentence not in said:
+            said.append(sentence)
+    is_loud = bool(events) and float(events[0]["surprise"]) >= LOUD_EVENT
+    if event and event not in said and (is_loud or len(said) < LIMIT):
+        said = [event, *said] if is_loud else [*said, event]
+    return said[:LIMIT]
+
+
+def family_of(name: str) -> str:
+    """Reasons of one family say much the same thing."""
+    feature = features().get(name)
+    return feature.family if feature else "sequence"
+
+
+def sentence_of(name: str, value: float | None, row: Mapping[str, float | None], currency: str) -> str | None:
+    """The sentence of one feature or learned column; None where the number it needs is not known."""
+    feature = features().get(name)
+    if feature is None:
+        return _learned_sentence(name, value)
+    return fill(feature, row, currency)
+
+
+def fill(feature: Feature, row: Mapping[str, float | None], currency: str) -> str | None:
+    """Put a user-day's numbers into a feature's sentence. [Parts in brackets] go where a number is missing."""
+
+    def written(text: str) -> str | None:
+        parts = []
+        for literal, column in re.findall(r"([^{]*)(?:\{(\w+)\})?", text):
+            parts.append(literal)
+            if column:
+                value = row.get(column)
+                if value is None or value != value:
+                    return None
+                parts.append(in_words(value, features()[column].unit, currency))
+        return "".join(parts)
+
+    optional = re.split(r"\[([^\]]*)\]", feature.reason)
+    texts = [written(part) for part in optional]
+    if any(text is None for text in texts[::2]):
+        return None
+    return "".join(text for text in texts if text is not None)
+
+
+def in_words(value: float, unit: str, currency: str) -> str:
+    """A number as an analyst writes it: 1,234 · 14x · 23 % · 5 min · GBP 12.50."""
+    if unit == "amount":
+        return f"{currency} {value:,.2f}"
+    if unit in ("count", "quantity"):
+        return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or abs(value) >= 100 else f"{value:,.1f}"
+    if unit == "share":
+        return f"{value:.0%}".replace("%", " %") if value >= 0.1 or value == 0 else f"{value:.1%}".replace("%", " %")
+    if unit == "percentile":
+        return f"{min(value, 0.999):.1%}".replace("%", " %")
+    if unit == "times":
+        return f"{value:,.0f}x" if value >= 10 else f"{value:.1f}x"
+    if unit == "deviations":
+        return f"{abs(value):,.1f} standard deviations"
+    if unit == "days":
+        return "1 day" if value == 1 else f"{value:,.0f} days"
+    if unit == "hours":
+        return duration(value * 3600)
+    if unit == "seconds":
+        return duration(value)
+    raise ValueError(f"no words for the unit {unit!r}")
+
+
+def duration(seconds: float) -> str:
+    for size, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:,.1f} {name}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _learned_sentence(name: str, value: float | None) -> str | None:
+    if name.startswith("code_"):
+        return LEARNED["code"]
+    if value is None or value != value:
+        return None
+    if name in LEARNED:
+        shown = f"{value:.1f} times" if name == "surprise_own_excess" else f"{value:.1f}"
+        return LEARNED[name].replace("{value}", shown)
+    field = FIELD_WORDS[name.removeprefix("surprise_")]
+    return LEARNED["surprise_field"].replace("{field}", field).replace("{value}", f"{value:.1f}")
+
+
+def _event_sentence(event: Mapping[str, Any], currency: str) -> str:
+    """One event in words: what, when, how much, and what about it surprised the sequence model."""
+    at = datetime.fromisoformat(event["at"])
+    parts = [f"{event['event_type']} at {at:%H:%M} UTC"]
+    if event.get("amount") is not None:
+        parts.append(f"{currency} {event['amount']:,.2f}")
+    if event.get("quantity") is not None:
+        parts.append(f"{event['quantity']:,.0f} pieces")
+    loud = [name for name, nats in event["fields"].items() if nats > 1]
+    fields = " and ".join(FIELD_WORDS.get(name, name) for name in loud[:2])
+    about = f", mostly {fields}" if fields else ""
+    return f"{', '.join(parts)}: far from its pattern ({event['surprise']:.1f} nats{about})"

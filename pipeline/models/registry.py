@@ -1,0 +1,86 @@
+"""Which bundle is in use: a ledger that is only ever added to. `models/registry.jsonl`, one JSON object a line."""
+
+import json
+import os
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import InputError, UsageError
+
+Action = Literal["promoted", "rejected", "rolled_back"]
+
+
+class Entry(BaseModel):
+    """One decision about a bundle. `at` is when it took effect; a replay of the past sees only what was before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    action: Action
+    bundle: str
+    until: date
+    why: str
+    metrics: dict[str, Any] = {}
+
+
+def ledger(home: Path) -> list[Entry]:
+    """All decisions in order. A last line cut short by a crash was never decided and does not count."""
+    path = home / "models" / "registry.jsonl"
+    if not path.is_file():
+        return []
+    whole = path.read_text().rpartition("\n")[0]
+    return [Entry.model_validate_json(line) for line in whole.splitlines() if line.strip()]
+
+
+def write(home: Path, entry: Entry) -> None:
+    """Add a decision, durably. A line cut short before is closed off first."""
+    path = home / "models" / "registry.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n"
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and path.read_bytes()[-1:] != b"\n":
+            file.truncate(path.read_bytes().rfind(b"\n") + 1)
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def in_use(home: Path, as_of: datetime) -> list[Entry]:
+    """Promotions that stand at `as_of`, oldest first: a rollback takes back the promotion of its bundle."""
+    standing: list[Entry] = []
+    for entry in ledger(home):
+        if entry.at > as_of:
+            continue
+        if entry.action == "promoted":
+            standing = [other for other in standing if other.bundle != entry.bundle] + [entry]
+        elif entry.action == "rolled_back":
+            standing = [other for other in standing if other.bundle != entry.bundle]
+    return standing
+
+
+def bundle_for(home: Path, day: date, as_of: datetime) -> str:
+    """The bundle to score `day` with: the last one standing at `as_of` that learned from earlier days only."""
+    standing = in_use(home, as_of)
+    fitting = [entry for entry in standing if entry.until < day]
+    if not fitting:
+        found = [f"{entry.bundle} learned until {entry.until}" for entry in standing] or ["no bundle was ever promoted"]
+        raise InputError(
+            f"no bundle in use that was trained before {day}",
+            *found[-3:],
+            fix="dawnlist train --until D with an earlier D; a bundle never scores days it has learned from",
+        )
+    return fitting[-1].bundle
+
+
+def roll_back(home: Path, at: datetime) -> tuple[Entry, Entry]:
+    """Go back to the promotion before the last. Returns what was left and what is in use now."""
+    standing = in_use(home, at)
+    if len(standing) < 2:
+        raise UsageError("there is no earlier promoted bundle to go back to", fix="dawnlist models list")
+    left, now = standing[-1], standing[-2]
+    write(home, Entry(at=at, action="rolled_back", bundle=left.bundle, until=left.until, why=f"back to {now.bundle}"))
+    return left, now

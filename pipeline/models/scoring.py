@@ -1,0 +1,134 @@
+"""Apply a bundle to user-days: the one path that training, promotion and the daily score share."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import snapshots
+from pipeline.models import stacker
+from pipeline.models.bundle import Bundle
+from pipeline.models.labels import known_bad_user_days
+from pipeline.models.surprise import Surprise, score_windows
+from pipeline.models.table import UserDays, learned_columns, match, read_user_days, stacker_rows
+from pipeline.models.windows import Tokens, Windows, day_number, load_tokens, user_day_windows, window_days
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    import xgboost as xgb
+
+Doubles = NDArray[np.float64]
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Scored:
+    """User-days under a bundle, in the order of `windows`. `score` and `risk` are None without a stacker."""
+
+    tokens: Tokens
+    windows: Windows
+    user_days: UserDays
+    place: NDArray[np.int64]  # of each window in user_days
+    surprise: Surprise
+    matrix: Doubles | None  # (n, columns) what the stacker read
+    score: Doubles | None
+    risk: Doubles | None
+
+
+def apply(
+    con: "duckdb.DuckDBPyConnection",
+    settings: Settings,
+    bundle: Bundle,
+    user_days: UserDays,
+    token_paths: list[Path],
+    first: date,
+    last: date,
+    booster: "xgb.Booster | None" = None,
+) -> Scored:
+    """Score the user-days of `first`..`last`, with `booster` in place of the bundle's stacker where given."""
+    tokens = load_tokens(con, token_paths, bundle.fields, user_days.user_id.unique())
+    windows = user_day_windows(tokens, first, last)
+    place = match(user_days, tokens, windows)
+    surprise = score_windows(bundle.autoencoder, bundle.fields, tokens, windows, settings.threads)
+    booster = booster or bundle.stacker
+    if booster is None or bundle.calibration is None:
+        return Scored(tokens, windows, user_days, place, surprise, None, None, None)
+    columns = bundle.manifest.columns
+    matrix = stacker_rows(columns, user_days.rows[place], learned_columns(surprise, bundle.fields))
+    score = stacker.predict(booster, columns, matrix)
+    risk = bundle.calibration.risk(score)
+    return Scored(tokens, windows, user_days, place, surprise, matrix, score.round(DECIMALS), risk.round(DECIMALS))
+
+
+def paths_between(settings: Settings, table: str, first: date, last: date, as_of: datetime) -> list[Path]:
+    """Snapshots as known at `as_of`, of the days that have rows."""
+    days = [day for day in snapshots.days(settings.home, table) if first <= day <= last]
+    found = [snapshots.newest(settings.home, table, day, as_of) for day in days]
+    return [snapshot.path(settings.home) for snapshot in found if snapshot is not None and snapshot.rows]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """User-days with their risk and what is known of them now."""
+
+    user_id: "pa.Array"
+    user: NDArray[np.int32]
+    day: NDArray[np.int32]
+    risk: Doubles
+    surprise: Doubles
+    is_bad: NDArray[np.bool_]
+
+
+def score_days(
+    settings: Settings,
+    bundle: Bundle,
+    first: date,
+    last: date,
+    known_until: date,
+    as_of: datetime,
+    booster: "xgb.Booster | None" = None,
+) -> Judged:
+    """Score `first`..`last` and set what was known at the end of `known_until` beside it."""
+    import pyarrow.compute as pc
+
+    with connect(settings) as con:
+        user_days = read_user_days(con, paths_between(settings, "user_days", first, last, as_of))
+        token_paths = paths_between(settings, "event_tokens", window_days(first)[0], last, as_of)
+        scored = apply(con, settings, bundle, user_days, token_paths, first, last, booster)
+        bad = known_bad_user_days(con, settings.home, known_until, as_of)
+    user = pc.index_in(bad.column("user_id"), value_set=scored.tokens.users).fill_null(-1).to_numpy()
+    day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
+    key = scored.windows.user.astype(np.int64) * 2**20 + scored.windows.day
+    return Judged(
+        user_id=scored.tokens.users.take(scored.windows.user),
+        user=scored.windows.user,
+        day=scored.windows.day,
+        risk=scored.risk if scored.risk is not None else np.full(len(key), np.nan),
+        surprise=scored.surprise.level,
+        is_bad=np.isin(key, user.astype(np.int64) * 2**20 + day),
+    )
+
+
+def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date, as_of: datetime) -> float:
+    """Mean nats per event of `first`..`last`, in units that two bundles share.
+
+    A bundle measures numbers in robust units of its own training days; adding the log of that unit undoes it.
+    """
+    from pipeline.models.autoencoder import nats_per_event
+
+    with connect(settings) as con:
+        token_paths = paths_between(settings, "event_tokens", window_days(first)[0], last, as_of)
+        tokens = load_tokens(con, token_paths, bundle.fields)
+    windows = user_day_windows(tokens, first, last)
+    with ThreadPoolExecutor(settings.threads) as pool:
+        own = nats_per_event(bundle.autoencoder, tokens, bundle.fields, windows, pool)
+    present: list[bool] = (~np.isnan(tokens.numbers).all(axis=0)).tolist()
+    units = [np.log(field.scale) for field, is_there in zip(bundle.fields.numeric, present, strict=True) if is_there]
+    return own + float(np.sum(units))

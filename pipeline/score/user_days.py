@@ -1,0 +1,163 @@
+"""The scores of one day, and for those who may reach the list, what speaks against them."""
+
+import json
+from datetime import UTC, date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.catalogue import features
+from pipeline.models import stacker
+from pipeline.models.bundle import Bundle
+from pipeline.models.scoring import DECIMALS, Scored, apply
+from pipeline.models.surprise import WORST
+from pipeline.models.table import read_user_days
+from pipeline.models.windows import DAY_US, look_up
+from pipeline.settings import Settings
+
+KEPT = 12  # contributions per account: reasons need three, the rest is for looking closer
+LEAST_DEVIATION = 1.0  # robust standard deviations a feature must be off to speak for itself
+
+TOLD = ("category", "channel", "amount", "quantity")  # of an event, where known
+
+CONTRIBUTIONS = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("feature", pa.string()),
+        ("value", pa.float64()),
+        ("contribution", pa.float64()),
+    ]
+)
+
+
+def score_user_days(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    bundle: Bundle,
+    user_days_path: Path,
+    token_paths: list[Path],
+    day: date,
+    candidates: int,
+    aside: Path,
+) -> dict[str, Path]:
+    """Write scores.parquet (all user-days, by user_id) and contributions.parquet (the likeliest) to `aside`."""
+    user_days = read_user_days(con, [user_days_path])
+    written = {table: aside / f"{table}.parquet" for table in ("scores", "contributions")}
+    if not len(user_days):
+        pq.write_table(_no_scores(bundle), written["scores"])
+        pq.write_table(CONTRIBUTIONS.empty_table(), written["contributions"])
+        return written
+    scored = apply(con, settings, bundle, user_days, token_paths, day, day)
+    percentile = bundle.reference.percentile(scored.surprise.level, scored.surprise.history).round(DECIMALS)
+    level = scored.risk if scored.risk is not None else scored.surprise.level
+    likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])
+    today = next(path for path in token_paths if path.parent.name == f"day={day}")
+    events = _top_events(con, today, bundle, scored, likeliest)
+    scores = _scores(bundle, scored, percentile, events, likeliest)
+    pq.write_table(scores, written["scores"], compression="zstd")
+    pq.write_table(_contributions(bundle, scored, likeliest), written["contributions"], compression="zstd")
+    return written
+
+
+def _scores(
+    bundle: Bundle,
+    scored: Scored,
+    percentile: NDArray[np.float64],
+    events: list[str],
+    likeliest: NDArray[np.int64],
+) -> pa.Table:
+    n = len(scored.windows)
+    unknown = pa.nulls(n, pa.float64())
+    top_events: NDArray[np.object_] = np.full(n, None, object)
+    top_events[likeliest] = events
+    columns: dict[str, pa.Array] = {
+        "user_id": scored.tokens.users.take(pa.array(scored.windows.user)),
+        "risk": unknown if scored.risk is None else pa.array(scored.risk),
+        "surprise_percentile": pa.array(percentile),
+        "arm_stacker": unknown if scored.score is None else pa.array(scored.score),
+        "arm_surprise": pa.array(scored.surprise.level),
+        **scored.surprise.columns(bundle.fields),
+        "history_event_count": pa.array(scored.surprise.history),
+        "top_events": pa.array(top_events, pa.string()),
+    }
+    return pa.table(columns)
+
+
+def _no_scores(bundle: Bundle) -> pa.Table:
+    """The scores of a day without users: the columns publishing asks for, and no rows."""
+    names = ("risk", "surprise_percentile", "arm_stacker", "arm_surprise", "surprise")
+    columns: dict[str, pa.DataType] = {"user_id": pa.string(), **dict.fromkeys(names, pa.float64())}
+    return pa.schema([*columns.items(), ("top_events", pa.string())]).empty_table()
+
+
+def _top_events(
+    con: duckdb.DuckDBPyConnection, today: Path, bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64]
+) -> list[str]:
+    """The most surprising events of each candidate as JSON: what, when, how much, and which fields surprised."""
+    windows, surprise = scored.windows, scored.surprise
+    users = scored.tokens.users.take(pa.array(windows.user)).to_pylist()
+    asked = [(int(row), k) for row in likeliest for k in range(WORST) if surprise.worst_position[row, k] >= 0]
+    first_today = dict(zip(likeliest.tolist(), _first_of_day(scored, likeliest), strict=True))
+    ranks = [int(surprise.worst_position[row, k] - first_today[row]) for row, k in asked]
+    details = look_up(con, today, [users[row] for row, _ in asked], ranks).to_pylist()
+    told: dict[int, list[dict[str, Any]]] = {int(row): [] for row in likeliest}
+    for (row, k), event in zip(asked, details, strict=True):
+        fields = dict(zip(bundle.fields.names, surprise.worst_fields[row, k].round(2).tolist(), strict=True))
+        told[row].append(
+            {
+                "event_id": event["event_id"],
+                "at": event["event_at"].replace(tzinfo=UTC).isoformat(),
+                "event_type": event["event_type"],
+                **{name: event[name] for name in TOLD if event[name] is not None},
+                "surprise": round(float(np.nansum(surprise.worst_fields[row, k])), 2),
+                "fields": dict(sorted(fields.items(), key=lambda item: -item[1])[:3]),
+            }
+        )
+    return [json.dumps(told[int(row)], ensure_ascii=False) for row in likeliest]
+
+
+def _first_of_day(scored: Scored, chosen: NDArray[np.int64]) -> list[int]:
+    """Where the first event of chosen user-days stands in the tokens; a window of 128 events may start after it."""
+    windows = scored.windows.take(chosen)
+    user = np.searchsorted(scored.tokens.user, windows.user, side="left")
+    begins = windows.day.astype(np.int64) * DAY_US
+    return [
+        int(first + np.searchsorted(scored.tokens.at[first:end], begin, side="left"))
+        for first, end, begin in zip(user, windows.end, begins, strict=True)
+    ]
+
+
+def _contributions(bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64]) -> pa.Table:
+    """What speaks against each candidate: TreeSHAP of the stacker, or else how unusual its features are."""
+    users = scored.tokens.users.take(pa.array(scored.windows.user[likeliest])).to_pylist()
+    if bundle.stacker is not None and scored.matrix is not None:
+        columns, values = bundle.manifest.columns, scored.matrix[likeliest]
+        added = stacker.contributions(bundle.stacker, columns, values)
+    else:
+        columns = list(features())
+        values = scored.user_days.rows[scored.place[likeliest]].astype(np.float64)
+        added = _deviations(bundle, columns, values)
+    rows = [
+        (user, columns[i], None if np.isnan(values[n, i]) else float(values[n, i]), round(float(added[n, i]), 5))
+        for n, user in enumerate(users)
+        for i in np.argsort(-added[n], kind="stable")[:KEPT]
+        if added[n, i] > 0
+    ]
+    return pa.Table.from_pylist([dict(zip(CONTRIBUTIONS.names, row, strict=True)) for row in rows], CONTRIBUTIONS)
+
+
+def _deviations(bundle: Bundle, columns: list[str], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each feature lies above its usual value on ordinary training days, in robust deviations of the log."""
+    added = np.zeros_like(values)
+    for i, name in enumerate(columns):
+        if name not in bundle.manifest.spreads:
+            continue
+        spread = bundle.manifest.spreads[name]
+        logs = np.sign(values[:, i]) * np.log1p(np.abs(values[:, i]))
+        added[:, i] = np.nan_to_num((logs - spread.median) / spread.scale)
+    return np.where(added >= LEAST_DEVIATION, added, 0.0)
