@@ -6,7 +6,8 @@ Rerun   always safe: each step replaces its own day and nothing else
 
 A run is about one partition, the UTC day before it. **By hand:** Trigger, choose a day. **Many days:** Trigger,
 Backfill; leave the form's day empty, and let the range end after 04:00 of its last day.
-When a door refuses the day, the run stops there without a retry, and the last good list stays.
+When a door refuses the day, the run stops there without a retry, and the last good list stays. Look at
+`reports/day=D`; mend the files, or trigger the day again and accept what the refusal named.
 """
 
 from datetime import date
@@ -43,6 +44,12 @@ from house import (
         ),
         "domain": domain_param(),
         "as_of": as_of_param(),
+        "accept": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            description="Expectations this day may fail, once a person has looked: as the refusal names them.",
+        ),
     },
     tags=["dawnlist"],
     doc_md=__doc__,
@@ -52,7 +59,7 @@ def daily_risk_list():
     def choose_day(params, dag_run):
         """Which day this run is about, and as of when: fixed here, once for all steps."""
         day = chosen_day(params["day"], dag_run.partition_key, dag_run.run_after)
-        return {"day": day.isoformat(), "overrides": overrides(params)}
+        return {"day": day.isoformat(), "overrides": overrides(params), "accept": params["accept"] or []}
 
     @task
     def ingest_events(run):
@@ -66,7 +73,7 @@ def daily_risk_list():
         """First door: are these the events of a believable day?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "events", run["overrides"])
+        return daily.validate(date.fromisoformat(run["day"]), "events", run["overrides"], accept=run["accept"])
 
     @task
     def build_features(run):
@@ -80,7 +87,7 @@ def daily_risk_list():
         """Second door: do these features look like a day of this business?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "user_days", run["overrides"])
+        return daily.validate(date.fromisoformat(run["day"]), "user_days", run["overrides"], accept=run["accept"])
 
     @task(inlets=[MODEL_BUNDLE])
     def score_users(run):

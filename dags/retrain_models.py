@@ -8,7 +8,7 @@ The candidate is promoted only if it is the first or does better on later days w
 back to the one before: `dawnlist models rollback`.
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 from house import (
@@ -41,11 +41,11 @@ def retrain_models():
     @task(pool="default_pool")
     def choose_days(params, dag_run):
         """Which days to learn from: the last `RISK_TRAIN_DAYS` up to `until`."""
-        from pipeline.settings import Settings
+        from pipeline import daily
 
-        until = chosen_day(params["until"], None, dag_run.run_after)
-        first = until - timedelta(days=Settings.load(domain=params["domain"]).train_days - 1)
-        return {"first": first.isoformat(), "until": until.isoformat(), "overrides": overrides(params)}
+        settings = overrides(params)
+        first, until = daily.train_days(chosen_day(params["until"], None, dag_run.run_after), settings)
+        return {"first": first.isoformat(), "until": until.isoformat(), "overrides": settings}
 
     @task
     def ingest_events(run):

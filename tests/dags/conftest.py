@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,18 +41,22 @@ def dags(airflow_db):
 class Steps:
     """Stands in for `pipeline.daily`: remembers each call, answers with a receipt, or fails as often as told."""
 
-    def __init__(self):
+    def __init__(self, real):
+        self.real = real
         self.calls = []
         self.failures = {}
 
     def __getattr__(self, name):
-        def step(*arguments):
-            self.calls.append((name, *arguments))
+        def step(*arguments, **named):
+            self.calls.append((name, *arguments, *([named] if named else [])))
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
             return {"step": name, "details": {"bundle": "2011-11-30-0123456789ab"}}
 
         return step
+
+    def train_days(self, until, overrides):
+        return until - timedelta(days=29), until
 
     @property
     def names(self):
@@ -61,10 +66,11 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch):
     import pipeline
+    import pipeline.daily
 
-    stand_in = Steps()
+    stand_in = Steps(pipeline.daily)
     monkeypatch.setitem(sys.modules, "pipeline.daily", stand_in)
-    monkeypatch.setattr(pipeline, "daily", stand_in, raising=False)
+    monkeypatch.setattr(pipeline, "daily", stand_in)
     return stand_in
 
 

@@ -1,6 +1,7 @@
 """DAG runs in this process, with stand-ins for the steps."""
 
 from datetime import date, timedelta
+from inspect import signature
 
 import pytest
 
@@ -22,9 +23,9 @@ def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
     assert run.state == "success"
     assert steps.calls == [
         ("ingest", DAY, OVERRIDES),
-        ("validate", DAY, "events", OVERRIDES),
+        ("validate", DAY, "events", OVERRIDES, {"accept": []}),
         ("features", DAY, OVERRIDES),
-        ("validate", DAY, "user_days", OVERRIDES),
+        ("validate", DAY, "user_days", OVERRIDES, {"accept": []}),
         ("score", DAY, OVERRIDES),
         ("publish", DAY, OVERRIDES),
     ]
@@ -32,7 +33,8 @@ def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
 
 def test_all_steps_of_a_run_agree_on_as_of(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={"day": "2011-12-09", "domain": "retail"})
-    assert len({call[-1]["as_of"] for call in steps.calls}) == 1
+    overrides = [call[3] if call[0] == "validate" else call[2] for call in steps.calls]
+    assert len({given["as_of"] for given in overrides}) == 1
 
 
 def test_a_receipt_is_what_the_task_returns(dags, steps, home):
@@ -50,6 +52,11 @@ def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
     assert states(run)["publish_list"] == "upstream_failed"
 
 
+def test_a_person_may_accept_what_a_door_refused(dags, steps, home):
+    dags["daily_risk_list"].test(run_conf={**FORM, "accept": ["day.event_count"]})
+    assert [call[-1] for call in steps.calls if call[0] == "validate"] == [{"accept": ["day.event_count"]}] * 2
+
+
 def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):
     steps.failures["ingest"] = [BusyError("another dawnlist is working")]
     monkeypatch.setattr(dags["daily_risk_list"].get_task("ingest_events"), "retry_delay", timedelta())
@@ -57,8 +64,7 @@ def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):
     assert (run.state, steps.names[:3]) == ("success", ["ingest", "ingest", "validate"])
 
 
-def test_retraining_builds_the_days_it_learns_from_and_asks_for_promotion(dags, steps, home, monkeypatch):
-    monkeypatch.setenv("RISK_TRAIN_DAYS", "30")
+def test_retraining_builds_the_days_it_learns_from_and_asks_for_promotion(dags, steps, home):
     run = dags["retrain_models"].test(run_conf={**FORM, "until": "2011-11-30", "day": None, "list_size": None})
     assert run.state == "success"
     until, settings = date(2011, 11, 30), {**OVERRIDES, "list_size": None}
@@ -68,6 +74,14 @@ def test_retraining_builds_the_days_it_learns_from_and_asks_for_promotion(dags, 
         ("train", until, settings),
         ("promote", "2011-11-30-0123456789ab", settings),
     ]
+
+
+def test_the_steps_take_what_the_dags_give_them(dags, steps, home):
+    for dag, form in (("daily_risk_list", FORM), ("retrain_models", {"domain": "retail", "until": "2011-11-30"})):
+        dags[dag].test(run_conf=form)
+    for name, *arguments in steps.calls:
+        named = arguments.pop() if name == "validate" else {}
+        signature(getattr(steps.real, name)).bind(*arguments, **named)
 
 
 def test_each_verdict_file_is_a_receipt_of_its_own(dags, steps, home):

@@ -47,7 +47,7 @@ def test_the_daily_run_reads_like_the_story(dags):
 
 def test_the_form_asks_for_day_list_size_and_domain(dags):
     params = dags["daily_risk_list"].params
-    assert list(params) == ["day", "list_size", "domain", "as_of"]
+    assert list(params) == ["day", "list_size", "domain", "as_of", "accept"]
     assert set(params.get_param("domain").schema["enum"]) >= {"retail", "payments", "shop"}
 
 
