@@ -3,3 +3,10 @@
 dbt's tests prove that the SQL is right; these prove that the day is right. Every expectation says in its
 notes why it is there. `critical` stops the day, `warning` is written on the list.
 """
+
+import logging
+import os
+
+# Before Great Expectations is imported by any suite: no telemetry, and no chatter where Airflow set up logging.
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+logging.getLogger("great_expectations").setLevel(logging.WARNING)

@@ -3,9 +3,7 @@
 reports/day=D/<door>.json    what was expected, what was seen; replaced when the day is judged again
 """
 
-import logging
 import math
-import os
 from collections.abc import Collection, Sequence
 from datetime import date
 from functools import lru_cache
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+import expectations  # noqa: F401 - switches telemetry and chatter off before Great Expectations is imported
 from pipeline.errors import DoorRefusedError
-from pipeline.files import write_atomically
+from pipeline.files import publish, scratch
 
 if TYPE_CHECKING:
     import great_expectations as gx
@@ -75,7 +74,9 @@ def read_report(home: Path, day: date, door: Door) -> Report | None:
 
 
 def write_report(home: Path, report: Report) -> Report:
-    write_atomically(report_path(home, report.day, report.door), report.model_dump_json(indent=2) + "\n")
+    with scratch(home, "doors") as aside:  # a killed run leaves nothing among the reports
+        (aside / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        publish(aside / "report.json", report_path(home, report.day, report.door))
     return report
 
 
@@ -194,9 +195,7 @@ def number(value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _batches() -> Any:
-    """Great Expectations without files, telemetry, progress bars or chatter. Slow to import, so kept."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    """Great Expectations without files or progress bars. Slow to make, so kept."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 

@@ -15,12 +15,15 @@ from pipeline.domain import Domain
 from pipeline.doors import DOORS, Door, judge, read_report, refuse_if_critical, write_report
 from pipeline.errors import InputError
 from pipeline.files import read_json, scratch, sha256_of, write_json
+from pipeline.models import bundle as bundles
+from pipeline.models.reasons import sentences as sentences_of_models
+from pipeline.models.registry import bundle_for
 from pipeline.publish import issues
 from pipeline.publish.entries import Sentences, assemble, choose
 from pipeline.publish.issues import read_list
-from pipeline.publish.manifest import bundle_facts, inputs, issue_id
+from pipeline.publish.manifest import inputs, issue_id
 from pipeline.publish.outputs import render, to_csv, write_parquet
-from pipeline.publish.ranking import ranked_by
+from pipeline.publish.ranking import RankedBy
 from pipeline.publish.sources import active_among, choose_snapshots, contributions_of, features_of, read_scores
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
@@ -43,22 +46,18 @@ def run(
 ) -> Receipt:
     """Issue the list of `day`. Raises DoorRefusedError, and issues nothing, if it cannot be handed to people.
 
-    `accept` as for the other doors; `sentences` words the reasons, by default `pipeline.models.reasons`.
+    `accept` as for the other doors; `sentences` words the reasons, by default with `pipeline.models.reasons`.
     """
-    if sentences is None:
-        from pipeline.models.reasons import sentences as sentences_of_models
-
-        sentences = sentences_of_models
     home = settings.home
-    used = choose_snapshots(home, day, as_of)
-    bundle = str(used["scores"].made_from["bundle"])
-    facts = bundle_facts(home, bundle)
+    bundle = bundle_for(home, day, as_of)
+    facts = bundles.read_manifest(home, bundle)
+    used = choose_snapshots(home, day, as_of, bundle, settings.list_size or domain.list_size)
     made_from = inputs(settings, domain, day, as_of, bundle, used)
     issue = issue_id(made_from)
     folder = issues.issue_folder(home, day, issue)
     is_new = not issues.is_whole(folder)
     if is_new:
-        _issue(settings, domain, day, as_of, used, facts, made_from, issue, sentences, accept)
+        _issue(settings, domain, day, as_of, used, facts, made_from, issue, accept, sentences or sentences_of_models)
     is_shown = issues.show(home, day, issue, as_of)
     manifest = read_json(folder / "manifest.json")
     details: dict[str, Any] = {
@@ -114,18 +113,19 @@ def _issue(
     day: date,
     as_of: datetime,
     used: dict[str, Snapshot],
-    facts: dict[str, Any],
+    facts: bundles.Manifest,
     made_from: dict[str, Any],
     issue: str,
-    sentences: Sentences,
     accept: Collection[str],
+    sentences: Sentences,
 ) -> None:
     """Make the list aside, let the door judge it, and move it into place."""
     from expectations import risk_list as suites
 
     home, list_size, bundle = settings.home, settings.list_size or domain.list_size, made_from["bundle"]["id"]
+    by: RankedBy = "risk" if facts.stacker["is_used"] else "surprise"
     scores = read_scores(used["scores"].path(home))
-    chosen, cut = choose(scores, domain, list_size)
+    chosen, cut = choose(scores, by, domain, list_size)
     users = chosen["user_id"].to_pylist()
     table = assemble(
         day,
@@ -136,7 +136,6 @@ def _issue(
         domain.currency,
         sentences,
     )
-    by = ranked_by(scores["risk"].to_pylist())
     suite = suites.entries(
         day, list_size, bundle, by == "risk", active_among(settings, used["user_days"].path(home), users)
     )
@@ -153,7 +152,7 @@ def _issue(
             "issue": issue,
             "as_of": as_of.isoformat(),
             "ranked_by": by,
-            "ranked_by_why": _why_ranked(facts),
+            "ranked_by_why": facts.stacker["why"],
             "promise": {
                 "list_size": list_size,
                 "wrong_share_promised": domain.wrong_share if by == "risk" else None,
@@ -180,8 +179,3 @@ def _judged(table: "pa.Table", levels: list[float | None]) -> Any:
     for column in ("risk", "surprise_percentile", "out_of_order", "rank"):
         frame[column] = frame[column].astype("float64")
     return frame
-
-
-def _why_ranked(facts: dict[str, Any]) -> str:
-    """Why the list is ranked as it is, in the words of the training run that decided it."""
-    return str((facts.get("stacker") or {}).get("why") or "")

@@ -7,12 +7,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain import Domain
-from pipeline.publish.ranking import Cut, above_quiet_level, cut_by_quiet_level, cut_by_wrong_share, rank, ranked_by
+from pipeline.publish.ranking import Cut, RankedBy, above_quiet_level, cut_by_quiet_level, cut_by_wrong_share, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Contribution = tuple[str, float, float]  # feature, its value, what it added
+Contribution = tuple[str, float | None, float]  # feature, its value, what it added
 Sentences = Callable[[Mapping[str, float | None], list[Contribution], list[dict[str, Any]], str], list[str]]
 
 REASONS = 3
@@ -20,12 +20,11 @@ SCORE_COLUMNS = ("user_id", "risk", "surprise", "surprise_percentile", "top_even
 DIGITS = 6  # of scores as published: the same in CSV, Parquet and PostgreSQL
 
 
-def choose(scores: "pa.Table", domain: Domain, list_size: int) -> tuple["pa.Table", Cut]:
+def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int) -> tuple["pa.Table", Cut]:
     """The accounts to review, ranked, and where the cut fell."""
     ranked = rank(scores)
-    risks = ranked["risk"].to_pylist()
-    if ranked_by(risks) == "risk":
-        cut = cut_by_wrong_share(risks, domain.wrong_share, list_size)
+    if by == "risk":
+        cut = cut_by_wrong_share(ranked["risk"].to_pylist(), domain.wrong_share, list_size)
         return ranked.slice(0, cut.length), cut
     cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size)
     return above_quiet_level(ranked, domain.quiet_percentile).slice(0, cut.length), cut

@@ -5,14 +5,13 @@ lists/issues/day=D/current.json the issue shown, and the as_of of the run that c
 lists/day=D                     link to the issue shown
 """
 
-import os
 import shutil
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
-from pipeline.files import publish, read_json, sha256_of, sync, write_json
+from pipeline.files import publish, read_json, scratch, sha256_of, sync, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,16 +52,17 @@ def show(home: Path, day: date, issue: str, as_of: datetime) -> bool:
     current = read_json(note) if note.is_file() else None
     if current is None or datetime.fromisoformat(current["as_of"]) <= as_of:
         current = {"issue": issue, "as_of": as_of.isoformat()}
-        write_json(note, current)
-    _point(link_path(home, day), Path("issues") / f"day={day}" / current["issue"])
+    with scratch(home, "publish") as aside:
+        write_json(aside / note.name, current)
+        publish(aside / note.name, note)
+        _point(link_path(home, day), Path("issues") / f"day={day}" / current["issue"], aside / "link")
     return bool(current["issue"] == issue)
 
 
-def _point(link: Path, target: Path) -> None:
+def _point(link: Path, target: Path, aside: Path) -> None:
+    """Let `link` point to `target` in one step: readers find the old list or the new one."""
     if link.is_symlink() and link.readlink() == target:
         return
-    aside = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    aside.unlink(missing_ok=True)
     aside.symlink_to(target)
     aside.replace(link)
     sync(link.parent)

@@ -4,14 +4,13 @@ import tomllib
 from datetime import date, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from pipeline import lake
 from pipeline.domain import Domain
 from pipeline.doors import DOORS, read_report
-from pipeline.errors import InputError
-from pipeline.files import digest, read_json, sha256_of
+from pipeline.files import digest, sha256_of
+from pipeline.models import bundle as bundles
 from pipeline.settings import PROJECT, Settings
 from pipeline.snapshots import Snapshot
 
@@ -39,18 +38,6 @@ def packages() -> dict[str, str]:
     return found
 
 
-def bundle_facts(home: Path, bundle: str) -> dict[str, Any]:
-    """The bundle's own manifest. Raises InputError if it is gone: a list must name what made it."""
-    path = home / "models" / bundle / "bundle.json"
-    if not path.is_file():
-        raise InputError(
-            f"bundle {bundle} made these scores, and is not in {home / 'models'}",
-            fix="restore it from the backup, or score the day again with another bundle",
-        )
-    facts: dict[str, Any] = read_json(path)
-    return facts
-
-
 def inputs(
     settings: Settings, domain: Domain, day: date, as_of: datetime, bundle: str, snapshots: dict[str, Snapshot]
 ) -> dict[str, Any]:
@@ -59,8 +46,10 @@ def inputs(
     return {
         "day": str(day),
         "domain": {"name": domain.name, "digest": domain.digest},
-        "bundle": {"id": bundle, "sha256": sha256_of(home / "models" / bundle / "bundle.json")},
-        "snapshots": {name: {"id": found.id, "sha256": found.sha256} for name, found in snapshots.items()},
+        "bundle": {"id": bundle, "sha256": sha256_of(bundles.folder(home, bundle) / "bundle.json")},
+        "snapshots": {
+            name: found.model_dump(include={"id", "sha256", "made_from"}) for name, found in snapshots.items()
+        },
         "batches": lake.visible(lake.event_files(home, day, day), as_of),
         "settings": {name: getattr(settings, name) for name in SETTINGS},
         "packages": packages(),

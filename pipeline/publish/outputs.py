@@ -44,7 +44,7 @@ def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = N
 
     by_risk = manifest["ranked_by"] == "risk"
     title = f"Risk list of {manifest['day']}, {manifest['domain']['name']}"
-    grid = Table(title=Text(title), caption=Text(_caption(manifest)), title_justify="left", caption_justify="left")
+    grid = Table(title=Text(title), title_justify="left")
     grid.add_column("#", justify="right")
     grid.add_column("account", overflow="fold")
     grid.add_column("risk" if by_risk else "surprise", justify="right")
@@ -55,7 +55,8 @@ def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = N
         why = "\n".join(one_line(reason) for reason in reasons)
         shown = "" if level is None else f"{level:.1%}" if by_risk else f"top {max(1 - level, 0):.2%}"
         grid.add_row(str(row["rank"]), Text(one_line(row["user_id"])), shown, Text(why))
-    notes = [Text(one_line(f"warning: {warning}"), style="yellow") for warning in manifest["warnings"]]
+    notes = [Text(_caption(manifest), style="dim")]
+    notes += [Text(one_line(f"warning: {warning}"), style="yellow") for warning in manifest["warnings"]]
     if manifest.get("is_stale"):
         notes.insert(0, Text(f"STALE: {one_line(str(manifest['stale_why']))}", style="bold red"))
     return Group(grid, *notes)

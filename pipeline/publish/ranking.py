@@ -24,12 +24,8 @@ def rank(scores: "pa.Table") -> "pa.Table":
     """Worst first: by risk (unknown last), then surprise, then user_id, so equal scores always stand alike."""
     import pyarrow.compute as pc
 
-    order = [("risk", "descending"), ("surprise", "descending"), ("user_id", "ascending")]
-    return scores.take(pc.sort_indices(scores, sort_keys=order, null_placement="at_end"))
-
-
-def ranked_by(risks: Sequence[float | None]) -> RankedBy:
-    return "risk" if any(risk is not None for risk in risks) else "surprise"
+    order = [("risk", "descending", "at_end"), ("surprise", "descending", "at_end"), ("user_id", "ascending", "at_end")]
+    return scores.take(pc.sort_indices(scores, sort_keys=order))
 
 
 def cut_by_wrong_share(risks: Sequence[float | None], wrong_share: float, list_size: int) -> Cut:

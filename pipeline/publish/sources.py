@@ -16,16 +16,26 @@ if TYPE_CHECKING:
 KEYS = ("user_id", "user_day_id", "event_day")
 
 
-def choose_snapshots(home: Path, day: date, as_of: datetime) -> dict[str, Snapshot]:
-    """The scores as known at `as_of`, and the tables of the same run beside them."""
+def choose_snapshots(home: Path, day: date, as_of: datetime, bundle: str, list_size: int) -> dict[str, Snapshot]:
+    """The scores that `bundle` gave the day's user-days as known at `as_of`, and what was made beside them.
+
+    Not simply the newest: after a rollback the scores of another bundle may be younger, and a run with a smaller
+    list may have explained fewer accounts.
+    """
     fix = f"dawnlist score --day {day}"
-    scores = snapshots.require(snapshots.newest(home, "scores", day, as_of), home, "scores", day, fix)
-    used = {"scores": scores}
-    for table in ("contributions", "user_days"):
-        named = scores.made_from.get(table) if table == "user_days" else scores.id
-        found = snapshots.find(home, table, day, str(named)) or snapshots.newest(home, table, day, as_of)
-        used[table] = snapshots.require(found, home, table, day, fix)
-    return used
+    user_days = snapshots.require(snapshots.newest(home, "user_days", day, as_of), home, "user_days", day, fix)
+    fitting = [
+        found
+        for meta in sorted(snapshots.folder(home, "scores", day).glob("*.json"))
+        if (found := snapshots.find(home, "scores", day, meta.stem)) is not None
+        if found.as_of <= as_of and found.made_from["bundle"] == bundle
+        if found.made_from["user_days"] == user_days.id and found.made_from["candidates"] >= list_size
+    ]
+    newest = max(fitting, key=lambda found: (found.as_of, found.id), default=None)
+    scores = snapshots.require(newest, home, "scores", day, fix)
+    beside = snapshots.find(home, "contributions", day, scores.id)
+    contributions = snapshots.require(beside, home, "contributions", day, fix)
+    return {"scores": scores, "contributions": contributions, "user_days": user_days}
 
 
 def read_scores(path: Path) -> "pa.Table":

@@ -12,7 +12,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.domain import Domain
-from pipeline.files import digest, write_atomically
+from pipeline.files import digest, publish, scratch
 from pipeline.lake import Batch, end_of, visible
 
 VERSION = 2  # raise when a measure changes its meaning: kept profiles are then made again
@@ -104,7 +104,9 @@ def profile(con: duckdb.DuckDBPyConnection, files: DayFiles, domain: Domain, as_
         if found is not None and found.made_from == made_from:
             return found
     made = _measure(con, files, domain, as_of, made_from)
-    write_atomically(kept, made.model_dump_json(indent=2) + "\n")
+    with scratch(files.home, "profile") as aside:
+        (aside / kept.name).write_text(made.model_dump_json(indent=2) + "\n")
+        publish(aside / kept.name, kept)
     return made
 
 

@@ -1,4 +1,4 @@
-"""A small shop for the doors to judge: 29 days of about 2,000 events from 200 users, every working day much like the next."""
+"""A small shop for the doors: 29 days of about 2,000 events from 200 users, every working day much like the next."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -23,7 +23,9 @@ ONE_DAY = """
         'e' || {seed} || '-' || i as event_id,
         'u' || (hash(i, {seed}) % {users}) as user_id,
         timestamp '{day}' + to_microseconds((hash(i, {seed}, 'at') % 86_400_000_000)::bigint) as event_at,
-        ['browse', 'browse', 'browse', 'cart', 'login', 'purchase', 'purchase'][1 + (hash(i, 'type') % 7)::int] as event_type,
+        ['browse', 'browse', 'browse', 'cart', 'login', 'purchase', 'purchase'][
+            1 + (hash(i, 'type') % 7)::int
+        ] as event_type,
         event_type as role,
         's' || (hash(i, {seed}, 's') % 900) as session_id,
         'i' || (hash(i, {seed}, 'item') % 300) as item_id,

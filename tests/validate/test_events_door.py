@@ -76,7 +76,8 @@ WARNING = {
     "one_user_holds_a_third": ("update today set user_id = 'guest' where hash(event_id) % 3 = 0", "day.top_user_share"),
     "a_clock_is_ahead": ("update today set arrived_at = event_at - interval 1 hour", "day.future_share"),
     "a_time_zone_is_wrong": (
-        "update today set event_at = timestamp '2026-11-19' + to_microseconds((epoch_us(event_at) % 36_000_000_000)::bigint)",
+        "update today set event_at = timestamp '2026-11-19' "
+        "+ to_microseconds((epoch_us(event_at) % 36_000_000_000)::bigint)",
         "day.rhythm_shift",
     ),
     "prices_doubled_and_again": (

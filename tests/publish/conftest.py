@@ -1,0 +1,44 @@
+import hypothesis
+import pytest
+import small_day
+
+from pipeline import publish
+from pipeline.settings import Settings
+
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with a scored day, ready to be published."""
+    small_day.add_bundle(tmp_path)
+    small_day.add_scores(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(home):
+    return Settings(home=home)
+
+
+@pytest.fixture
+def issue(settings):
+    """Publishes the day; keywords change the run."""
+
+    def publish_day(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, **more):
+        return publish.run(using, domain, day, as_of=as_of, **({"sentences": small_day.words} | more))
+
+    return publish_day
+
+
+@pytest.fixture
+def issue_in():
+    """Publishes the day in any home."""
+
+    def publish_in(home):
+        return publish.run(
+            Settings(home=home), small_day.SHOP, small_day.DAY, as_of=small_day.AS_OF, sentences=small_day.words
+        )
+
+    return publish_in

@@ -1,0 +1,328 @@
+"""From scores to an issued list: its rows, its manifest, its place on disk."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
+
+from pipeline.doors import Finding, Report, read_report, write_report
+from pipeline.errors import DoorRefusedError, InputError
+from pipeline.files import sha256_of
+from pipeline.models import registry
+from pipeline.publish import latest_good, read_list
+from pipeline.settings import PROJECT, Settings
+
+LATER = AS_OF + timedelta(days=2)
+
+
+def files(home):
+    """Every file of the lists with its bytes, and every link with its target."""
+    found = {}
+    for path in sorted((home / "lists").rglob("*")):
+        if path.is_symlink():
+            found[str(path.relative_to(home))] = f"-> {path.readlink()}"
+        elif path.is_file() and "day=" not in path.relative_to(home / "lists").parts[0]:
+            found[str(path.relative_to(home))] = path.read_bytes()
+    return found
+
+
+def users(home, day=DAY):
+    return read_list(home, day)[0]["user_id"].to_pylist()
+
+
+def test_the_golden_list(home, issue):
+    issue()
+    text = (home / "lists" / f"day={DAY}" / "risk_list.csv").read_bytes().decode()
+    event = '"' + json.dumps([EVENT]).replace('"', '""') + '"'
+    said = "money added 1.5,pace added 0.5,1 odd events"
+    assert text.split("\r\n") == [
+        "day,rank,user_id,risk,surprise_percentile,arm_stacker,arm_surprise,ring_id,ring_size,"
+        "reason_1,reason_2,reason_3,top_events,bundle,is_stale",
+        f"2026-11-19,1,ann,0.95,0.999,0.95,5.0,,,{said},{event},2026-11-01-abc,false",
+        f"2026-11-19,2,bob,0.6,0.959,0.6,4.875,,,{said},{event},2026-11-01-abc,false",
+        f"2026-11-19,3,cat,0.6,0.919,0.6,4.75,,,{said},{event},2026-11-01-abc,false",
+        f"2026-11-19,4,dan,0.3,0.879,0.3,4.625,,,{said},{event},2026-11-01-abc,false",
+        "",
+    ]
+
+
+def test_csv_and_parquet_say_the_same(home, issue):
+    issue()
+    table, _ = read_list(home, DAY)
+    with (home / "lists" / f"day={DAY}" / "risk_list.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["user_id"] for row in rows] == table["user_id"].to_pylist()
+    assert [float(row["risk"]) for row in rows] == table["risk"].to_pylist()
+
+
+def test_the_manifest_names_everything_the_list_depends_on(home, issue):
+    issue()
+    _, manifest = read_list(home, DAY)
+    assert manifest["day"] == "2026-11-19" and manifest["as_of"] == AS_OF.isoformat()
+    assert manifest["domain"] == {"name": "shop", "digest": SHOP.digest}
+    assert manifest["bundle"]["id"] == "2026-11-01-abc"
+    assert set(manifest["snapshots"]) == {"scores", "contributions", "user_days"}
+    assert {"duckdb", "dbt", "torch", "xgboost", "pyarrow", "great_expectations", "dawnlist"} == set(
+        manifest["packages"]
+    )
+    assert manifest["rows"] == {"scored": 8, "listed": 4}
+    assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("risk", "60 matured bad labels")
+    promise = manifest["promise"]
+    assert (promise["wrong_share_promised"], promise["cut_by"]) == (0.5, "list_size")
+    assert promise["wrong_share_expected"] == pytest.approx(1 - (0.95 + 0.6 + 0.6 + 0.3) / 4)
+    folder = home / "lists" / f"day={DAY}"
+    assert {name: sha256_of(folder / name) for name in manifest["outputs"]} == manifest["outputs"]
+
+
+def test_no_secret_reaches_the_manifest(home, issue):
+    issue(using=Settings(home=home, key="topsecretkey", now=AS_OF))
+    assert "topsecretkey" not in (home / "lists" / f"day={DAY}" / "manifest.json").read_text()
+
+
+def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, issue_in):
+    add_bundle(tmp_path, is_used=False)
+    add_scores(tmp_path, dict.fromkeys(RISKS))
+    issue_in(tmp_path)
+    table, manifest = read_list(tmp_path, DAY)
+    assert table["user_id"].to_pylist() == ["ann", "bob", "cat"]  # the others are not above the quiet level
+    assert table["risk"].null_count == 3
+    assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("surprise", "12 matured bad labels, 50 needed")
+    assert manifest["promise"]["wrong_share_promised"] is None
+    assert manifest["promise"]["cut_by"] == "quiet_level"
+
+
+def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, issue_in):
+    add_bundle(tmp_path)
+    add_scores(tmp_path, dict.fromkeys(RISKS, 0.1))
+    issue_in(tmp_path)
+    table, manifest = read_list(tmp_path, DAY)
+    assert len(table) == 0 and table.column_names[0] == "day"
+    assert manifest["promise"]["cut_by"] == "wrong_share"
+
+
+def test_a_closed_day_is_an_empty_list_too(tmp_path, issue_in):
+    add_bundle(tmp_path)
+    add_scores(tmp_path, {})
+    issue_in(tmp_path)
+    assert len(read_list(tmp_path, DAY)[0]) == 0
+
+
+def test_the_budget_of_the_settings_goes_before_that_of_the_pack(home, issue):
+    issue(using=Settings(home=home, list_size=2))
+    assert users(home) == ["ann", "bob"]
+
+
+def test_the_same_inputs_are_the_same_issue_and_nothing_is_written_again(home, issue):
+    first = issue()
+    before = files(home)
+    again = issue(as_of=AS_OF + timedelta(hours=5))
+    assert (first.details["is_new"], again.details["is_new"]) == (True, False)
+    after = files(home)
+    assert {name: body for name, body in after.items() if "current" not in name} == {
+        name: body for name, body in before.items() if "current" not in name
+    }
+
+
+def test_a_new_issue_never_changes_an_old_one(home, issue):
+    issue()
+    before = files(home)
+    add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
+    issue(as_of=LATER)
+    after = files(home)
+    assert users(home)[0] == "hal"
+    kept = {name for name in before if "/issues/" in name and "current" not in name}
+    assert len(kept) == 3 and all(after[name] == before[name] for name in kept)
+
+
+def test_a_past_list_is_issued_again_byte_for_byte_and_the_newer_one_stays_shown(home, issue):
+    first = issue()
+    before = files(home)
+    add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
+    issue(as_of=LATER)
+    again = issue(as_of=AS_OF)
+    assert again.details["issue"] == first.details["issue"]
+    assert again.details["is_shown"] is False
+    assert users(home)[0] == "hal"
+    folder = f"lists/issues/day={DAY}/{first.details['issue']}/"
+    after = files(home)
+    assert all(after[name] == body for name, body in before.items() if name.startswith(folder))
+
+
+def test_after_a_rollback_the_older_bundles_list_is_shown_again(home, issue):
+    issue()
+    add_bundle(home, "2026-11-10-def", at=AS_OF + timedelta(days=1))
+    add_scores(home, RISKS | {"hal": 0.99}, bundle="2026-11-10-def", as_of=LATER)
+    issue(as_of=LATER)
+    assert users(home)[0] == "hal"
+    registry.roll_back(home, LATER + timedelta(hours=1))
+    issue(as_of=LATER + timedelta(days=1))
+    assert users(home)[0] == "ann"
+
+
+def test_the_shown_list_is_a_relative_link(home, issue):
+    found = issue()
+    link = home / "lists" / f"day={DAY}"
+    assert str(link.readlink()) == f"issues/day={DAY}/{found.details['issue']}"
+
+
+def test_hostile_names_reach_programs_unchanged_and_spreadsheets_disarmed(tmp_path, issue_in):
+    name = '=HYPERLINK("http://evil","click")\n[bold]x'
+    add_bundle(tmp_path)
+    add_scores(tmp_path, {name: 0.9, "-2+3": 0.8})
+    issue_in(tmp_path)
+    assert users(tmp_path) == [name, "-2+3"]
+    with (tmp_path / "lists" / f"day={DAY}" / "risk_list.csv").open(newline="") as file:
+        shown = [row["user_id"] for row in csv.DictReader(file)]
+    assert shown == ['\'=HYPERLINK("http://evil","click") [bold]x', "'-2+3"]
+
+
+BROKEN = {
+    "an account that was not active": ({"users": sorted(RISKS)[1:]}, "list.user_id"),
+    "a risk that is no probability": ({"risks": RISKS | {"ann": 1.5}}, "list.risk"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_list_that_cannot_be_handed_to_people_is_refused(tmp_path, issue_in, name):
+    changes, finding = BROKEN[name]
+    add_bundle(tmp_path)
+    add_scores(tmp_path, **changes)
+    with pytest.raises(DoorRefusedError) as refusal:
+        issue_in(tmp_path)
+    assert finding in str(refusal.value)
+    assert not (tmp_path / "lists" / f"day={DAY}").exists()
+    report = read_report(tmp_path, DAY, "risk_list")
+    assert report is not None and report.is_refused
+
+
+def test_a_row_without_a_reason_is_refused(issue):
+    with pytest.raises(DoorRefusedError, match="reason_1"):
+        issue(sentences=lambda *_: [])
+
+
+def test_warnings_of_the_doors_travel_on_the_manifest(home, issue):
+    finding = Finding(name="day.missing_hours", rule="at most 0", outcome="warning", seen="1", why="An outage.")
+    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[finding]))
+    receipt = issue()
+    said = ["events: day.missing_hours: 1, expected at most 0. An outage."]
+    assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == said
+
+
+def test_a_missing_list_says_what_to_do(home):
+    with pytest.raises(InputError, match="dawnlist run --day 2026-11-19"):
+        read_list(home, DAY)
+
+
+def test_a_damaged_list_is_noticed_and_mended_by_publishing_again(home, issue):
+    issue()
+    path = (home / "lists" / f"day={DAY}").resolve() / "risk_list.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    with pytest.raises(InputError, match="damaged"):
+        read_list(home, DAY)
+    issue()
+    assert path.read_bytes() == whole
+
+
+def test_scores_that_were_never_made_are_asked_for(home, issue):
+    with pytest.raises(InputError, match="dawnlist"):
+        issue(day=DAY + timedelta(days=1))
+
+
+def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, issue):
+    issue()
+    before = files(home)
+    table, manifest = latest_good(home, DAY + timedelta(days=2))
+    assert table["is_stale"].to_pylist() == [True] * 4
+    assert manifest["is_stale"] and "2026-11-19" in manifest["stale_why"]
+    assert files(home) == before
+
+
+def test_a_list_whose_day_was_refused_since_is_stale(home, issue):
+    issue()
+    assert not latest_good(home, DAY)[1]["is_stale"]
+    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=True, findings=[]))
+    assert latest_good(home, DAY)[1]["is_stale"]
+
+
+def test_before_the_first_list_there_is_none_to_serve(home):
+    with pytest.raises(InputError, match="no list up to"):
+        latest_good(home, date(2026, 1, 1))
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import small_day
+from pipeline import files, publish
+from pipeline.settings import Settings
+calls = 0
+
+def stop(real):
+    def watched(*given, **named):
+        global calls
+        calls += 1
+        if calls == {at}:
+            os.kill(os.getpid(), 9)
+        return real(*given, **named)
+    return watched
+
+for name in ("fsync", "mkdir", "rename", "replace", "symlink"):
+    setattr(os, name, stop(getattr(os, name)))
+settings = Settings(home=Path({home!r}))
+publish.run(settings, small_day.SHOP, small_day.DAY, as_of=small_day.AS_OF, sentences=small_day.words)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [16, 27, 28, 35, 37])
+def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, issue_in, at):
+    for name in ("killed", "calm"):
+        (tmp_path / name).mkdir()
+        add_bundle(tmp_path / name)
+        add_scores(tmp_path / name)
+    code = KILLED.format(tests=str(PROJECT / "tests" / "publish"), at=at, home=str(tmp_path / "killed"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    issue_in(tmp_path / "killed")
+    issue_in(tmp_path / "calm")
+    assert files(tmp_path / "killed") == files(tmp_path / "calm")
+    assert not list((tmp_path / "killed" / "scratch").iterdir())
+
+
+def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, issue):
+    issue()
+    add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
+    reader = os.fork()
+    if reader == 0:
+        code = 0
+        for _ in range(60):
+            try:
+                read_list(home, DAY)
+            except Exception:
+                code = 1
+            time.sleep(0.002)
+        os._exit(code)
+    for _ in range(3):
+        issue(as_of=LATER)
+    assert os.waitpid(reader, 0)[1] == 0
+
+
+def test_the_real_wording_is_used_when_none_is_given(home, issue):
+    issue(sentences=None)
+    reasons = read_list(home, DAY)[0]["reason_1"].to_pylist()
+    assert all(reason and len(reason) > 8 for reason in reasons)
+    assert json.loads(read_list(home, DAY)[0]["top_events"][0].as_py())[0]["event_id"] == "e1"
+
+
+def test_as_of_only_matters_by_what_it_makes_visible(home, issue):
+    assert issue().details["issue"] == issue(as_of=datetime(2026, 12, 24, tzinfo=UTC)).details["issue"]
+    assert words({"event_count": 1.0}, [], [], "EUR")

@@ -1,0 +1,107 @@
+"""The rules of the list, for any scores at all."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.publish.ranking import above_quiet_level, cut_by_quiet_level, cut_by_wrong_share, rank
+
+risk = st.floats(0, 1)
+maybe = st.none() | risk
+risks = st.lists(risk, max_size=40).map(lambda found: sorted(found, reverse=True))
+share = st.floats(0.01, 0.99)
+size = st.integers(1, 50)
+
+
+def table(rows):
+    kinds = {
+        "user_id": pa.string(),
+        "risk": pa.float64(),
+        "surprise": pa.float64(),
+        "surprise_percentile": pa.float64(),
+    }
+    return pa.Table.from_pylist([dict(zip(kinds, row, strict=True)) for row in rows], pa.schema(list(kinds.items())))
+
+
+rows = st.lists(
+    st.tuples(st.text("abc", max_size=3), maybe, st.floats(0, 9), risk), max_size=30, unique_by=lambda r: r[0]
+)
+
+
+def wrong(chosen):
+    return 1 - sum(chosen) / len(chosen)
+
+
+@given(risks, share, size)
+def test_the_list_keeps_its_promise(found, promised, list_size):
+    cut = cut_by_wrong_share(found, promised, list_size)
+    assert cut.length <= min(len(found), list_size)
+    if cut.length:
+        assert wrong(found[: cut.length]) <= promised + 1e-6
+        assert cut.wrong_share == pytest.approx(wrong(found[: cut.length]))
+    else:
+        assert cut.wrong_share is None
+
+
+@given(risks, share, size)
+def test_one_more_account_would_break_the_promise_or_the_budget(found, promised, list_size):
+    cut = cut_by_wrong_share(found, promised, list_size)
+    if cut.length < min(len(found), list_size):
+        assert wrong(found[: cut.length + 1]) > promised - 1e-6
+
+
+@given(risks, share, share, size)
+def test_who_tolerates_more_gets_no_shorter_list(found, one, other, list_size):
+    strict, lenient = sorted([one, other])
+    assert cut_by_wrong_share(found, strict, list_size).length <= cut_by_wrong_share(found, lenient, list_size).length
+
+
+def test_a_quiet_day_gives_an_empty_list():
+    cut = cut_by_wrong_share([0.1, 0.05], 0.5, 10)
+    assert (cut.length, cut.rule) == (0, "wrong_share")
+
+
+@pytest.mark.parametrize(
+    ("found", "list_size", "rule"),
+    [([0.9, 0.9, 0.9], 2, "list_size"), ([0.9, 0.9], 2, "all"), ([0.9, 0.1, 0.0], 3, "wrong_share"), ([], 3, "all")],
+)
+def test_the_list_says_what_ended_it(found, list_size, rule):
+    assert cut_by_wrong_share(found, 0.5, list_size).rule == rule
+
+
+def test_an_unknown_risk_counts_as_none():
+    assert cut_by_wrong_share([0.9, None, None], 0.5, 10).length == 1
+
+
+@given(rows)
+def test_ranking_keeps_every_account_once(found):
+    assert sorted(rank(table(found))["user_id"].to_pylist()) == sorted(row[0] for row in found)
+
+
+@given(rows, st.randoms())
+def test_ranking_does_not_depend_on_the_order_of_rows(found, random):
+    mixed = list(found)
+    random.shuffle(mixed)
+    assert rank(table(mixed)).to_pylist() == rank(table(found)).to_pylist()
+
+
+@given(rows)
+def test_nobody_stands_above_a_higher_risk(found):
+    levels = [row["risk"] for row in rank(table(found)).to_pylist()]
+    known = [level for level in levels if level is not None]
+    assert levels == [*sorted(known, reverse=True), *[None] * (len(levels) - len(known))]
+
+
+def test_ties_go_to_the_more_surprising_then_to_the_first_name():
+    found = [("b", 0.5, 2.0, 0.9), ("a", 0.5, 2.0, 0.9), ("c", 0.5, 3.0, 0.9), ("d", None, 9.0, 0.9)]
+    assert rank(table(found))["user_id"].to_pylist() == ["c", "a", "b", "d"]
+
+
+@given(rows, st.floats(0.51, 0.99), size)
+def test_only_accounts_above_the_quiet_level_are_listed(found, level, list_size):
+    ranked = rank(table(found))
+    cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), level, list_size)
+    loud = above_quiet_level(ranked, level)
+    assert cut.length == min(len(loud), list_size)
+    assert all(percentile >= level for percentile in loud["surprise_percentile"].to_pylist())
