@@ -21,7 +21,9 @@ from pipeline.models.windows import Batch, Ints, Tokens, Windows, assemble, batc
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-FARTHEST = 8.0  # the net is shown numbers up to here, so an absurd one cannot drown the rest; it is judged in full
+FARTHEST = (
+    3.0  # robust units: the encoder sees numbers up to here, so a monster cannot be copied; all are judged in full
+)
 MAX_LOGIT = 20.0
 KINDS = 3  # of a number: missing, zero, other
 LOG_SCALE = (math.log(0.1), math.log(10.0))  # a predicted spread stays between these, in robust units
@@ -63,10 +65,13 @@ class BehaviourAutoencoder(nn.Module):
         self.encoder = nn.LSTM(len(sizes) * embedding_size + 3 * n_numbers, hidden_size, batch_first=True)
         self.to_code = nn.Linear(hidden_size, code_size)
         self.decoder = nn.LSTM(code_size, hidden_size, batch_first=True)
+        for lstm in (self.encoder, self.decoder):  # begin by remembering: a window may be long
+            nn.init.constant_(lstm.get_parameter("bias_hh_l0")[hidden_size : 2 * hidden_size], 1.0)
         # each number has a kind too, redrawn like any other categorical field
         all_sizes = torch.tensor([*sizes, *[KINDS] * n_numbers], dtype=torch.int32)
         self.to_logits = nn.Linear(hidden_size, int(all_sizes.sum()))
         self.to_numbers = nn.Linear(hidden_size, 2 * n_numbers)
+        self.code_to_hidden = nn.Linear(code_size, hidden_size)
         self.register_buffer("offsets", (all_sizes.cumsum(0) - all_sizes).int(), persistent=False)
         # (L, C + M): which codes belong to which field, to sum all fields' chances in one product
         sums = torch.repeat_interleave(torch.eye(len(all_sizes)), all_sizes, dim=0)
@@ -86,6 +91,7 @@ class BehaviourAutoencoder(nn.Module):
     def decode(self, code: Tensor, n_events: int) -> Redrawn:
         """Redraw the newest `n_events` events from each code."""
         hidden, _ = self.decoder(code.unsqueeze(1).expand(-1, n_events, -1))
+        hidden = hidden + self.code_to_hidden(code).unsqueeze(1)
         mean, spread = self.to_numbers(hidden).chunk(2, dim=2)
         low, high = LOG_SCALE
         logits = self.to_logits(hidden).clamp(-MAX_LOGIT, MAX_LOGIT)
@@ -135,11 +141,11 @@ class TrainingPlan:
     threads: int = 2
     epochs: int = 24
     patience: int = 3
-    windows_per_epoch: int = 40_000
-    batch_events: int = 4096
-    learning_rate: float = 3e-3
-    code_noise: float = 0.25  # standard deviation; the code lies within -1..1
-    hidden_share: float = 0.05  # of events hidden from the encoder: they must be redrawn from the others
+    windows_per_epoch: int = 20_000
+    batch_events: int = 2048
+    learning_rate: float = 1e-2
+    code_noise: float = 0.4  # standard deviation; the code lies within -1..1
+    hidden_share: float = 0.5  # of events hidden from the encoder: they must be redrawn from the others
 
 
 def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

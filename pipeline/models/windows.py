@@ -9,6 +9,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
@@ -108,12 +109,12 @@ def load_tokens(
     if users is None:
         users = distinct_users(con, paths)
     elif len(users) > 1:
-        users = users.take(pa.compute.sort_indices(users))
+        users = users.take(pc.sort_indices(users))
     _prepare(con, fields, users)
     try:
         counts = {path: _rows_per_user(con, path, len(users)) for path in paths}
         per_user = sum(counts.values(), np.zeros(len(users), np.int64))
-        free = np.concatenate([[0], np.cumsum(per_user)[:-1]]).astype(np.int64)  # each user's next free place
+        free = np.cumsum(per_user) - per_user  # each user's next free place
         total = int(per_user.sum())
         tokens = Tokens(
             users=users,
