@@ -1,5 +1,6 @@
 """The day's features as small tables: keys, totals beside the lake's, and one row per feature."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from pipeline.validate.profile import FEW
 if TYPE_CHECKING:
     import pandas as pd
 
+MANY = 150  # with fewer known values, rare things such as refunds are often absent, and all are alike
 KEYS = ("user_day_id", "user_id", "event_day")
 
 
@@ -57,21 +59,25 @@ def feature_table(
     relation = con.read_parquet(str(path))
     floats = [n for n, kind in zip(relation.columns, relation.types, strict=True) if str(kind) in ("DOUBLE", "FLOAT")]
     counts = ", ".join(f'count(*) filter (where not isfinite("{name}"))' for name in floats) or "0"
-    (row,) = relation.aggregate(f"count(*), {counts}").fetchall()
-    non_finite = dict(zip(floats, row[1:], strict=False))
+    ((users, *odd),) = relation.aggregate(f"count(*), {counts}").fetchall()
+    non_finite = dict(zip(floats, odd, strict=False))
     rows = []
     for name, now in footer_stats(path).items():
         then = [stats[name] for stats in references if name in stats]
         usual = Usual.of([stats.null_share for stats in then])
-        enough = usual is not None and row[0] >= FEW
+        by_chance = 1 / math.sqrt(max(users, 1))  # two standard deviations of a share, at most
+        can_rise = usual is not None and users >= FEW
+        can_vary = usual is not None and users * (1 - now.null_share) >= MANY
         rows.append(
             {
                 "feature": name,
                 "null_share": now.null_share,
                 "usual_null_share": usual.median if usual else None,
-                "rise": now.null_share - usual.at_most_risen(0) if usual and enough else None,
+                "rise": now.null_share - usual.at_most_risen(by_chance) if usual and can_rise else None,
                 "non_finite_count": non_finite.get(name, 0),
-                "became_constant": float(now.is_constant and not any(s.is_constant for s in then)) if enough else None,
+                "became_constant": float(now.is_constant and not any(s.is_constant for s in then))
+                if can_vary
+                else None,
             }
         )
     table = pd.DataFrame(rows or [{"feature": "none", "rise": None, "non_finite_count": 0, "became_constant": None}])
