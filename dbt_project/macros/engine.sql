@@ -45,6 +45,14 @@
     {{ list }}[{{ n }}]
 {%- endmacro %}
 
+{#- All columns of a relation: the keys as they are, every other one as a double. -#}
+{% macro doubles(relation, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        cast(columns(* exclude ({{ keys | join(', ') }})) as double)
+    from {{ relation }}
+{%- endmacro %}
+
 {#- Absorb only files this warehouse has not absorbed yet; the log is written in the model's own transaction. -#}
 {% macro unabsorbed_files() -%}
     {%- set files = var('all_event_files') -%}

@@ -12,5 +12,9 @@ from {{ ref('stg_events') }}
 where
     event_day >= {{ days_after(first_day(), -(var('window_days') + var('label_delay_days'))) }}
     and event_day <= {{ last_day() }}
-    and counterpart_id in (select entities.value from {{ ref('int_entities') }} as entities where entities.kind = 'counterpart')
+    and counterpart_id in (
+        select entities.value
+        from {{ ref('int_entities') }} as entities
+        where entities.kind = 'counterpart'
+    )
 group by counterpart_id, event_day

@@ -18,15 +18,16 @@ compared as (
         past.squared_amount_sum,
         past.event_day = todays.event_day as is_today,
         {{ within_days_before('past.event_day', 'todays.event_day', var('window_days')) }} as is_recent,
-        past.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }} as is_matured,
+        past.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }}
+        and past.event_day
+        > {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} as is_matured,
         past.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week
     from todays
     inner join {{ ref('int_counterpart_days') }} as past
         on
             todays.counterpart_id = past.counterpart_id
-            and past.event_day <= todays.event_day
-            and past.event_day
-            > {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }}
+            and todays.event_day >= past.event_day
+            and {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} <= past.event_day
 )
 
 select

@@ -19,7 +19,11 @@ last_uses_before as (
         max(event_day) as event_day
     from {{ ref('stg_events') }}
     where
-        {{ kind }}_id in (select todays.value from todays where todays.kind = '{{ kind }}')
+        {{ kind }}_id in (
+            select todays.value
+            from todays
+            where todays.kind = '{{ kind }}'
+        )
         and {{ within_days_before('event_day', first_day(), var('window_days')) }}
     group by {{ kind }}_id, user_id
     {{ 'union all' if not loop.last }}

@@ -5,13 +5,13 @@ select
     events.*,
     {{ local_hour('events.event_at') }} as local_hour,
     {{ local_weekday('events.event_at') }} as local_weekday,
-    lag(events.event_at) over earlier_that_day as previous_event_at,
     {% for kind in novel_kinds() -%}
     case
         when events.{{ kind_column(kind) }} is not null
             then coalesce(new_{{ kind }}.first_seen_day = events.event_day, false)
-    end as is_new_{{ kind }}{{ ',' if not loop.last }}
-    {% endfor %}
+    end as is_new_{{ kind }},
+    {% endfor -%}
+    lag(events.event_at) over earlier_that_day as previous_event_at
 from {{ ref('stg_events') }} as events
 {% for kind in novel_kinds() -%}
 left join {{ ref('int_new_pairs') }} as new_{{ kind }}

@@ -61,10 +61,9 @@ select
 from advances as new
 where
     (new.known_before is null or new.first_seen_at < new.known_before)
-    {% if is_incremental() %}
     and not exists (
         select 1
-        from {{ this }} as old
+        from {{ this if is_incremental() else '(select * from advances where false)' }} as old
         where
             old.user_id = new.user_id
             and old.kind = new.kind
@@ -72,4 +71,3 @@ where
             and old.first_seen_at <= new.first_seen_at
             and old.arrived_at <= new.arrived_at
     )
-    {% endif %}

@@ -1,5 +1,6 @@
 -- One row per kind, entity and day of this run with any known bad event: how many, by what was known at the end
--- of that day. Events too young to have been reported fall into neither numerator nor denominator.
+-- of that day. All that is known counts, however early it became known; the matured counts leave out events too
+-- young to have been reported, as int_counterpart_usual does, so that shares compare like with like.
 
 with todays as (
     select distinct
@@ -7,23 +8,35 @@ with todays as (
         value,
         event_day
     from {{ ref('int_entities') }}
+),
+
+known as (
+    select
+        todays.kind,
+        todays.value,
+        todays.event_day,
+        -- an event_id is unique within its day
+        bad.event_day || '|' || bad.event_id as bad_event,
+        bad.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }} as is_matured,
+        bad.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week
+    from todays
+    inner join {{ ref('int_bad_events') }} as bad
+        on
+            todays.kind = bad.kind
+            and todays.value = bad.value
+            and todays.event_day >= bad.event_day
+            and {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} < bad.event_day
+            and bad.known_at < {{ days_after('todays.event_day', 1) }}
+            and (bad.overruled_at is null or bad.overruled_at >= {{ days_after('todays.event_day', 1) }})
 )
 
 select
-    todays.kind,
-    todays.value,
-    todays.event_day,
-    count(distinct bad.event_id) filter (
-        where bad.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }}
-    ) as bad_7d_count,
-    count(distinct bad.event_id) as bad_28d_count
-from todays
-inner join {{ ref('int_bad_events') }} as bad
-    on
-        todays.kind = bad.kind
-        and todays.value = bad.value
-        and bad.event_day <= todays.event_day
-        and bad.event_day > {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }}
-        and bad.known_at < {{ days_after('todays.event_day', 1) }}
-        and (bad.overruled_at is null or bad.overruled_at >= {{ days_after('todays.event_day', 1) }})
-group by todays.kind, todays.value, todays.event_day
+    kind,
+    value,
+    event_day,
+    count(distinct bad_event) filter (where is_in_week) as bad_7d_count,
+    count(distinct bad_event) as bad_28d_count,
+    count(distinct bad_event) filter (where is_matured and is_in_week) as matured_bad_7d_count,
+    count(distinct bad_event) filter (where is_matured) as matured_bad_28d_count
+from known
+group by kind, value, event_day

@@ -5,10 +5,10 @@ select
     user_id,
     event_day,
     count(*) as event_count,
-    coalesce(sum(amount) filter (where role = 'purchase'), 0) as spend_amount,
+    {{ amount_of('purchase') }} as spend_amount,
     max(amount) filter (where role = 'purchase') as max_purchase_amount,
-    coalesce(sum(amount) filter (where role = 'refund'), 0) as refund_amount,
-    count(amount) filter (where role = 'purchase') as purchase_count,
+    {{ amount_of('refund') }} as refund_amount,
+    count(amount) filter (where role = 'purchase') as priced_purchase_count,
     sum(amount * amount) filter (where role = 'purchase') as squared_amount_sum
 from {{ ref('stg_events') }}
 where

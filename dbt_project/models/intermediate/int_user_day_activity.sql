@@ -37,20 +37,25 @@ user_days as (
         nullif(count(distinct category), 0) as category_count,
         nullif(count(distinct counterpart_id), 0) as counterpart_count,
         {% for role in all_roles() -%}
-        count(*) filter (where role = '{{ role }}') as {{ role }}_count,
+        {{ count_of(role) }} as {{ role }}_count,
         {% endfor -%}
         -- at what pace: scripts are fast and even, people are neither
         median(gap_seconds) as median_gap_seconds,
         min(gap_seconds) as min_gap_seconds,
-        {{ median_absolute_deviation('gap_seconds') }} as gap_deviation_seconds,
+        -- one gap alone varies by nothing, which says nothing
+        case
+            when count(gap_seconds) >= 2
+                then {{ median_absolute_deviation('gap_seconds') }}
+        end as gap_deviation_seconds,
         count(*) filter (where local_hour < 6) / cast(count(*) as double) as night_ratio,
         {{ seconds_between('min(event_at)', 'max(event_at)') }} / 3600 as active_span_hours,
         -- money
-        coalesce(sum(amount) filter (where role = 'purchase'), 0) as spend_amount,
+        {{ amount_of('purchase') }} as spend_amount,
+        count(amount) filter (where role = 'purchase') as priced_purchase_count,
         max(amount) filter (where role = 'purchase') as max_purchase_amount,
-        coalesce(sum(amount) filter (where role = 'refund'), 0) as refund_amount,
+        {{ amount_of('refund') }} as refund_amount,
         max(amount) filter (where role = 'refund') as max_refund_amount,
-        coalesce(sum(amount) filter (where role = 'adjustment'), 0) as adjustment_amount,
+        {{ amount_of('adjustment') }} as adjustment_amount,
         max(quantity) as max_quantity,
         count(*) filter (where role = 'purchase' and amount = floor(amount))
         / cast(nullif(count(*) filter (where role = 'purchase' and amount is not null), 0) as double)

@@ -6,15 +6,13 @@ select
     {% for kind in entity_kinds() -%}
     max(shared.user_count - 1) filter (where entities.kind = '{{ kind }}') as {{ kind }}_other_user_count,
     {% endfor -%}
-    min(shared.user_count - 1) filter (where entities.kind = 'counterpart') as rarest_counterpart_other_user_count
-    {%- if var('has_labels') -%},
+    min(shared.user_count - 1) filter (where entities.kind = 'counterpart') as rarest_counterpart_other_user_count,
     {% for kind in entity_kinds() -%}
     max(coalesce(history.bad_28d_count, 0)) filter (where entities.kind = '{{ kind }}') as {{ kind }}_bad_28d_count,
     {% endfor -%}
     max(coalesce(history.bad_7d_count, 0)) filter (where entities.kind = 'counterpart') as counterpart_bad_7d_count,
-    max(coalesce(history.bad_7d_count, 0) / (usual.matured_7d_count + 1.0)) as counterpart_bad_7d_ratio,
-    max(coalesce(history.bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio
-    {%- endif %}
+    max(coalesce(history.matured_bad_7d_count, 0) / (usual.matured_7d_count + 1.0)) as counterpart_bad_7d_ratio,
+    max(coalesce(history.matured_bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio
 from {{ ref('int_entities') }} as entities
 inner join {{ ref('int_entity_users') }} as shared
     on

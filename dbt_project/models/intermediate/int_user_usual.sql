@@ -10,7 +10,7 @@ with compared as (
         past.spend_amount,
         past.max_purchase_amount,
         past.refund_amount,
-        past.purchase_count,
+        past.priced_purchase_count,
         past.squared_amount_sum,
         past.event_day >= {{ days_after('today.event_day', -7) }} as is_last_week
     from {{ ref('int_user_day_activity') }} as today
@@ -31,18 +31,19 @@ summarised as (
         coalesce(sum(event_count) filter (where is_last_week), 0) as event_7d_count,
         max(past_day) as last_active_day,
         {% for measure in usual_measures() -%}
-        {{ quartiles('ln(1 + ' ~ measure ~ ')') }} as {{ measure }}_quartiles,
+        count({{ measure }}) as {{ measure }}_day_count,
+        {{ quartiles(to_log(measure)) }} as {{ measure }}_quartiles,
         {% endfor -%}
         -- single purchases
-        sum(purchase_count) as purchase_28d_count,
+        sum(priced_purchase_count) as priced_purchase_28d_count,
         max(max_purchase_amount) as highest_purchase_amount,
-        sum(spend_amount) / nullif(sum(purchase_count), 0) as mean_purchase_amount,
+        sum(spend_amount) / nullif(sum(priced_purchase_count), 0) as mean_purchase_amount,
         sum(spend_amount) filter (where is_last_week)
-        / nullif(sum(purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
+        / nullif(sum(priced_purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
         sqrt(greatest(
             0,
-            sum(squared_amount_sum) / nullif(sum(purchase_count), 0)
-            - power(sum(spend_amount) / nullif(sum(purchase_count), 0), 2)
+            sum(squared_amount_sum) / nullif(sum(priced_purchase_count), 0)
+            - power(sum(spend_amount) / nullif(sum(priced_purchase_count), 0), 2)
         )) as purchase_amount_spread
     from compared
     group by user_id, event_day
@@ -57,11 +58,12 @@ select
     event_7d_count,
     last_active_day,
     {% for measure in usual_measures() -%}
-    {{ quartile('' ~ measure ~ '_quartiles', 2) }} as {{ measure }}_median_log,
+    {{ measure }}_day_count,
+    {{ quartile(measure ~ '_quartiles', 2) }} as {{ measure }}_median_log,
     {{ quartile(measure ~ '_quartiles', 3) }} - {{ quartile(measure ~ '_quartiles', 1) }} as {{ measure }}_spread_log,
-    exp({{ quartile(measure ~ '_quartiles', 2) }}) - 1 as usual_{{ measure }},
+    {{ from_log(quartile(measure ~ '_quartiles', 2)) }} as usual_{{ measure }},
     {% endfor -%}
-    purchase_28d_count,
+    priced_purchase_28d_count,
     highest_purchase_amount,
     mean_purchase_amount,
     mean_purchase_7d_amount,

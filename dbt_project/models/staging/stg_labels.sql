@@ -1,5 +1,5 @@
--- One row per label that had arrived by `as_of`. `overruled_at`: when a later label of the same thing said
--- otherwise; until then this one holds.
+-- One row per label that had arrived by `as_of`. `overruled_at`: when a later label of the same thing took its
+-- place, or, for a label of one event, a later verdict on all that the user did that day; until then it holds.
 
 select
     user_id,
@@ -7,10 +7,19 @@ select
     cast(happened_at as date) as event_day,
     known_at,
     is_bad,
-    lead(known_at) over same_thing as overruled_at
+    case
+        when event_id is null then lead(known_at) over same_thing
+        else least(lead(known_at) over same_thing, min(known_at) filter (where event_id is null) over from_then_on)
+    end as overruled_at
 from {{ parquet_rows(var('label_files'), lake_label_columns()) }} as lake
 where arrived_at <= timestamp '{{ var("as_of") }}'
-window same_thing as (
-    partition by user_id, coalesce(event_id, ''), cast(happened_at as date)
-    order by known_at, is_bad
-)
+window
+    same_thing as (
+        partition by user_id, coalesce(event_id, ''), cast(happened_at as date)
+        order by known_at, is_bad
+    ),
+    from_then_on as (
+        partition by user_id, cast(happened_at as date)
+        order by known_at
+        range between current row and unbounded following
+    )

@@ -1,0 +1,14 @@
+{#- What ties accounts together: each is a column <kind>_id of an event. -#}
+{% macro entity_kinds() -%}
+    {{ return(['device', 'network', 'payment', 'address', 'counterpart']) }}
+{%- endmacro %}
+
+{#- What can be new to a user: the entities and the categories. -#}
+{% macro novel_kinds() -%}
+    {{ return(entity_kinds() + ['category']) }}
+{%- endmacro %}
+
+{#- The column of stg_events that holds a kind. -#}
+{% macro kind_column(kind) -%}
+    {{ return('category' if kind == 'category' else kind ~ '_id') }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""Modules beside this one (`support`) can be imported by every test."""
