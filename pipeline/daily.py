@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
+from pipeline.lake import end_of
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
-from pipeline.warehouse import locked
+from pipeline.warehouse import belongs_to, locked
 
 Overrides = Mapping[str, Any]  # settings by name, and as_of as ISO text; None means not given
 Answer = dict[str, Any]
@@ -24,6 +25,24 @@ def _open(overrides: Overrides) -> tuple[Settings, Domain, datetime]:
     if moment.tzinfo is None:
         raise UsageError(f"as_of needs a time zone, got {moment.isoformat()}", fix="write it like 2026-11-22T04:00:00Z")
     return settings, domain, moment
+
+
+def _open_day(day: date, overrides: Overrides) -> tuple[Settings, Domain, datetime]:
+    """The same, for a step about a day. Raises UsageError while that day is not over: it would change every hour."""
+    settings, domain, as_of = _open(overrides)
+    if as_of < end_of(day):
+        raise UsageError(
+            f"{day} is not over yet: it is {as_of:%Y-%m-%d %H:%M} UTC",
+            fix="choose an earlier day; days end at 00:00 UTC",
+        )
+    return settings, domain, as_of
+
+
+def reading(overrides: Overrides) -> Settings:
+    """Settings for commands that only look. Raises UsageError if the home belongs to another domain."""
+    settings, domain, _ = _open(overrides)
+    belongs_to(settings.home, domain)
+    return settings
 
 
 def _answer(receipt: Receipt) -> Answer:
@@ -42,7 +61,7 @@ def ingest(
     """Bring in what lies in landing/, or the given files. `day` only names the run it belongs to."""
     from pipeline import ingest as step
 
-    settings, domain, _ = _open(overrides)
+    settings, domain, _ = _open_day(day, overrides) if day else _open(overrides)
     with locked(settings, domain):
         receipt = step.run(
             settings, domain, events=tuple(events), labels=tuple(labels), history=history, progress=progress
@@ -57,7 +76,7 @@ def features(day: date, overrides: Overrides) -> Answer:
 def backfill_features(first: date, last: date, overrides: Overrides) -> Answer:
     from pipeline import features as step
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, as_of = _open_day(last, overrides)
     if first > last:
         raise UsageError(f"the range ends before it begins: {first} to {last}")
     with locked(settings, domain):
@@ -73,7 +92,7 @@ def validate(
 ) -> Answer:
     from pipeline import validate as step
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, as_of = _open_day(day, overrides)
     with locked(settings, domain):
         return _answer(step.run(settings, domain, day, as_of=as_of, door=door, accept=tuple(accept)))
 
@@ -82,7 +101,7 @@ def train(until: date, overrides: Overrides, *, progress: bool = False) -> Answe
     """Train a candidate. `promote` decides about it."""
     from pipeline import train as step
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, as_of = _open_day(until, overrides)
     with locked(settings, domain):
         return _answer(step.run(settings, domain, until, as_of=as_of, progress=progress))
 
@@ -93,20 +112,21 @@ def train_days(until: date, overrides: Overrides) -> tuple[date, date]:
     return until - timedelta(days=settings.train_days - 1), until
 
 
-def promote(bundle: str, overrides: Overrides, *, force: bool = False) -> Answer:
+def promote(bundle: str, overrides: Overrides, *, force: bool = False, at: datetime | None = None) -> Answer:
+    """Decide about a bundle. The decision takes effect `at`, by default now: lists issued before stay as they are."""
     from pipeline import train as step
 
     settings, domain, as_of = _open(overrides)
     with locked(settings, domain):
-        return _answer(step.promote(settings, domain, bundle, as_of=as_of, force=force))
+        return _answer(step.promote(settings, domain, bundle, as_of=as_of, at=at or settings.clock(), force=force))
 
 
 def roll_back(overrides: Overrides) -> Answer:
     from pipeline.models import registry
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, _ = _open(overrides)
     with locked(settings, domain):
-        left, now = registry.roll_back(settings.home, as_of)
+        left, now = registry.roll_back(settings.home, settings.clock())
     details = {"left": left.bundle, "in_use": now.bundle}
     return _answer(Receipt(step="rollback", day=now.until, details=details))
 
@@ -114,17 +134,17 @@ def roll_back(overrides: Overrides) -> Answer:
 def score(day: date, overrides: Overrides) -> Answer:
     from pipeline import score as step
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, as_of = _open_day(day, overrides)
     with locked(settings, domain):
         return _answer(step.run(settings, domain, day, as_of=as_of))
 
 
-def publish(day: date, overrides: Overrides) -> Answer:
+def publish(day: date, overrides: Overrides, *, accept: Iterable[str] = ()) -> Answer:
     from pipeline import publish as step
 
-    settings, domain, as_of = _open(overrides)
+    settings, domain, as_of = _open_day(day, overrides)
     with locked(settings, domain):
-        return _answer(step.run(settings, domain, day, as_of=as_of))
+        return _answer(step.run(settings, domain, day, as_of=as_of, accept=tuple(accept)))
 
 
 def feedback(path: Path, overrides: Overrides) -> Answer:

@@ -46,6 +46,25 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def append_line(path: Path, value: Any) -> None:
+    """Add one JSON object to a ledger, durably. A last line cut short by a crash is dropped first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(json.dumps(value, sort_keys=True, default=str).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The objects of a ledger, in order; a last line cut short by a crash was never decided and does not count."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines() if line.strip()]
+
+
 def publish(aside: Path, target: Path) -> None:
     """Rename a finished file or folder into place, durably."""
     for part in [*aside.rglob("*"), aside] if aside.is_dir() else [aside]:

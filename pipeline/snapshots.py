@@ -1,7 +1,8 @@
 """Tables that Python may read: immutable Parquet files, one per day, named by what they were made from.
 
-    snapshots/<table>/day=D/<id>.parquet    the rows
-    snapshots/<table>/day=D/<id>.json       written last: what it was made from, as of when, how many rows
+snapshots/<table>/day=D/<id>.parquet    the rows
+snapshots/<table>/day=D/<id>.json       written after them: what they were made from, how many they are
+snapshots/<table>/day=D/seen.jsonl      which of them the day was, as of when: a run adds a line at its end
 """
 
 from datetime import date, datetime
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InputError
-from pipeline.files import publish, sha256_of, write_atomically
+from pipeline.files import append_line, publish, read_lines, sha256_of, write_atomically
 
 
 class Snapshot(BaseModel):
@@ -22,7 +23,7 @@ class Snapshot(BaseModel):
     table: str
     day: date
     id: str
-    as_of: datetime
+    as_of: datetime  # of the run that made it; others may have found it unchanged since
     rows: int
     sha256: str
     made_from: dict[str, Any]
@@ -41,10 +42,22 @@ def find(home: Path, table: str, day: date, snapshot_id: str) -> Snapshot | None
 
 
 def newest(home: Path, table: str, day: date, as_of: datetime) -> Snapshot | None:
-    """The snapshot of that day with the latest own `as_of` not after `as_of`: what was known then."""
-    metas = sorted(folder(home, table, day).glob("*.json"))
-    found = [s for meta in metas if (s := Snapshot.model_validate_json(meta.read_text())).as_of <= as_of]
-    return max(found, key=lambda s: (s.as_of, s.id), default=None)
+    """What the day was for the last run whose own `as_of` was not after `as_of`; None if there was none."""
+    found = [(moment, place, name) for place, (moment, name) in enumerate(_seen(home, table, day)) if moment <= as_of]
+    return find(home, table, day, max(found)[2]) if found else None
+
+
+def see(home: Path, table: str, day: date, snapshot_id: str, as_of: datetime) -> None:
+    """Remember that at `as_of` the day is this snapshot. A line cut short by a crash is closed off first."""
+    lines = [(moment, name) for moment, name in _seen(home, table, day) if moment == as_of]
+    if lines and lines[-1][1] == snapshot_id:
+        return
+    append_line(folder(home, table, day) / "seen.jsonl", {"as_of": as_of.isoformat(), "id": snapshot_id})
+
+
+def _seen(home: Path, table: str, day: date) -> list[tuple[datetime, str]]:
+    lines = read_lines(folder(home, table, day) / "seen.jsonl")
+    return [(datetime.fromisoformat(line["as_of"]), line["id"]) for line in lines]
 
 
 def days(home: Path, table: str) -> list[date]:
@@ -54,14 +67,17 @@ def days(home: Path, table: str) -> list[date]:
 
 
 def add(home: Path, aside: Path, snapshot: Snapshot) -> Snapshot:
-    """Move the finished Parquet file `aside` into place. An equal snapshot already there is kept."""
+    """Move the finished Parquet file `aside` into place, and see it. An equal snapshot already there is kept."""
+    as_of = snapshot.as_of
     if existing := find(home, snapshot.table, snapshot.day, snapshot.id):
         if existing.sha256 != snapshot.sha256:
             raise AssertionError(f"{snapshot.table} {snapshot.day} {snapshot.id}: same inputs gave other bytes")
-        return existing
-    target = snapshot.path(home)
-    publish(aside, target)
-    write_atomically(target.with_suffix(".json"), snapshot.model_dump_json(indent=2) + "\n")
+        snapshot = existing
+    else:
+        target = snapshot.path(home)
+        publish(aside, target)
+        write_atomically(target.with_suffix(".json"), snapshot.model_dump_json(indent=2) + "\n")
+    see(home, snapshot.table, snapshot.day, snapshot.id, as_of)
     return snapshot
 
 

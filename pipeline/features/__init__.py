@@ -5,21 +5,25 @@ Writes  snapshots/user_days, snapshots/event_tokens
 Rerun   a day whose inputs have not changed is left as it is
 """
 
-from datetime import date, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline import lake, snapshots
-from pipeline.catalogue import code_digest
 from pipeline.domain import ROLES, Domain
 from pipeline.errors import InputError
-from pipeline.features.identity import tokens_made_from, user_days_made_from
+from pipeline.features.identity import made_from
 from pipeline.files import digest, scratch, sha256_of
+from pipeline.lake import LakeFile
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
+from pipeline.snapshots import Snapshot
 from pipeline.warehouse import dbt_build, parquet_rows
 
 WINDOW_DAYS = 28
+CHUNK_EVENTS = 4_000_000  # built in one go
 
 TABLES = {"user_days": "fct_user_days", "event_tokens": "fct_event_tokens"}
 
@@ -29,49 +33,38 @@ def run(settings: Settings, domain: Domain, first: date, last: date, *, as_of: d
 
     Event tokens are also made for those of the 27 days before that lack them: a window needs them.
     """
-    if not lake.event_files(settings.home, None, last):
-        raise InputError(f"no events up to {last} in {settings.home}", fix="dawnlist ingest --events PATH")
+    home = settings.home
+    events, labels = lake.event_files(home), lake.label_files(home)
+    if not any(file.event_day and file.event_day <= last for file in events):
+        raise InputError(f"no events up to {last} in {home}", fix="dawnlist ingest --events PATH")
     days = _days(first, last)
-    token_days = _days(first - timedelta(days=WINDOW_DAYS - 1), last)
-    made_from = {
-        "user_days": {day: user_days_made_from(settings.home, domain, day, as_of) for day in days},
-        "event_tokens": {day: tokens_made_from(settings.home, domain, day, as_of) for day in token_days},
+    wanted = {"user_days": days, "event_tokens": _days(first - timedelta(days=WINDOW_DAYS - 1), last)}
+    inputs = {
+        (table, day): made_from(table, domain, day, as_of, events, labels)
+        for table, table_days in wanted.items()
+        for day in table_days
     }
-    missing = {
-        table: [day for day, inputs in wanted.items() if not snapshots.find(settings.home, table, day, digest(inputs))]
-        for table, wanted in made_from.items()
+    missing = [key for key, value in inputs.items() if not snapshots.find(home, *key, digest(value))]
+    seconds: Counter[str] = Counter()
+    for chunk in _chunks(sorted({day for _, day in missing}), events):
+        with scratch(home, "features") as folder:
+            variables = _variables(settings, domain, as_of, chunk, missing, events, labels, folder)
+            models = dbt_build(settings, variables)
+            seconds.update({name: model["seconds"] for name, model in models.items()})
+            for table, day in missing:
+                if day in chunk:
+                    aside = folder / f"{TABLES[table]}-{day}.parquet"
+                    snapshots.add(home, aside, _snapshot(table, day, as_of, aside, inputs[table, day]))
+    for (table, day), value in inputs.items():
+        snapshots.see(home, table, day, digest(value), as_of)
+    built = sum(table == "user_days" for table, _ in missing)
+    rows = [snapshot.rows for day in days if (snapshot := snapshots.newest(home, "user_days", day, as_of))]
+    details: dict[str, Any] = {
+        "days_built": built,
+        "days_unchanged": len(days) - built,
+        "user_days": sum(rows),
+        "model_seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
-    built = len(missing["user_days"])
-    details: dict[str, Any] = {"days_built": built, "days_unchanged": len(days) - built}
-    if not any(missing.values()):
-        return Receipt(step="features", day=last, details=details)
-
-    user_day_range = missing["user_days"] or [last]
-    with scratch(settings.home, "features") as folder:
-        first_built, last_built = user_day_range[0], max(user_day_range[-1], (missing["event_tokens"] or [first])[-1])
-        variables = _variables(settings, domain, as_of, first_built, last_built, folder)
-        variables["token_first_day"] = str(min([first_built, *missing["event_tokens"]]))
-        variables["event_files"] = _paths(settings, domain, date.fromisoformat(variables["token_first_day"]), variables)
-        details["models"] = dbt_build(settings, variables)
-        for table, absent in missing.items():
-            for day in absent:
-                aside = folder / f"{TABLES[table]}-{day}.parquet"
-                inputs = made_from[table][day]
-                snapshots.add(
-                    settings.home,
-                    aside,
-                    snapshots.Snapshot(
-                        table=table,
-                        day=day,
-                        id=digest(inputs),
-                        as_of=as_of,
-                        rows=parquet_rows(aside),
-                        sha256=sha256_of(aside),
-                        made_from=inputs,
-                    ),
-                )
-    rows = [s.rows for day in days if (s := snapshots.newest(settings.home, "user_days", day, as_of))]
-    details["user_days"] = sum(rows)
     return Receipt(step="features", day=last, details=details)
 
 
@@ -79,16 +72,47 @@ def _days(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
+def _chunks(days: list[date], events: Sequence[LakeFile]) -> Iterator[list[date]]:
+    """Cut a long range where it would not fit into memory; each part is one query per model all the same."""
+    rows: Counter[date] = Counter()
+    for file in events:
+        if file.event_day:
+            rows[file.event_day] += file.rows
+    chunk: list[date] = []
+    for day in days:
+        if chunk and sum(rows[other] for other in [*chunk, day]) > CHUNK_EVENTS:
+            yield chunk
+            chunk = []
+        chunk.append(day)
+    if chunk:
+        yield chunk
+
+
 def _variables(
-    settings: Settings, domain: Domain, as_of: datetime, first: date, last: date, folder: Path
+    settings: Settings,
+    domain: Domain,
+    as_of: datetime,
+    chunk: list[date],
+    missing: Sequence[tuple[str, date]],
+    events: Sequence[LakeFile],
+    labels: Sequence[LakeFile],
+    folder: Path,
 ) -> dict[str, Any]:
+    """What dbt is told. It reads the files of the window, and further back as far as the label history goes."""
+    last = chunk[-1]
+    user_days = [day for table, day in missing if table == "user_days" and day in chunk]
+    oldest = chunk[0] - timedelta(days=WINDOW_DAYS + domain.label_delay_days)
     present = set(domain.event_types.values())
     return {
-        "first_day": str(first),
+        "first_day": str(user_days[0] if user_days else last + timedelta(days=1)),  # after the last: tokens only
         "last_day": str(last),
-        "as_of": as_of.strftime("%Y-%m-%d %H:%M:%S.%f"),
-        "all_event_files": [str(settings.home / file.path) for file in lake.event_files(settings.home)],
-        "label_files": [str(settings.home / file.path) for file in lake.label_files(settings.home)],
+        "token_first_day": str(chunk[0]),
+        "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "event_files": [
+            str(settings.home / file.path) for file in events if file.event_day and oldest <= file.event_day <= last
+        ],
+        "all_event_files": [str(settings.home / file.path) for file in events],
+        "label_files": [str(settings.home / file.path) for file in labels],
         "label_delay_days": domain.label_delay_days,
         "has_labels": domain.labels is not None,
         "roles": [role for role in ROLES if role in present],
@@ -98,11 +122,13 @@ def _variables(
     }
 
 
-def _paths(settings: Settings, domain: Domain, first: date, variables: dict[str, Any]) -> list[str]:
-    """Files of the days this run reads: the window, and further back as far as the label history goes."""
-    back = WINDOW_DAYS + domain.label_delay_days
-    files = lake.event_files(settings.home, first - timedelta(days=back), date.fromisoformat(variables["last_day"]))
-    return [str(settings.home / file.path) for file in files]
-
-
-__all__ = ["code_digest", "run"]
+def _snapshot(table: str, day: date, as_of: datetime, path: Path, inputs: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        table=table,
+        day=day,
+        id=digest(inputs),
+        as_of=as_of,
+        rows=parquet_rows(path),
+        sha256=sha256_of(path),
+        made_from=inputs,
+    )

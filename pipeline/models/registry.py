@@ -1,7 +1,5 @@
 """Which bundle is in use: a ledger that is only ever added to. `models/registry.jsonl`, one JSON object a line."""
 
-import json
-import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InputError, UsageError
+from pipeline.files import append_line, read_lines
 
 Action = Literal["promoted", "rejected", "rolled_back"]
 
@@ -27,26 +26,12 @@ class Entry(BaseModel):
 
 
 def ledger(home: Path) -> list[Entry]:
-    """All decisions in order. A last line cut short by a crash was never decided and does not count."""
-    path = home / "models" / "registry.jsonl"
-    if not path.is_file():
-        return []
-    whole = path.read_text().rpartition("\n")[0]
-    return [Entry.model_validate_json(line) for line in whole.splitlines() if line.strip()]
+    """All decisions in order."""
+    return [Entry.model_validate(line) for line in read_lines(home / "models" / "registry.jsonl")]
 
 
 def write(home: Path, entry: Entry) -> None:
-    """Add a decision, durably. A line cut short before is closed off first."""
-    path = home / "models" / "registry.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n"
-    with path.open("ab+") as file:
-        end = file.seek(0, os.SEEK_END)
-        if end and path.read_bytes()[-1:] != b"\n":
-            file.truncate(path.read_bytes().rfind(b"\n") + 1)
-        file.write(line.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(home / "models" / "registry.jsonl", entry.model_dump(mode="json"))
 
 
 def in_use(home: Path, as_of: datetime) -> list[Entry]:

@@ -129,6 +129,6 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     windows = user_day_windows(tokens, first, last)
     with ThreadPoolExecutor(settings.threads) as pool:
         own = nats_per_event(bundle.autoencoder, tokens, bundle.fields, windows, pool)
-    present: list[bool] = (~np.isnan(tokens.numbers).all(axis=0)).tolist()
+    present: NDArray[np.bool_] = np.isfinite(np.nanmax(tokens.numbers, axis=0, initial=-np.inf))
     units = [np.log(field.scale) for field, is_there in zip(bundle.fields.numeric, present, strict=True) if is_there]
     return own + float(np.sum(units))

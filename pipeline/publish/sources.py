@@ -17,21 +17,20 @@ KEYS = ("user_id", "user_day_id", "event_day")
 
 
 def choose_snapshots(home: Path, day: date, as_of: datetime, bundle: str, list_size: int) -> dict[str, Snapshot]:
-    """The scores that `bundle` gave the day's user-days as known at `as_of`, and what was made beside them.
+    """The day's scores as known at `as_of`, and what was made beside them.
 
-    Not simply the newest: after a rollback the scores of another bundle may be younger, and a run with a smaller
-    list may have explained fewer accounts.
+    Raises InputError if they are not what `bundle` makes of today's user-days (after a rollback, say), or if they
+    explain fewer accounts than the list may hold.
     """
     fix = f"dawnlist score --day {day}"
     user_days = snapshots.require(snapshots.newest(home, "user_days", day, as_of), home, "user_days", day, fix)
-    fitting = [
-        found
-        for meta in sorted(snapshots.folder(home, "scores", day).glob("*.json"))
-        if (found := snapshots.find(home, "scores", day, meta.stem)) is not None
-        if found.as_of <= as_of and found.made_from["bundle"] == bundle
-        if found.made_from["user_days"] == user_days.id and found.made_from["candidates"] >= list_size
-    ]
-    newest = max(fitting, key=lambda found: (found.as_of, found.id), default=None)
+    newest = snapshots.newest(home, "scores", day, as_of)
+    if newest is not None and (
+        newest.made_from["bundle"] != bundle
+        or newest.made_from["user_days"] != user_days.id
+        or newest.made_from["candidates"] < list_size
+    ):
+        newest = None
     scores = snapshots.require(newest, home, "scores", day, fix)
     beside = snapshots.find(home, "contributions", day, scores.id)
     contributions = snapshots.require(beside, home, "contributions", day, fix)

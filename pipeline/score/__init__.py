@@ -54,6 +54,8 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
                 found[table] = snapshots.add(
                     home, written[table], _snapshot(table, day, snapshot_id, as_of, written[table], made_from)
                 )
+    for table in TABLES:
+        snapshots.see(home, table, day, snapshot_id, as_of)
     rows = found["scores"].rows if found["scores"] else 0
     return Receipt(
         step="score",

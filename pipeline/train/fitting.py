@@ -205,7 +205,7 @@ def _fit_stacker(
     seen = known.between(cuts.stack_first, cuts.stack_last)
     surprise = score_windows(trained.model, trained.fields, seen.tokens, seen.windows, settings.threads)
     learned = learned_columns(surprise, trained.fields)
-    is_known: list[bool] = (~np.isnan(seen.rows).all(axis=0)).tolist()
+    is_known: Flags = np.isfinite(np.nanmax(seen.rows, axis=0, initial=-np.inf))
     columns = [name for i, name in enumerate(features()) if is_known[i]] + list(learned)
     rows = stacker_rows(columns, seen.rows, learned)
     is_later = seen.windows.day >= day_number(cuts.judge_first)

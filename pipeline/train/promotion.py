@@ -17,10 +17,12 @@ REVIEW_SHARE = 0.02  # of user-days, when two bundles are compared by what they 
 WORSE = 0.02  # nats per event: less than this is noise between two seeds
 
 
-def promote(settings: Settings, domain: Domain, bundle_id: str, *, as_of: datetime, force: bool = False) -> Receipt:
-    """Decide about a candidate and write the decision, once, into the ledger."""
+def promote(
+    settings: Settings, domain: Domain, bundle_id: str, *, as_of: datetime, at: datetime, force: bool = False
+) -> Receipt:
+    """Decide about a candidate by what was known at `as_of`; the ledger's line takes effect `at`."""
     candidate = bundles.read_manifest(settings.home, bundle_id)
-    standing = registry.in_use(settings.home, as_of)
+    standing = registry.in_use(settings.home, at)
     if standing and standing[-1].bundle == bundle_id:
         return _receipt(candidate.until, "promoted", bundle_id, "is in use already", {})
     current = standing[-1].bundle if standing else None
@@ -34,7 +36,7 @@ def promote(settings: Settings, domain: Domain, bundle_id: str, *, as_of: dateti
     registry.write(
         settings.home,
         registry.Entry(
-            at=as_of,
+            at=at,
             action="promoted" if action == "promoted" else "rejected",
             bundle=bundle_id,
             until=candidate.until,
