@@ -162,6 +162,9 @@ def test_after_a_rollback_the_older_bundles_list_is_shown_again(home, issue):
     issue(as_of=LATER)
     assert users(home)[0] == "hal"
     registry.roll_back(home, LATER + timedelta(hours=1))
+    with pytest.raises(InputError, match="dawnlist score --day 2026-11-19"):
+        issue(as_of=LATER + timedelta(days=1))
+    add_scores(home, as_of=LATER + timedelta(days=1))  # scoring again finds what the older bundle gave
     issue(as_of=LATER + timedelta(days=1))
     assert users(home)[0] == "ann"
 
@@ -283,7 +286,7 @@ publish.run(settings, small_day.SHOP, small_day.DAY, as_of=small_day.AS_OF, sent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [16, 27, 28, 35, 37])
+@pytest.mark.parametrize("at", [16, 28, 37])
 def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, issue_in, at):
     for name in ("killed", "calm"):
         (tmp_path / name).mkdir()
