@@ -41,7 +41,7 @@ def run(
     done: list[Batch] = []
     seen, warnings, failed = 0, [], []
     with scratch(settings.home, "ingest") as aside, _bar(progress, len(files)) as bar:
-        aside.chmod(0o700)
+        aside.parent.chmod(0o700)  # rows as delivered pass through here
         loader = Loader(settings, domain, aside, history)
         for kind, path, roots in files:
             try:

@@ -21,7 +21,7 @@ BOMB_RATIO = 500
 class Blocks:
     """Iterates over (line number, bytes): whole lines, each block but the last ending in a newline.
 
-    A line longer than a block is cut to little more than MAX_LINE: it will be refused anyway.
+    A line longer than a block may be cut to little more than MAX_LINE: it will be refused anyway.
     """
 
     def __init__(self, path: Path, max_bytes: int, block: int = BLOCK) -> None:
@@ -60,34 +60,28 @@ class Blocks:
         return b""
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        while True:
-            if len(self.rest) < self.block and not self.is_at_end:
-                self._fill()
+        while self.rest or not self.is_at_end:
+            while not self.is_at_end and (len(self.rest) < self.block or (cut := self.rest.rfind(b"\n")) < 0):
+                if len(self.rest) > MAX_LINE and b"\n" not in self.rest:
+                    self._cut_line()
+                else:
+                    self._fill()
             if self.is_at_end:
                 block, self.rest = self.rest, b""
             else:
-                cut = self.rest.rfind(b"\n") + 1
-                block, self.rest = self.rest[:cut], self.rest[cut:]
-                if not cut and len(self.rest) >= self.block:
-                    block = self._cut_line()
+                block, self.rest = self.rest[: cut + 1], self.rest[cut + 1 :]
             if block:
                 yield self.line, block
                 self.line += block.count(b"\n")
-            elif self.is_at_end:
-                return
 
-    def _cut_line(self) -> bytes:
-        head = self.rest[: MAX_LINE + 1]
-        while not self.is_at_end:
+    def _cut_line(self) -> None:
+        """Shorten the line that `rest` begins with, read on to its end, and no further than needed."""
+        head, self.rest = self.rest[: MAX_LINE + 1], b""
+        while b"\n" not in self.rest and not self.is_at_end:
             self.rest = b""
             self._fill()
-            _, newline, tail = self.rest.partition(b"\n")
-            if newline:
-                self.rest = tail
-                break
-        else:
-            self.rest = b""
-        return head + b"\n"
+        _, newline, tail = self.rest.partition(b"\n")
+        self.rest = head + newline + tail
 
     def _fill(self) -> None:
         try:

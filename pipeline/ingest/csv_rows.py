@@ -36,7 +36,7 @@ class CsvRows:
             self.header = [column.strip() for column in next(csv.reader([text], delimiter=self.delimiter, strict=True))]
         except csv.Error:
             raise InputError(f"{name} has a header with broken quotes", fix="correct its first line") from None
-        self.columns = list(dict.fromkeys(self.header))
+        self.columns = self.header
 
     @property
     def done(self) -> float:

@@ -26,6 +26,7 @@ from pipeline.warehouse import connect
 
 KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_JUDGES = 4
+MEMORY = 700_000_000  # of DuckDB, in bytes: more makes a large file no faster, it spills in order
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,12 +43,19 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
         yield waiting.popleft().result()
 
 
+def _sweep(home: Path) -> None:
+    """Remove what a killed run left half written beside its files; only one process works in a home at a time."""
+    for leftover in [*home.glob(".key.*.tmp"), *home.glob("lake/.*.tmp"), *home.glob("lake/batches/.*.tmp")]:
+        leftover.unlink()
+
+
 class Loader:
     """Loads files one after the other; knows what the lake holds by then."""
 
     def __init__(self, settings: Settings, domain: Domain, aside: Path, is_history: bool) -> None:
         self.settings, self.domain, self.aside, self.is_history = settings, domain, aside, is_history
         self.home, self.now = settings.home, settings.clock()
+        _sweep(self.home)
         self.key = key_of(settings, domain)
         self.known: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
 
@@ -61,7 +69,7 @@ class Loader:
         folder = self.aside / f"{kind}-{batch_id}"
         folder.mkdir()
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
-        with connect(self.settings) as con:
+        with self._connect() as con:
             fitted, read, reasons = self._read(con, kind, path, quarantine, advance)
             after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -87,8 +95,8 @@ class Loader:
         if batch.read != batch.accepted + batch.refused + batch.duplicates:
             raise AssertionError(f"{path.name}: read {read} rows, but accounted for {batch}")
         self._publish(batch, written, quarantine)
-        absent = f"{path.name} has no {', '.join(fitted.absent)}: taken as not known"
-        return batch, [absent] if set(fitted.absent) & set(mapping_of(self.domain, kind).source) else []
+        absent = [name for name in fitted.absent if name in mapping_of(self.domain, kind).source]
+        return batch, [f"{path.name} has no {', '.join(absent)}: taken as not known"] if absent else []
 
     def _read(
         self,
@@ -124,6 +132,13 @@ class Loader:
                 read += rows
                 advance(0.9 * reader.done)
         return fitted, read, reasons
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        con = connect(self.settings)
+        [(limit,)] = con.execute("select parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
+        if limit > MEMORY:
+            con.execute(f"set memory_limit = '{MEMORY} B'")
+        return con
 
     def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         cursor = con.cursor()

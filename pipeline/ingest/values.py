@@ -14,7 +14,7 @@ BLANKS = " \t\r\n"
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 NOT_FINITE = r"[+-]?(nan|inf|infinity)"
 DAY_AND_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?"
-OFFSET = r" ?(Z|z|[+-]\d\d(:?\d\d)?)"
+OFFSET = r"(Z| UTC|[+-]\d\d(:?\d\d)?)"
 
 
 class Typed(NamedTuple):

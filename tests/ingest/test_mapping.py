@@ -1,0 +1,113 @@
+"""A domain pack's mapping: SQL over typed source columns, judged before any row is read."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deliveries import SHOP, Shop, as_csv, utc
+
+from pipeline.domain import Mapping
+from pipeline.errors import InputError, UsageError
+
+
+def shop_with(folder: Path, source: dict[str, Any], **columns: str) -> Shop:
+    mapping = Mapping(source=source, columns=columns)
+    return Shop(folder, SHOP.model_copy(update={"events": mapping}))
+
+
+def test_columns_are_computed_from_typed_sources(tmp_path: Path) -> None:
+    shop = shop_with(
+        tmp_path,
+        {"epoch": "number", "pence": "number", "who": "string", "what": "string"},
+        user_id="who || '!'",
+        event_at="make_timestamp(cast(epoch as bigint) * 1000000)",
+        event_type="case what when 'BUY' then 'purchase' end -- everything else is unknown",
+        amount="pence / 100",
+    )
+    shop.deliver([{"who": "ann", "epoch": "1763632800", "what": "BUY", "pence": "1250"}])
+    [row] = shop.events()
+    assert (row["user_id"], row["event_type"], row["amount"]) == ("ann!", "purchase", Decimal("12.5"))
+    assert row["event_at"] == utc(2025, 11, 20, 10)
+
+
+PLAIN = {"user_id": "ann", "event_at": "2026-11-20", "event_type": "cart"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("user_id ||", "syntax error"),
+        ("nowhere + 1", "nowhere"),
+        ("no_such_function(user_id)", "no_such_function"),
+        ("sum(quantity)", "aggregates"),
+        ("row_number() over ()", "window"),
+        ("(select 1)", "cannot be used"),
+        ("user_id", "gives VARCHAR, wanted a number"),
+        ("1), (2", "cannot be used"),
+        ("1, 2", "wanted a number"),
+        ("1; drop table staged", "cannot be used"),
+    ],
+)
+def test_wrong_sql_is_wrong_usage_and_names_the_column(tmp_path: Path, sql: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        shop_with(tmp_path, {}, amount=sql).deliver([PLAIN])
+    assert "events.columns.amount" in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_contract_column_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="prize"):
+        shop_with(tmp_path, {}, prize="1").deliver([PLAIN])
+
+
+def test_sql_that_fails_on_one_row_refuses_that_row(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"code": "string"}, amount="cast(code as integer)")
+    shop.deliver([{**PLAIN, "code": "1"}, {**PLAIN, "code": "x"}, {**PLAIN, "code": ""}])
+    assert shop.reasons() == [(3, "mapping_failed", "amount")]
+    assert [row["amount"] for row in shop.events()].count(None) == 1
+
+
+def test_a_computed_number_must_be_finite_too(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"n": "number"}, amount="1 / n", quantity="n * 1e12")
+    shop.deliver([{**PLAIN, "n": "0"}, {**PLAIN, "n": "2"}, {**PLAIN, "n": "1"}])
+    assert shop.reasons() == [(2, "not_finite", "amount"), (3, "too_large", "quantity")]
+
+
+def test_a_source_column_that_only_optional_columns_need_may_be_absent(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"pence": "number"}, amount="pence / 100")
+    receipt = shop.deliver([PLAIN])
+    assert shop.events()[0]["amount"] is None
+    assert receipt.warnings == ["events.csv has no pence: taken as not known"]
+
+
+def test_a_source_column_that_a_required_column_needs_may_not(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"wanted: who \(for user_id\)"):
+        shop_with(tmp_path, {"who": "string"}, user_id="lower(who)").deliver([PLAIN])
+
+
+def test_a_mapped_column_hides_the_files_own_of_that_name(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"when": "timestamp"}, event_at='"when"')
+    shop.deliver([{**PLAIN, "event_at": "not a time", "when": "2026-11-20"}])
+    assert shop.events()[0]["event_at"] == utc(2026, 11, 20)
+
+
+def test_a_wrong_cell_of_a_declared_source_refuses_the_row(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"pence": "number"}, amount="coalesce(pence, 0)")
+    shop.deliver([{**PLAIN, "pence": "x"}, {**PLAIN, "pence": ""}])
+    assert shop.reasons() == [(2, "not_a_number", "pence")]
+    assert shop.events()[0]["amount"] == 0
+
+
+def test_source_names_may_hold_anything(tmp_path: Path) -> None:
+    shop = shop_with(
+        tmp_path, {'odd "name"; --': "string", "select": "string"}, item_id='"select" || "odd ""name""; --"'
+    )
+    shop.deliver(as_csv([{**PLAIN, 'odd "name"; --': "b", "select": "a"}]))
+    assert shop.events()[0]["item_id"] == "ab"
+
+
+def test_vocabulary_may_hold_quotes(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, SHOP.model_copy(update={"event_types": {"buyer's cart": "cart"}}))
+    shop.deliver([{**PLAIN, "event_type": "buyer's cart"}])
+    assert shop.events()[0]["role"] == "cart"
