@@ -1,7 +1,9 @@
 """The command line: everything Airflow does can also be done by hand, with the same functions."""
 
+import errno
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import daily
-from pipeline.errors import PipelineError, UsageError
+from pipeline.cells import one_line
+from pipeline.errors import DoorRefusedError, PipelineError, UsageError
 
 app = typer.Typer(
     name="dawnlist",
@@ -31,6 +34,9 @@ models_app = typer.Typer(help="Bundles: list them, promote one, roll back to the
 app.add_typer(models_app, name="models")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
+MEND = "make room on the disk or mend its permissions, then run the same command again: nothing is lost"
 
 
 def a_day(text: str) -> date:
@@ -122,14 +128,14 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Build the training days, train a bundle on what was known at the end of a day, and promote it if it is better."""
-    given = overrides(home, domain, as_of or datetime.now(UTC))
+    given = overrides(home, domain, as_of or _now())
     first, last = daily.train_days(until, given)
     with _status(f"building the features of {first}..{last}", as_json):
         daily.backfill_features(first, last, given)
     trained = daily.train(until, given, progress=_shows_progress(as_json))
-    decided = daily.promote(trained["details"]["bundle"], given)
-    _print(trained, as_json)
-    _print(decided, as_json)
+    with _status(f"comparing {trained['details']['bundle']} with the bundle in use", as_json):
+        decided = daily.promote(trained["details"]["bundle"], given)
+    _print_all([trained, decided], as_json)
 
 
 @app.command()
@@ -144,6 +150,7 @@ def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, 
 def publish(
     day: Day,
     list_size: ListSize = None,
+    accept: Accept = "",
     as_of: AsOf = None,
     home: Home = None,
     domain: Pack = None,
@@ -151,7 +158,7 @@ def publish(
 ) -> None:
     """Rank, cut, explain and issue the list of a day that has been scored."""
     with _status(f"publishing {day}", as_json):
-        answer = daily.publish(day, overrides(home, domain, as_of, list_size))
+        answer = daily.publish(day, overrides(home, domain, as_of, list_size), accept=_names(accept))
     _print(answer, as_json)
 
 
@@ -166,7 +173,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """All daily steps of one day. Safe to run again; with --as-of, issue what was known then."""
-    _run_day(day, overrides(home, domain, as_of or _now(), list_size), _names(accept), as_json)
+    given = overrides(home, domain, as_of, list_size)
+
+    def steps() -> Iterator[daily.Answer]:
+        yield daily.ingest(day, given, progress=_shows_progress(as_json))
+        yield from _after_ingest(day, given | {"as_of": as_of or _now()}, _names(accept), as_json)
+
+    _print_all(steps(), as_json)
 
 
 @app.command()
@@ -181,21 +194,25 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """The lists of a range of days: features in one go, then each day. Days that are refused are named at the end."""
-    given = overrides(home, domain, as_of or _now(), list_size)
-    daily.ingest(None, given, progress=_shows_progress(as_json))
-    with _status(f"building the features of {first}..{last}", as_json):
-        daily.backfill_features(first, last, given)
-    refused: list[PipelineError] = []
-    for n in range((last - first).days + 1):
-        try:
-            _run_day(first + timedelta(days=n), given, _names(accept), as_json)
-        except PipelineError as error:
-            if error.exit_code != 4:
-                raise
-            _report(error)
-            refused.append(error)
+    given = overrides(home, domain, as_of, list_size)
+    refused: list[str] = []
+
+    def steps() -> Iterator[daily.Answer]:
+        yield daily.ingest(last, given, progress=_shows_progress(as_json))
+        given["as_of"] = as_of or _now()
+        with _status(f"building the features of {first}..{last}", as_json):
+            built = daily.backfill_features(first, last, given)
+        yield built
+        for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+            try:
+                yield from _after_ingest(day, given, _names(accept), as_json)
+            except DoorRefusedError as error:
+                _report(error)
+                refused.append(str(day))
+
+    _print_all(steps(), as_json)
     if refused:
-        raise refused[-1]
+        raise DoorRefusedError(f"no new list for {len(refused)} of these days", ", ".join(refused), fix="see above")
 
 
 @app.command()
@@ -208,9 +225,8 @@ def show(
 ) -> None:
     """Print the list to work from on a day: its own, or the last good one, marked stale."""
     from pipeline.publish import latest_good, render
-    from pipeline.settings import Settings
 
-    settings = Settings.load(home=home, domain=domain)
+    settings = daily.reading(overrides(home, domain))
     table, manifest = latest_good(settings.home, day)
     if as_json:
         rows = table.slice(0, limit).to_pylist()
@@ -234,9 +250,8 @@ def feedback(
 def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Every decision about a bundle, and which one is in use."""
     from pipeline.models import registry
-    from pipeline.settings import Settings
 
-    settings = Settings.load(home=home, domain=domain)
+    settings = daily.reading(overrides(home, domain))
     entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
     if as_json:
         print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
@@ -266,7 +281,7 @@ def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = Fa
 
 
 def _now() -> datetime:
-    """Fixed once per command, so that all of its steps see the same data."""
+    """Fixed once per command and after ingest: all later steps see the same data, what has just come in included."""
     from pipeline.settings import Settings
 
     return Settings.load().clock()
@@ -276,23 +291,19 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _run_day(day: date, given: dict[str, Any], accept: list[str], as_json: bool) -> None:
-    answers = []
-    for words, step in (
-        ("ingest", lambda: daily.ingest(day, given, progress=_shows_progress(as_json))),
-        ("judge the events", lambda: daily.validate(day, "events", given, accept=accept)),
-        ("build the features", lambda: daily.features(day, given)),
-        ("judge the user-days", lambda: daily.validate(day, "user_days", given, accept=accept)),
-        ("score", lambda: daily.score(day, given)),
-        ("publish", lambda: daily.publish(day, given)),
-    ):
+def _after_ingest(day: date, given: dict[str, Any], accept: list[str], as_json: bool) -> Iterator[daily.Answer]:
+    """The steps that make a day's list, in order: each receipt as soon as it is there."""
+    steps: dict[str, Callable[[], daily.Answer]] = {
+        "judging the events": lambda: daily.validate(day, "events", given, accept=accept),
+        "building the features": lambda: daily.features(day, given),
+        "judging the user-days": lambda: daily.validate(day, "user_days", given, accept=accept),
+        "scoring": lambda: daily.score(day, given),
+        "publishing": lambda: daily.publish(day, given, accept=accept),
+    }
+    for words, step in steps.items():
         with _status(f"{day}: {words}", as_json):
-            answers.append(step())
-    if as_json:
-        print(json.dumps(answers, indent=2, default=str))
-        return
-    for answer in answers:
-        _print(answer, False)
+            answer = step()
+        yield answer
 
 
 def _shows_progress(as_json: bool) -> bool:
@@ -303,7 +314,16 @@ def _status(words: str, as_json: bool) -> Any:
     return errors.status(words) if _shows_progress(as_json) else errors.capture()
 
 
-def _print(answer: dict[str, Any], as_json: bool) -> None:
+def _print_all(answers: Iterable[daily.Answer], as_json: bool) -> None:
+    """Receipts as they come; as JSON, one list of them all."""
+    if as_json:
+        print(json.dumps(list(answers), indent=2, default=str))
+        return
+    for answer in answers:
+        _print(answer, False)
+
+
+def _print(answer: daily.Answer, as_json: bool) -> None:
     """The receipt: one line for people, with what is worth knowing under it."""
     if as_json:
         print(json.dumps(answer, indent=2, default=str))
@@ -315,15 +335,29 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
         if isinstance(value, int | str | float) and not isinstance(value, bool) and value != ""
     ]
     out = Console(highlight=False, soft_wrap=True, markup=False)
-    out.print(f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"]))
+    line = f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"])
+    out.print(one_line(line))
     for reason, rows in (answer.get("details", {}).get("reasons") or {}).items():
         out.print(f"  refused: {reason} {rows:,}")
     for warning in answer.get("warnings", []):
-        out.print(f"  warning: {warning}")
+        out.print(f"  warning: {one_line(warning)}")
 
 
 def _report(error: PipelineError) -> None:
-    errors.print(f"error: {error}", markup=False)
+    """Names of files and users come from outside: shown without terminal codes."""
+    errors.print("\n".join(map(one_line, f"error: {error}".split("\n"))), markup=False)
+
+
+def _of_this_machine(error: Exception) -> PipelineError | None:
+    """What is no bug of ours but a full disk, a missing permission or too little memory, in words."""
+    words = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0] if str(error) else ""
+    is_engine = type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb")
+    if isinstance(error, MemoryError) or (is_engine and type(error).__name__ == "OutOfMemoryException"):
+        return UsageError("there is not enough memory", words or "", fix="raise RISK_MEMORY_LIMIT, or free some memory")
+    if (isinstance(error, OSError) and error.errno in MACHINE) or (is_engine and type(error).__name__ == "IOException"):
+        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        return UsageError("cannot read or write what we need", f"{where}{words}", fix=MEND)
+    return None
 
 
 def main() -> NoReturn:
@@ -333,10 +367,15 @@ def main() -> NoReturn:
     except PipelineError as error:
         _report(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if (known := _of_this_machine(error)) is None:
+            raise
+        _report(known)
+        sys.exit(known.exit_code)
     except KeyboardInterrupt:
         errors.print("stopped; run the same command again to go on")
         sys.exit(130)
     sys.exit(0)
 
 
-__all__ = ["UsageError", "app", "main"]
+__all__ = ["app", "main"]

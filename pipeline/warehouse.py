@@ -16,6 +16,7 @@ from pipeline.files import read_json, write_json
 from pipeline.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
+OWNER = "home.json"  # in a home: which domain it holds
 
 
 @contextmanager
@@ -33,6 +34,8 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
     lock = FileLock(settings.home / ".lock", timeout=settings.lock_seconds)
     try:
         lock.acquire()
+    except PermissionError as error:
+        raise UsageError(f"cannot write to {settings.home}: {error.strerror}", fix="set RISK_HOME") from None
     except Timeout:
         raise BusyError(
             f"another dawnlist is working in {settings.home}",
@@ -40,17 +43,18 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
             fix="wait until it is done, or set RISK_LOCK_SECONDS to wait longer",
         ) from None
     try:
-        _belongs_to(settings.home, domain)
+        if not (settings.home / OWNER).is_file():
+            write_json(settings.home / OWNER, {"domain": domain.name})
+        belongs_to(settings.home, domain)
         yield
     finally:
         lock.release()
 
 
-def _belongs_to(home: Path, domain: Domain) -> None:
-    owner = home / "home.json"
-    if not owner.is_file():
-        write_json(owner, {"domain": domain.name})
-    elif (name := read_json(owner)["domain"]) != domain.name:
+def belongs_to(home: Path, domain: Domain) -> None:
+    """Raises UsageError if the home holds another domain: its own would be mixed with it."""
+    owner = home / OWNER
+    if owner.is_file() and (name := read_json(owner)["domain"]) != domain.name:
         raise UsageError(
             f"{home} holds the domain {name!r}, not {domain.name!r}",
             fix="set RISK_DOMAIN, or another RISK_HOME; RISK_HOME may contain {domain}",
