@@ -139,7 +139,7 @@ def _issue(
     suite = suites.entries(
         day, list_size, bundle, by == "risk", active_among(settings, used["user_days"].path(home), users)
     )
-    tables = [("list", _judged(table, chosen[by].to_pylist()), suite)]
+    tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
     report = judge("risk_list", day, domain.name, tables, accept=accept, seen={"listed": len(table)})
     refuse_if_critical(write_report(home, report))
     with scratch(home, "publish") as aside:

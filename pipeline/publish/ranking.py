@@ -21,10 +21,11 @@ class Cut:
 
 
 def rank(scores: "pa.Table") -> "pa.Table":
-    """Worst first: by risk (unknown last), then surprise, then user_id, so equal scores always stand alike."""
+    """Worst first: by risk (unknown last), then how rare its surprise is, then surprise, then user_id: never a tie."""
     import pyarrow.compute as pc
 
-    order = [("risk", "descending", "at_end"), ("surprise", "descending", "at_end"), ("user_id", "ascending", "at_end")]
+    levels = ("risk", "surprise_percentile", "surprise")
+    order = [*((name, "descending", "at_end") for name in levels), ("user_id", "ascending", "at_end")]
     return scores.take(pc.sort_indices(scores, sort_keys=order))
 
 
@@ -43,18 +44,10 @@ def cut_by_wrong_share(risks: Sequence[float | None], wrong_share: float, list_s
 
 
 def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
-    """How many accounts are more surprising than nearly everybody in quiet times. Use with `above_quiet_level`."""
+    """How many accounts are more surprising than nearly everybody in quiet times."""
     loud = sum(percentile is not None and percentile >= quiet_percentile for percentile in percentiles)
     length = min(loud, list_size)
     return Cut(length, _why_it_ends(length, len(percentiles), list_size, "quiet_level"), None)
-
-
-def above_quiet_level(scores: "pa.Table", quiet_percentile: float) -> "pa.Table":
-    """Only rows at or above the level, order kept. An unknown percentile is below it."""
-    import pyarrow.compute as pc
-
-    loud = pc.fill_null(pc.greater_equal(scores["surprise_percentile"], quiet_percentile), False)
-    return scores.filter(loud)
 
 
 def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["wrong_share", "quiet_level"]) -> Any:

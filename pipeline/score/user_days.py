@@ -54,7 +54,7 @@ def score_user_days(
         return written
     scored = apply(con, settings, bundle, user_days, token_paths, day, day)
     percentile = bundle.reference.percentile(scored.surprise.level, scored.surprise.history).round(DECIMALS)
-    level = scored.risk if scored.risk is not None else scored.surprise.level
+    level = scored.risk if scored.risk is not None else percentile
     likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])
     today = next(path for path in token_paths if path.parent.name == f"day={day}")
     events = _top_events(con, today, bundle, scored, likeliest)
