@@ -1,4 +1,13 @@
-"""Ingest: delivered files into the lake, refused rows into quarantine, every row accounted for."""
+"""Ingest: delivered files into the lake, refused rows into quarantine, every row accounted for.
+
+The rules, which people write files against:
+- A file is known by its content, an event by its event_id and UTC day. An event without an id gets one from its
+  content and its position among equal rows of its file: rows repeated in a file are different events, the same rows
+  sent again in another file are duplicates.
+- Text is trimmed; empty text is no value. Times are ISO 8601 (a day, to the minute, or finer), with an offset or local
+  in the domain's time zone; epoch seconds need an expression in the pack, such as make_timestamp(...).
+- A row is refused by the first thing found wrong with it, see `refusals.REASONS`; a file only if it cannot be read.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +39,7 @@ def run(
     from pipeline.files import scratch
     from pipeline.ingest.landing import check, files_in
     from pipeline.ingest.load import Loader
+    from pipeline.ingest.mapping import mapping_of
 
     if not events and not labels:
         landing = settings.home / "landing"
@@ -37,6 +47,9 @@ def run(
         labels = [folder for folder in [landing / "labels"] if folder.is_dir()]
     files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
     files += [("labels", path, labels) for path in files_in(labels)]
+
+    for kind in {kind for kind, _, _ in files}:
+        mapping_of(domain, kind)
 
     done: list[Batch] = []
     seen, warnings, failed = 0, [], []

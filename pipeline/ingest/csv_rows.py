@@ -19,6 +19,8 @@ MAX_LINES_IN_RECORD = 50  # a quoted field that runs on for longer was never clo
 class CsvRows:
     """A CSV file. `columns` are the names in its header."""
 
+    is_sparse = False
+
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
         name = blocks.path.name

@@ -21,6 +21,8 @@ DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 class JsonRows:
     """A file of JSON lines. `columns` are the keys of its first objects."""
 
+    is_sparse = True
+
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
         name = blocks.path.name

@@ -19,9 +19,13 @@ PARQUET = b"PAR1"
 
 
 class Reader(Protocol):
-    """A delivered file: its columns, the share of it read so far, and its rows in chunks."""
+    """A delivered file: its columns, the share of it read so far, and its rows in chunks.
+
+    `is_sparse`: rows may have further columns, and lack some.
+    """
 
     columns: list[str]
+    is_sparse: bool
 
     @property
     def done(self) -> float: ...

@@ -12,7 +12,7 @@ import duckdb
 
 from pipeline import lake
 from pipeline.domain import Domain
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UsageError
 from pipeline.files import publish, sha256_of
 from pipeline.ingest import store
 from pipeline.ingest.contract import Rows
@@ -61,7 +61,14 @@ class Loader:
 
     def load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         """Ingest one file; no batch if the same content was ingested before. Also returns warnings."""
-        mapping_of(self.domain, kind)
+        try:
+            return self._load(kind, path, advance)
+        except duckdb.OutOfMemoryException:
+            raise UsageError(
+                f"DuckDB ran out of memory or disk over {path.name}", fix="raise RISK_MEMORY_LIMIT, or free disk space"
+            ) from None
+
+    def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         before = path.stat()
         batch_id = sha256_of(path)[:16]
         if any(batch.batch_id == batch_id for batch in self.known[kind]):
@@ -107,7 +114,7 @@ class Loader:
         advance: Callable[[float], None],
     ) -> tuple[Fitted, int, Counter[str]]:
         reader = open_reader(path, self.settings.max_file_bytes)
-        fitted = fit(con, self.domain, kind, path.name, reader.columns)
+        fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
         judges: Queue[Rows] = Queue()
         for _ in range(min(self.settings.threads, MOST_JUDGES)):

@@ -83,9 +83,17 @@ def columns_of(kind: Kind) -> dict[str, SourceType]:
     return EVENT_COLUMNS if kind == "events" else LABEL_COLUMNS
 
 
-def fit(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, file: str, found: Iterable[str]) -> Fitted:
+def fit(
+    con: duckdb.DuckDBPyConnection,
+    domain: Domain,
+    kind: Kind,
+    file: str,
+    found: Iterable[str],
+    is_sparse: bool = False,
+) -> Fitted:
     """Fit the pack's mapping to a file's columns; names are compared without case.
 
+    `is_sparse`: the file may have columns that were not `found`, in rows further down.
     Raises UsageError naming the pack's column whose SQL is wrong, InputError naming columns the file lacks.
     """
     mapping = mapping_of(domain, kind)
@@ -101,9 +109,12 @@ def fit(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, file: str, f
     types = {**mapping.source, **types}
     _check(con, domain, kind, mapping, types)
 
+    found = list(found)
     places = _places(file, found, types)
     absent = {name: kind_ for name, kind_ in types.items() if name not in places}
     _require(domain, kind, file, found, uses, absent)
+    if is_sparse:
+        places, absent = {**{name: name for name in absent}, **places}, {}
     sources = {name: kind_ for name, kind_ in types.items() if name in places}
     return Fitted(kind, [places[name] for name in sources], sources, absent, dict(mapping.columns), domain.timezone)
 

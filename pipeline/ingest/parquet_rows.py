@@ -17,6 +17,8 @@ ROWS = 131_072
 class ParquetRows:
     """A Parquet file. `columns` are its top-level columns and their types."""
 
+    is_sparse = False
+
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path
         try:

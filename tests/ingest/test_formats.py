@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.ingest import csv_rows
-from pipeline.ingest.blocks import Blocks
+from pipeline.ingest.blocks import BLOCK, Blocks
 from pipeline.ingest.csv_rows import SlowRows, fast_rows, is_regular
 
 
@@ -53,7 +53,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=ROWS,
     order=st.randoms(use_true_random=False),
@@ -107,7 +107,7 @@ def test_the_fast_csv_reader_takes_what_csv_writers_write(rows: list[tuple[str, 
         assert table is not None and table.select(list("abc")).to_pylist() == named
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(HOSTILE, st.integers(1, 40))
 def test_csv_rows_do_not_depend_on_where_blocks_end(text: str, block_size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -186,3 +186,23 @@ def test_several_gzip_members_are_one_file(shop: Shop) -> None:
     half = len(whole) // 2
     shop.deliver(gzip.compress(whole[:half]) + gzip.compress(whole[half:]), "events.csv.gz")
     assert [row["event_id"] for row in shop.events()] == ["a", "b"]
+
+
+def test_a_json_key_may_show_up_late(shop: Shop) -> None:
+    rows = [event(f"e{i}") for i in range(1500)]
+    shop.deliver([*rows, event("late", item_id="mug")], "events.jsonl")
+    assert [row["event_id"] for row in shop.events() if row["item_id"]] == ["late"]
+
+
+def test_an_empty_parquet_file_is_an_empty_day(shop: Shop) -> None:
+    table = pa.table({"user_id": ["ann"], "event_at": ["2026-11-20"], "event_type": ["cart"]}).slice(1)
+    pq.write_table(table, shop.folder / "events.parquet")
+    assert shop.ingest(shop.folder / "events.parquet").read == 0
+
+
+def test_a_line_larger_than_any_buffer_costs_one_row(shop: Shop) -> None:
+    good = b"user_id,event_at,event_type\nann,2026-11-20,cart\n"
+    shop.deliver(good + b"x" * (2 * BLOCK + 5) + b"\nbob,2026-11-20,cart\n")
+    assert shop.reasons() == [(3, "line_too_long", None)]
+    assert len(shop.refused()[0]["raw"]) < 2 * BLOCK
+    assert len(shop.events()) == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from deliveries import NOW, SHOP, Shop, as_csv, event, label, utc
 
+from pipeline import ingest
 from pipeline.errors import InputError, UsageError
 
 
@@ -79,8 +80,10 @@ def test_a_label_seen_before_is_a_duplicate_and_a_new_answer_is_not(shop: Shop) 
 
 def test_a_domain_without_labels_says_so(tmp_path: Path) -> None:
     shop = Shop(tmp_path, SHOP.model_copy(update={"labels": None}))
+    events, labels = shop.file([event()]), shop.file([label()], "labels.csv")
     with pytest.raises(UsageError, match="has no labels"):
-        shop.deliver_labels([label()])
+        ingest.run(shop.settings, shop.domain, events=[events], labels=[labels])
+    assert shop.events() == []
 
 
 def test_a_label_file_without_the_answer_is_unreadable(shop: Shop) -> None:
