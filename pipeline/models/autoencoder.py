@@ -141,7 +141,7 @@ class TrainingPlan:
     threads: int = 2
     epochs: int = 24
     patience: int = 3
-    windows_per_epoch: int = 20_000
+    windows_per_epoch: int = 10_000
     batch_events: int = 2048
     learning_rate: float = 1e-2
     code_noise: float = 0.4  # standard deviation; the code lies within -1..1

@@ -170,11 +170,8 @@ def _place(con: duckdb.DuckDBPyConnection, path: Path, fields: Fields, count: In
         f"""select file_row_number, user, epoch_us(event_at) as at, {", ".join(columns)}
             from {read_tokens_sql([path])} join token_users using (user_id)"""
     ).fetchnumpy()
-    user, at = rows["user"], rows["at"]
-    order: Ints | slice = slice(None)
-    if np.any(np.diff(rows["file_row_number"]) < 0):  # a join may deliver rows in another order
-        order = np.argsort(rows["file_row_number"])
-        user, at = user[order], at[order]
+    order = np.argsort(rows["file_row_number"], kind="stable")  # a join may deliver rows in another order
+    user, at = rows["user"][order], rows["at"][order]
     step = np.diff(user)
     if np.any(step < 0) or np.any(np.diff(at)[step == 0] < 0):
         raise InputError(
@@ -184,10 +181,13 @@ def _place(con: duckdb.DuckDBPyConnection, path: Path, fields: Fields, count: In
     before = np.cumsum(count) - count  # rows of smaller users in this file
     place = np.arange(len(user)) + np.repeat(free - before, count)
     tokens.at[place] = at
-    for i, _ in enumerate(fields.categorical):
-        tokens.codes[place, i] = rows[f"code_{i}"][order]
+    as_delivered = np.empty_like(place)
+    as_delivered[order] = place
+    if fields.categorical:
+        codes = np.stack([rows[f"code_{i}"] for i, _ in enumerate(fields.categorical)], axis=1)
+        tokens.codes[as_delivered] = codes
     for i, _ in stored:
-        tokens.numbers[place, i] = rows[f"number_{i}"][order]
+        tokens.numbers[as_delivered, i] = rows[f"number_{i}"]
 
 
 def _code_sql(i: int, name: str) -> str:
