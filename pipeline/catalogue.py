@@ -20,6 +20,7 @@ class Feature:
     family: str
     unit: str
     reason: str
+    speaks_alone: bool = False  # a high value is odd in itself, without a stacker to say so
 
 
 @cache
@@ -37,7 +38,7 @@ def features() -> dict[str, Feature]:
 def code_digest() -> str:
     """Names the SQL that makes the features: part of every snapshot's id."""
     project = PROJECT / "dbt_project"
-    sources = sorted([*project.glob("models/**/*.*"), *project.glob("macros/*.sql"), project / "dbt_project.yml"])
+    sources = sorted([*project.glob("models/**/*.sql"), *project.glob("macros/*.sql"), project / "dbt_project.yml"])
     return digest({str(path.relative_to(project)): path.read_text() for path in sources})
 
 
@@ -67,3 +68,9 @@ FIELD_WORDS = {
     "quantity": "the quantities",
     "gap_seconds": "the pace",
 }
+
+
+@cache
+def wording_digest() -> str:
+    """Names the words reasons are made of: part of every list's issue."""
+    return digest([[feature.reason for feature in features().values()], LEARNED, FIELD_WORDS])

@@ -23,7 +23,7 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
     if not files:
         return SCHEMA.empty_table()
     known_before = lake.end_of(until).replace(tzinfo=None)
-    con.execute(
+    rows = con.sql(
         """
         with known as (
             select user_id, event_id, cast(happened_at as date) as event_day, is_bad, known_at, typology
@@ -55,6 +55,6 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
         end
         order by user_id, event_day
         """,
-        {"files": files, "known_before": known_before, "as_of": as_of.replace(tzinfo=None)},
+        params={"files": files, "known_before": known_before, "as_of": as_of.replace(tzinfo=None)},
     )
-    return con.to_arrow_table().cast(SCHEMA)
+    return rows.to_arrow_table().cast(SCHEMA)

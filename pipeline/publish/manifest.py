@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline import lake
+from pipeline.catalogue import wording_digest
 from pipeline.domain import Domain
 from pipeline.doors import DOORS, read_report
 from pipeline.files import digest, sha256_of
@@ -53,6 +54,7 @@ def inputs(
         "batches": lake.visible(lake.event_files(home, day, day), as_of),
         "settings": {name: getattr(settings, name) for name in SETTINGS},
         "packages": packages(),
+        "wording": wording_digest(),
         "warnings": [
             warning
             for door in DOORS[:2]  # the third warns about the list itself, which follows from all this

@@ -152,10 +152,13 @@ def _contributions(bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64])
 
 
 def _deviations(bundle: Bundle, columns: list[str], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each feature lies above its usual value on ordinary training days, in robust deviations of the log."""
+    """How far features lie above their usual value on ordinary training days, in robust deviations of the log.
+
+    Only of features of which a high value is odd in itself: without labels nothing says that an even pace is.
+    """
     added = np.zeros_like(values)
     for i, name in enumerate(columns):
-        if name not in bundle.manifest.spreads:
+        if name not in bundle.manifest.spreads or not features()[name].speaks_alone:
             continue
         spread = bundle.manifest.spreads[name]
         logs = np.sign(values[:, i]) * np.log1p(np.abs(values[:, i]))
