@@ -1,8 +1,8 @@
 """What has been ingested. A batch counts once its manifest exists; files without one are leftovers.
 
-    lake/events/event_day=D/<batch_id>.parquet    accepted events, one file per batch and day
-    lake/labels/<batch_id>.parquet                accepted labels
-    lake/batches/<kind>-<batch_id>.json           the batch's manifest: written last, so it is the commit
+lake/events/event_day=D/<batch_id>.parquet    accepted events, one file per batch and day
+lake/labels/<batch_id>.parquet                accepted labels
+lake/batches/<kind>-<batch_id>.json           the batch's manifest: written last, so it is the commit
 """
 
 from collections.abc import Iterable
