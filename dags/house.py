@@ -35,7 +35,7 @@ STEP = {
     "retry_delay": timedelta(minutes=2),
     "retry_policy": RETRY_WHERE_IT_HELPS,
     "execution_timeout": timedelta(hours=6),  # a hung step must not hold the only slot for ever
-    "weight_rule": "upstream",  # finish a day before the next one starts: a backfill goes day by day
+    "weight_rule": "upstream",  # the later a task, the sooner it gets the slot: a backfill goes day by day
 }
 
 
