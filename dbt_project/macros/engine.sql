@@ -75,17 +75,21 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Write each day of a finished mart as one sorted Parquet file. -#}
+{#- Write each day of a finished mart as one sorted Parquet file. A column is optional in every file: left to its
+    statistics, DuckDB makes it required where the whole table has no null, and then a day's bytes depend on the days
+    it was built with. -#}
 {% macro export_days(first_day, order_by) -%}
     {%- if var('export_folder') -%}
         {%- set start = modules.datetime.date.fromisoformat(first_day) -%}
         {%- set days = (modules.datetime.date.fromisoformat(var('last_day')) - start).days -%}
+        set disabled_optimizers = 'statistics_propagation';
         {%- for n in range(days + 1) -%}
             {%- set day = start + modules.datetime.timedelta(days=n) -%}
             copy (select * from {{ this }} where event_day = date '{{ day }}' order by {{ order_by }})
             to '{{ var("export_folder") }}/{{ this.name }}-{{ day }}.parquet'
             (format parquet, compression zstd, row_group_size 250000);
         {%- endfor -%}
+        reset disabled_optimizers
     {%- else -%}
     select 1
     {%- endif -%}
