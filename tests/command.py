@@ -6,9 +6,12 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import pyarrow.parquet as pq
 
 KEY = "a-key-for-tests-that-nobody-may-see"
 
@@ -66,6 +69,17 @@ class Home:
         said = self.says(*arguments, now=now, **settings)
         assert said.code == 0, f"{arguments} ended with {said.code}:\n{said.out}{said.err}"
         return said
+
+    def list_of(self, day: date) -> Path:
+        return self.path / "lists" / f"day={day}"
+
+    def rows(self, day: date) -> list[dict[str, Any]]:
+        """The day's list as it was published."""
+        return pq.ParquetFile(self.list_of(day) / "risk_list.parquet").read().to_pylist()
+
+    def manifest(self, day: date) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads((self.list_of(day) / "manifest.json").read_text())
+        return manifest
 
     def bytes_of(self, *folders: str) -> dict[str, bytes]:
         """All files below some folders of the home, links followed; the name of each includes its folder."""

@@ -210,3 +210,13 @@ def pack(folder: Path, **changes: Any) -> Path:
     path = folder / "shop.yml"
     path.write_text(yaml.safe_dump({**content, **small}))
     return path
+
+
+def verdicts(path: Path, n: int, listed: list[str]) -> Path:
+    """What the analysts found out by noon of the day after: a CSV as they fill it in."""
+    lines = ["day,user_id,verdict,typology,note,analyst,decided_at"]
+    for account in listed:
+        found = "confirmed,takeover" if is_bad(account, n) else "dismissed,"
+        lines.append(f"{day(n)},{account},{found},called the customer,ana,{day(n + 1)}T12:00:00Z")
+    path.write_text("\n".join(lines) + "\n")
+    return path

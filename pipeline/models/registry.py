@@ -52,13 +52,20 @@ def bundle_for(home: Path, day: date, as_of: datetime) -> str:
     standing = in_use(home, as_of)
     fitting = [entry for entry in standing if entry.until < day]
     if not fitting:
-        found = [f"{entry.bundle} learned until {entry.until}" for entry in standing] or ["no bundle was ever promoted"]
         raise InputError(
             f"no bundle in use that was trained before {day}",
-            *found[-3:],
+            *_why_none(home, standing),
             fix="dawnlist train --until D with an earlier D; a bundle never scores days it has learned from",
         )
     return fitting[-1].bundle
+
+
+def _why_none(home: Path, standing: list[Entry]) -> list[str]:
+    if standing:
+        return [f"{entry.bundle} learned until {entry.until}" for entry in standing[-3:]]
+    later = [entry for entry in ledger(home) if entry.action == "promoted"]
+    said = [f"{entry.bundle} was promoted only at {entry.at:%Y-%m-%d %H:%M} UTC" for entry in later[-3:]]
+    return said or ["no bundle was ever promoted"]
 
 
 def roll_back(home: Path, at: datetime) -> tuple[Entry, Entry]:

@@ -1,0 +1,236 @@
+"""Several weeks of a little shop, end to end: what a risk team sees, and what it can rely on."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import little_shop as shop
+import pytest
+from conftest import LABELLED, LISTED, TRAINED
+
+from pipeline.lake import end_of
+from pipeline.models.labels import known_bad_user_days
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+
+FIRST_LIST, FIRST_NOW = shop.day(LISTED), shop.morning_after(LISTED)
+LIST_FILES = ("risk_list.csv", "risk_list.parquet", "manifest.json")
+
+
+def list_bytes(home, day):
+    """All three files of a day's list, as the link shows them."""
+    return {name: (home.list_of(day) / name).read_bytes() for name in LIST_FILES}
+
+
+def accounts(home, day):
+    return [row["user_id"] for row in home.rows(day)]
+
+
+def test_without_labels_the_list_ranks_by_surprise_and_says_so(chapters):
+    home = chapters.end_of("first list")
+    manifest, rows = home.manifest(FIRST_LIST), home.rows(FIRST_LIST)
+    assert manifest["ranked_by"] == "surprise"
+    assert manifest["ranked_by_why"] == "0 matured bad user-days, 10 needed"
+    assert {row["risk"] for row in rows} == {None}
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    said = home.does("show", "--day", FIRST_LIST, now=FIRST_NOW)
+    assert "ranked by surprise (0 matured bad user-days, 10 needed)" in said.out
+
+
+def test_the_first_list_names_the_accounts_that_were_taken_over(chapters):
+    listed = accounts(chapters.end_of("first list"), FIRST_LIST)
+    taken_over = [account for account in shop.ODD if shop.is_bad(account, LISTED) and int(account[-1]) % 2]
+    assert taken_over
+    assert set(listed[: len(taken_over)]) == set(taken_over)
+
+
+def test_every_row_says_why_in_sentences(chapters):
+    for chapter, n in (("first list", LISTED), ("with labels", LABELLED)):
+        for row in chapters.end_of(chapter).rows(shop.day(n)):
+            reasons = [row[f"reason_{k}"] for k in (1, 2, 3) if row[f"reason_{k}"]]
+            assert reasons
+            assert len(set(reasons)) == len(reasons)
+            assert all(" " in reason and "{" not in reason for reason in reasons)
+
+
+def test_running_a_day_again_changes_no_byte(at_end_of):
+    home = at_end_of("first list")
+    before = home.bytes_of("lists", "snapshots", "lake", "models", "quarantine", "reports")
+    again = home.does("run", "--day", FIRST_LIST, "--json", now=FIRST_NOW)
+    assert home.bytes_of("lists", "snapshots", "lake", "models", "quarantine", "reports") == before
+    steps = {answer["step"]: answer for answer in again.json}
+    assert steps["ingest"]["read"] == 0
+    assert steps["features"]["details"]["days_built"] == 0
+    assert not steps["publish"]["details"]["is_new"]
+
+
+def test_a_quiet_day_gives_a_short_list(at_end_of):
+    home, quiet = at_end_of("first list"), LISTED + 1
+    assert not any(shop.is_bad(account, quiet) for account in shop.ODD)
+    shop.deliver(home.path, quiet)
+    home.does("run", "--day", shop.day(quiet), now=shop.morning_after(quiet))
+    listed = home.manifest(shop.day(quiet))["rows"]["listed"]
+    assert listed <= 4, "of about 48 accounts, where five in a hundred are as surprising in quiet times"
+    assert home.manifest(shop.day(quiet))["promise"]["cut_by"] in ("quiet_level", "all")
+
+
+def test_verdicts_become_labels_and_retraining_uses_them(chapters):
+    home = chapters.end_of("with labels")
+    listed = accounts(home, FIRST_LIST)
+    until, now = shop.day(LABELLED - 1), datetime.fromisoformat(shop.morning_after(LABELLED - 1))
+    with connect(Settings(home=home.path)) as con:
+        bad = known_bad_user_days(con, home.path, until, now).to_pylist()
+    found = {row["user_id"] for row in bad if row["event_day"] == FIRST_LIST}
+    assert found == {account for account in listed if shop.is_bad(account, LISTED)}
+    [bundle] = [path for path in (home.path / "models").glob(f"{until}-*")]
+    stacker = json.loads((bundle / "bundle.json").read_text())["stacker"]
+    assert stacker["is_used"]
+    assert stacker["bad_user_days"] >= 10
+    first, last = map(datetime.fromisoformat, stacker["learned_from"])
+    assert first.date() <= FIRST_LIST <= last.date() == until - timedelta(days=shop.LABEL_DELAY_DAYS)
+
+
+def test_with_labels_the_list_has_risks_and_keeps_its_promise(chapters):
+    home, day = chapters.end_of("with labels"), shop.day(LABELLED)
+    manifest, rows = home.manifest(day), home.rows(day)
+    assert manifest["ranked_by"] == "risk"
+    risks = [row["risk"] for row in rows]
+    assert rows
+    assert all(0 <= risk <= 1 for risk in risks)
+    assert risks == sorted(risks, reverse=True)
+    promise = manifest["promise"]
+    assert 1 - sum(risks) / len(risks) <= promise["wrong_share_promised"] + 1e-6
+    assert promise["wrong_share_expected"] == pytest.approx(1 - sum(risks) / len(risks), abs=1e-5)
+    assert sum(shop.is_bad(row["user_id"], LABELLED) for row in rows) >= len(rows) / 2
+
+
+def test_all_that_came_later_changes_nothing_of_what_was_known_then(at_end_of):
+    """Compared: CSV, Parquet and manifest of the first list. Later came two weeks of events, verdicts, chargebacks,
+    another bundle and another list. The list is made again from the lake and the bundles alone."""
+    home = at_end_of("with labels")
+    before = list_bytes(home, FIRST_LIST)
+    for made in ("snapshots", "lists", "reports", "dbt"):
+        shutil.rmtree(home.path / made)
+    (home.path / "warehouse.duckdb").unlink()
+    then = ("--as-of", FIRST_NOW)
+    now = shop.morning_after(LABELLED)
+    home.does("features", "--from", shop.day(TRAINED - 13), "--to", FIRST_LIST, *then, now=now)
+    home.does("run", "--day", FIRST_LIST, *then, now=now)
+    assert list_bytes(home, FIRST_LIST) == before
+
+
+def test_a_late_event_makes_a_new_issue_and_the_old_one_can_be_issued_again(at_end_of):
+    home = at_end_of("first list")
+    before = list_bytes(home, FIRST_LIST)
+    night = {"event_at": datetime.combine(FIRST_LIST, datetime.min.time()) + timedelta(hours=2), "amount": 9000.0}
+    template = next(row for row in shop.events_of(LISTED) if row["event_type"] == "purchase")
+    late = [{**template, **night, "user_id": "ann-99", "event_id": f"late-{n}"} for n in range(3)]
+    shop.deliver(home.path, LISTED, late, name="late")
+    two_days_later = shop.morning_after(LISTED + 2)
+
+    home.does("run", "--day", FIRST_LIST, now=two_days_later)
+    assert "ann-99" in accounts(home, FIRST_LIST), "a list made today sees what has arrived by today"
+    after = list_bytes(home, FIRST_LIST)
+    assert after["risk_list.csv"] != before["risk_list.csv"]
+    manifest = home.manifest(FIRST_LIST)
+    assert len(manifest["batches"]) == 2
+
+    said = home.does("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
+    issue = said.json[-1]["details"]["issue"]
+    folder = home.path / "lists" / "issues" / f"day={FIRST_LIST}" / issue
+    assert {name: (folder / name).read_bytes() for name in LIST_FILES} == before
+    assert list_bytes(home, FIRST_LIST) == after, "what the day shows is the newest knowledge, not the last command"
+
+
+def test_training_until_a_day_knows_no_younger_label(at_end_of):
+    """The first bundle is trained again, now that labels of its days exist that became known later."""
+    home = at_end_of("with labels")
+    before = home.bytes_of("models")
+    name = next(path.split("/")[1] for path in before if path.startswith(f"models/{shop.day(TRAINED)}-"))
+    shutil.rmtree(home.path / "models" / name)
+    now = shop.morning_after(LABELLED)
+    home.does("train", "--until", shop.day(TRAINED), now=now, RISK_TRAIN_DAYS="14")
+    after = home.bytes_of("models")
+    ledger = "models/registry.jsonl"
+    assert {path: data for path, data in after.items() if path != ledger} == {
+        path: data for path, data in before.items() if path != ledger
+    }
+    lines = after[ledger].decode().splitlines()
+    assert lines[:-1] == before[ledger].decode().splitlines()
+    assert json.loads(lines[-1])["action"] == "rejected", "the bundle in use has a stacker"
+
+
+def test_a_closed_day_has_an_empty_list(at_end_of):
+    home, sunday = at_end_of("with labels"), LABELLED + 5
+    assert shop.day(sunday).weekday() == 6
+    for n in range(LABELLED + 1, sunday):
+        shop.write(home.path / "landing" / "week" / f"{n}.csv", shop.events_of(n))
+    now = shop.morning_after(sunday)
+    home.does("ingest", "--history", "--events", home.path / "landing" / "week", now=now)
+    said = home.does("run", "--day", shop.day(sunday), now=now)
+    assert home.rows(shop.day(sunday)) == []
+    assert "else the shop is closed" in said.out
+    assert "nothing stood out" in home.does("show", "--day", shop.day(sunday), now=now).out
+
+
+def test_a_missing_feed_is_refused_and_the_last_good_list_stays(at_end_of):
+    home, today = at_end_of("first list"), LISTED + 1
+    before = list_bytes(home, FIRST_LIST)
+    now = shop.morning_after(today)
+    said = home.says("run", "--day", shop.day(today), now=now)
+    assert said.code == 4
+    assert "day.event_count: 0, expected at least 1" in said.err
+    assert "to fix: see reports/" in said.err
+    assert "Traceback" not in said.err
+    assert list_bytes(home, FIRST_LIST) == before
+    assert not home.list_of(shop.day(today)).exists()
+
+    stale = home.does("show", "--day", shop.day(today), now=now)
+    assert "STALE" in stale.out
+    assert f"this is the list of {FIRST_LIST}" in stale.out
+    shown = home.does("show", "--day", shop.day(today), "--json", now=now).json
+    assert shown["manifest"]["is_stale"]
+    assert {row["is_stale"] for row in shown["rows"]} == {True}
+
+    shop.deliver(home.path, today)
+    home.does("run", "--day", shop.day(today), now=f"{shop.day(today + 1)}T07:00:00+00:00")
+    assert "STALE" not in home.does("show", "--day", shop.day(today), now=now).out
+
+
+def test_a_person_may_let_a_refused_day_pass(at_end_of):
+    home, today = at_end_of("first list"), LISTED + 1
+    now = shop.morning_after(today)
+    said = home.does("run", "--day", shop.day(today), "--accept", "day.event_count", now=now)
+    assert "accepted by hand" in said.out
+    assert home.manifest(shop.day(today))["rows"] == {"scored": 0, "listed": 0}
+
+
+def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
+    home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
+    listed = home.does("models", "list", "--json", now=now).json
+    first, second = (entry["bundle"] for entry in listed)
+    assert home.does("models", "promote", first, now=now).out.startswith("promote")
+    assert home.does("models", "list", "--json", now=now).json[-1]["why"] == "by hand"
+    said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
+    assert said[-1]["details"]["ranked_by"] == "surprise"
+    rolled = home.does("models", "rollback", "--json", now=now).json
+    assert rolled["details"] == {"left": first, "in_use": second}
+    said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
+    assert said[-1]["details"]["ranked_by"] == "risk"
+    again = home.says("models", "rollback", now=now)
+    assert again.code == 2
+    assert "no earlier promoted bundle" in again.err
+
+
+def test_known_times_are_what_they_say(chapters):
+    """The pretended clock is what files arrive by, and what lists are made as of."""
+    home = chapters.end_of("first list")
+    manifest = home.manifest(FIRST_LIST)
+    assert datetime.fromisoformat(manifest["as_of"]) == datetime.fromisoformat(FIRST_NOW)
+    assert datetime.fromisoformat(FIRST_NOW) >= end_of(FIRST_LIST)
+    [batch] = [
+        json.loads(path.read_text())
+        for path in (home.path / "lake" / "batches").glob("events-*.json")
+        if not json.loads(path.read_text())["is_history"]
+    ]
+    assert datetime.fromisoformat(batch["ingested_at"]) == datetime.fromisoformat(FIRST_NOW).astimezone(UTC)
