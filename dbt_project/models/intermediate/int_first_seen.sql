@@ -23,7 +23,8 @@ with arrivals as (
     from {{ parquet_rows(unabsorbed_files(), lake_event_columns()) }} as lake
 ),
 
--- for each way of arriving together, the first sighting
+-- For each way of arriving together, the first sighting. History arrives as it happened: of all such events of a
+-- user and value the first one also arrived first, so they are one group, not one each.
 sightings as (
     {% for kind in ['user'] + novel_kinds() %}
     {% set value = "''" if kind == 'user' else kind_column(kind) %}
@@ -31,11 +32,11 @@ sightings as (
         user_id,
         '{{ kind }}' as kind,
         {{ value }} as value,
-        arrived_at,
+        coalesce(nullif(arrived_at, event_at), min(event_at)) as arrived_at,
         min(event_at) as first_seen_at
     from arrivals
     where {{ value }} is not null
-    group by user_id, {{ value }}, arrived_at
+    group by user_id, {{ value }}, nullif(arrived_at, event_at)
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
