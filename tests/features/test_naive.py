@@ -10,6 +10,7 @@ from naive import Naive
 
 from pipeline import features, snapshots
 from pipeline.catalogue import features as catalogue
+from pipeline.models.reasons import sentence_of
 from pipeline.settings import Settings
 
 LAKES = {
@@ -73,3 +74,15 @@ def test_every_event_token_is_as_read_by_hand(built):
         expected = naive.tokens(day)
         found = [{name: row[name] for name in expected[0]} for row in rows_of(home, "event_tokens", day)]
         assert found == expected
+
+
+def test_every_known_cell_can_be_told_to_an_analyst(built):
+    first, _, home = built
+    rows = [row for day in days_from(first) for row in rows_of(home, "user_days", day)]
+    untold = {
+        name
+        for row in rows
+        for name in catalogue()
+        if row[name] is not None and sentence_of(name, row[name], row, "EUR") is None
+    }
+    assert untold == set()

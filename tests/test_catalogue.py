@@ -1,0 +1,92 @@
+"""Every feature can be told to an analyst: a family, a unit and a sentence, all of which work."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from pipeline.catalogue import FIELD_WORDS, LEARNED, features
+from pipeline.domain import TOKEN_CATEGORICAL, TOKEN_NUMERIC
+from pipeline.models.reasons import fill, in_words, sentence_of
+
+FEATURES = features()
+FAMILIES = {
+    *("volume", "mix", "pace", "money", "novelty", "own past", "everyone", "shared", "counterpart", "label history"),
+}
+UNITS_BY_ENDING = {
+    "_count": {"count"},
+    "_amount": {"amount"},
+    "_seconds": {"seconds"},
+    "_hours": {"hours"},
+    "_days": {"days"},
+    "_percentile": {"percentile"},
+    "_deviation": {"deviations"},
+    "_spreads": {"deviations"},
+    "_ratio": {"share", "times"},
+    "_quantity": {"quantity"},
+}
+TYPICAL = {name: 3.0 if feature.unit not in ("share", "percentile") else 0.5 for name, feature in FEATURES.items()}
+
+
+def columns_in(sentence):
+    return re.findall(r"\{(\w+)\}", sentence)
+
+
+def test_families_are_those_of_the_mart():
+    assert {feature.family for feature in FEATURES.values()} == FAMILIES
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_name_ends_with_its_unit(name):
+    (units,) = [units for ending, units in UNITS_BY_ENDING.items() if name.endswith(ending)]
+    assert FEATURES[name].unit in units
+    assert in_words(1.0, FEATURES[name].unit, "EUR")
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_sentence_tells_the_feature_and_names_no_column(name):
+    feature = FEATURES[name]
+    assert columns_in(feature.reason)[0] in FEATURES and set(columns_in(feature.reason)) <= set(FEATURES)
+    assert name in columns_in(feature.reason), "the number that counted is not told"
+    told = sentence_of(name, TYPICAL[name], TYPICAL, "EUR")
+    assert told and not re.search(r"[{}\[\]_]|\bnan\b|\bNone\b", told)
+    assert re.search(r"\d", told)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_sentence_without_its_brackets_still_reads_and_needs_its_own_number(name):
+    feature = FEATURES[name]
+    bare = re.sub(r"\[[^\]]*\]", "", feature.reason)
+    only_needed = {column: TYPICAL[column] for column in columns_in(bare)}
+    told = fill(feature, only_needed, "EUR")
+    assert told and "[" not in told
+    assert fill(feature, only_needed | {name: None}, "EUR") is None
+    assert fill(feature, only_needed | {name: float("nan")}, "EUR") is None
+
+
+def test_no_two_features_give_the_same_sentence():
+    told = [sentence_of(name, TYPICAL[name], TYPICAL, "EUR") for name in FEATURES]
+    assert sorted(told) == sorted(set(told))
+
+
+def test_an_unknown_unit_is_a_bug_not_a_sentence():
+    odd = replace(FEATURES["event_count"], unit="furlongs")
+    assert odd.unit not in {feature.unit for feature in FEATURES.values()}
+    with pytest.raises(ValueError, match="furlongs"):
+        in_words(1.0, odd.unit, "EUR")
+
+
+def test_every_token_field_has_words():
+    assert set(FIELD_WORDS) == {*TOKEN_CATEGORICAL, *TOKEN_NUMERIC}
+
+
+@pytest.mark.parametrize("name", [*LEARNED.keys() - {"surprise_field", "code"}, "code_07"])
+def test_what_the_sequence_model_adds_is_told_in_words(name):
+    told = sentence_of(name, 2.5, {}, "EUR")
+    assert told and not re.search(r"[{}_]", told)
+
+
+@pytest.mark.parametrize("field", FIELD_WORDS)
+def test_surprise_at_a_field_is_told_in_words(field):
+    told = sentence_of(f"surprise_{field}", 2.5, {}, "EUR")
+    assert told and FIELD_WORDS[field] in told and "2.5" in told
