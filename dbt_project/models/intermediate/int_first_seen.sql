@@ -47,7 +47,7 @@ advances as (
         *,
         min(first_seen_at) over (
             partition by user_id, kind, value
-            order by arrived_at
+            order by arrived_at, first_seen_at
             rows between unbounded preceding and 1 preceding
         ) as known_before
     from sightings
