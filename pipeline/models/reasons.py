@@ -128,7 +128,7 @@ def _event_sentence(event: Mapping[str, Any], currency: str) -> str:
     if event.get("amount") is not None:
         parts.append(f"{currency} {event['amount']:,.2f}")
     if event.get("quantity") is not None:
-        parts.append(f"{event['quantity']:,.0f} pieces")
+        parts.append(f"{event['quantity']:,.0f} piece{'' if event['quantity'] == 1 else 's'}")
     loud = [name for name, nats in event["fields"].items() if nats > 1]
     fields = " and ".join(FIELD_WORDS.get(name, name) for name in loud[:2])
     about = f", mostly {fields}" if fields else ""
