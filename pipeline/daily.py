@@ -1,7 +1,7 @@
 """The steps as Airflow and the command line call them: settings and the lock around each, receipts as JSON out."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ def _open(overrides: Overrides) -> tuple[Settings, Domain, datetime]:
     moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of) if as_of else settings.clock()
     if moment.tzinfo is None:
         raise UsageError(f"as_of needs a time zone, got {moment.isoformat()}", fix="write it like 2026-11-22T04:00:00Z")
-    return settings, domain, moment
+    return settings, domain, moment.astimezone(UTC)
 
 
 def _open_day(day: date, overrides: Overrides) -> tuple[Settings, Domain, datetime]:

@@ -15,7 +15,7 @@ from pipeline.models.bundle import Bundle
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.surprise import Surprise, score_windows
 from pipeline.models.table import UserDays, learned_columns, match, read_user_days, stacker_rows
-from pipeline.models.windows import Tokens, Windows, day_number, load_tokens, user_day_windows, window_days
+from pipeline.models.windows import DAY_US, Tokens, Windows, day_number, load_tokens, user_day_windows, window_days
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -119,7 +119,8 @@ def score_days(
 def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date, as_of: datetime) -> float:
     """Mean nats per event of `first`..`last`, in units that two bundles share.
 
-    A bundle measures numbers in robust units of its own training days; adding the log of that unit undoes it.
+    A bundle measures numbers in robust units of its own training days; adding the log of that unit, for each event
+    that has a number, undoes it.
     """
     from pipeline.models.autoencoder import nats_per_event
 
@@ -129,6 +130,6 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     windows = user_day_windows(tokens, first, last)
     with ThreadPoolExecutor(settings.threads) as pool:
         own = nats_per_event(bundle.autoencoder, tokens, bundle.fields, windows, pool)
-    present: NDArray[np.bool_] = np.isfinite(np.nanmax(tokens.numbers, axis=0, initial=-np.inf))
-    units = [np.log(field.scale) for field, is_there in zip(bundle.fields.numeric, present, strict=True) if is_there]
-    return own + float(np.sum(units))
+    is_own = tokens.at // DAY_US >= day_number(first)
+    measured = np.isfinite(tokens.numbers[is_own]).mean(axis=0)  # missing is NaN, zero is -inf: neither has a unit
+    return own + float(np.log([field.scale for field in bundle.fields.numeric]) @ measured)
