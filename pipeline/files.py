@@ -7,7 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from pipeline.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def sha256_of(path: Path) -> str:
@@ -31,9 +37,12 @@ def sync(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write aside, flush, rename: readers see the old file or the new one, never a part."""
+    """Write aside, flush, rename: readers see the old file or the new one, never a part.
+
+    What a killed run left aside is overwritten by the next one: only one process works in a home at a time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f".{path.name}.tmp")
     aside.write_bytes(content.encode() if isinstance(content, str) else content)
     publish(aside, path)
 
@@ -43,7 +52,24 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """Raises InputError if the file is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        raise damaged(path) from None
+
+
+def read_model(path: Path, model: type[M]) -> M:
+    """A file that `model` wrote. Raises InputError if it is damaged."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> InputError:
+    """We write no such file: a disk, or somebody's editor, did this."""
+    return InputError(f"{path} is damaged", fix="restore it from your backup")
 
 
 def append_line(path: Path, value: Any) -> None:
@@ -62,7 +88,10 @@ def read_lines(path: Path) -> list[Any]:
     """The objects of a ledger, in order; a last line cut short by a crash was never decided and does not count."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines() if line.strip()]
+    try:
+        return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines() if line.strip()]
+    except ValueError:
+        raise damaged(path) from None
 
 
 def publish(aside: Path, target: Path) -> None:

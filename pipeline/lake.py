@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.files import write_atomically
+from pipeline.files import read_model, write_atomically
 
 Kind = Literal["events", "labels"]
 
@@ -63,7 +63,7 @@ def commit(home: Path, batch: Batch) -> None:
 def batches(home: Path, kind: Kind) -> list[Batch]:
     """All committed batches, in the order of their ids."""
     paths = sorted((home / "lake" / "batches").glob(f"{kind}-*.json"))
-    return [Batch.model_validate_json(path.read_text()) for path in paths]
+    return [read_model(path, Batch) for path in paths]
 
 
 def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:

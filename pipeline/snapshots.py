@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InputError
-from pipeline.files import append_line, publish, read_lines, sha256_of, write_atomically
+from pipeline.files import append_line, publish, read_lines, read_model, sha256_of, write_atomically
 
 
 class Snapshot(BaseModel):
@@ -38,7 +38,7 @@ def folder(home: Path, table: str, day: date) -> Path:
 
 def find(home: Path, table: str, day: date, snapshot_id: str) -> Snapshot | None:
     meta = folder(home, table, day) / f"{snapshot_id}.json"
-    return Snapshot.model_validate_json(meta.read_text()) if meta.is_file() else None
+    return read_model(meta, Snapshot) if meta.is_file() else None
 
 
 def newest(home: Path, table: str, day: date, as_of: datetime) -> Snapshot | None:
@@ -87,6 +87,7 @@ def require(snapshot: Snapshot | None, home: Path, table: str, day: date, fix: s
         raise InputError(f"no snapshot of {table} for {day} fits what is known now", fix=fix)
     if not snapshot.path(home).is_file() or sha256_of(snapshot.path(home)) != snapshot.sha256:
         raise InputError(
-            f"snapshot {snapshot.id} of {table} for {day} is damaged", fix=f"remove {snapshot.path(home)}*, then {fix}"
+            f"snapshot {snapshot.id} of {table} for {day} is damaged",
+            fix=f"remove {snapshot.path(home).with_suffix('')}*, then {fix}",
         )
     return snapshot

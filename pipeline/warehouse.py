@@ -16,6 +16,8 @@ from pipeline.files import read_json, write_json
 from pipeline.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
+DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")
+FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds
 
 
@@ -110,11 +112,11 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if result.exception is not None:
-        _raise(str(result.exception))
+        _raise(str(result.exception), settings)
     nodes = getattr(result.result, "results", [])
     failed = [f"{node.node.name}: {(node.message or '').strip()}" for node in nodes if node.status in ("error", "fail")]
     if failed:
-        _raise("\n".join(failed))
+        _raise("\n".join(failed), settings)
     return {
         node.node.name: {"seconds": round(node.execution_time, 2), "status": str(node.status)}
         for node in nodes
@@ -122,9 +124,16 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _raise(message: str) -> None:
+def _raise(message: str, settings: Settings) -> None:
+    """Raise what dbt's message means for the person who reads it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     if "Could not set lock on file" in message or "Conflicting lock" in message:
         raise BusyError("the warehouse file is open in another process", fix="close it; only dbt may open it")
     if "Out of Memory" in message:
-        raise InputError("DuckDB ran out of memory", *message.splitlines()[:3], fix="raise RISK_MEMORY_LIMIT")
-    raise PipelineError("dbt failed", *message.splitlines()[:20], fix="this is a bug in dbt_project/, please report it")
+        raise InputError("DuckDB ran out of memory", *lines[:3], fix="raise RISK_MEMORY_LIMIT")
+    if any(words in message for words in FULL):
+        raise UsageError("the disk is full", *lines[:3], fix="make room, then run the same command again")
+    if any(words in message for words in DAMAGED):
+        path = settings.home / "warehouse.duckdb"
+        raise InputError(f"{path} is damaged", *lines[:3], fix=f"remove {path}*: the next run makes it again")
+    raise PipelineError("dbt failed", *lines[:20], fix="this is a bug in dbt_project/, please report it")

@@ -63,7 +63,7 @@ def key_of(settings: Settings, domain: Domain) -> bytes | None:
 def _create(path: Path) -> bytes:
     key = secrets.token_hex(32).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".key.{os.getpid()}.tmp")
+    aside = path.with_name(".key.tmp")
     aside.unlink(missing_ok=True)
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -10,11 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
-from pipeline.files import sha256_of
+from pipeline.files import read_model, sha256_of
 from pipeline.models.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -68,13 +68,12 @@ def folder(home: Path, bundle: str) -> Path:
 
 
 def read_manifest(home: Path, bundle: str) -> Manifest:
-    path = folder(home, bundle) / "bundle.json"
-    try:
-        return Manifest.model_validate_json(path.read_text())
-    except (OSError, ValidationError) as error:
-        raise InputError(
-            f"cannot read bundle {bundle}", str(error).splitlines()[0], fix="dawnlist models rollback, or train again"
-        ) from None
+    """Raises InputError if there is no such bundle, or its manifest is damaged."""
+    known = sorted(path.parent.name for path in (home / "models").glob("*/bundle.json"))
+    if bundle not in known:
+        found = [f"bundles here: {', '.join(known[-5:]) or 'none'}"]
+        raise InputError(f"no bundle {bundle!r} in {home / 'models'}", *found, fix="dawnlist models list")
+    return read_model(folder(home, bundle) / "bundle.json", Manifest)
 
 
 def load(home: Path, bundle: str, threads: int) -> Bundle:

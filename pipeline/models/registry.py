@@ -4,10 +4,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import InputError, UsageError
-from pipeline.files import append_line, read_lines
+from pipeline.files import append_line, damaged, read_lines
 
 Action = Literal["promoted", "rejected", "rolled_back"]
 
@@ -27,7 +27,11 @@ class Entry(BaseModel):
 
 def ledger(home: Path) -> list[Entry]:
     """All decisions in order."""
-    return [Entry.model_validate(line) for line in read_lines(home / "models" / "registry.jsonl")]
+    path = home / "models" / "registry.jsonl"
+    try:
+        return [Entry.model_validate(line) for line in read_lines(path)]
+    except ValidationError:
+        raise damaged(path) from None
 
 
 def write(home: Path, entry: Entry) -> None:

@@ -29,8 +29,9 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
     bundle_id = bundle_for(home, day, as_of)
     manifest = bundles.read_manifest(home, bundle_id)
     bundles.check_features(manifest)
-    user_days = _require(home, "user_days", day, as_of)
-    tokens = [s for other in window_days(day) if (s := snapshots.newest(home, "event_tokens", other, as_of))]
+    fix = f"dawnlist features --from {day} --to {day}"
+    user_days = _present(home, "user_days", day, as_of, fix)
+    tokens = [_present(home, "event_tokens", other, as_of, fix) for other in window_days(day)]
     candidates = max(200, 2 * (settings.list_size or domain.list_size))
     made_from = {
         "bundle": bundle_id,
@@ -46,6 +47,8 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
     if not all(found.values()):
         from pipeline.score.user_days import score_user_days
 
+        for snapshot in (user_days, *tokens):
+            snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
         with scratch(home, "score") as aside, connect(settings) as con:
             bundle = bundles.load(home, bundle_id, settings.threads)
             token_paths = [s.path(home) for s in tokens if s.rows]
@@ -69,9 +72,10 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
     )
 
 
-def _require(home: Path, table: str, day: date, as_of: datetime) -> Snapshot:
+def _present(home: Path, table: str, day: date, as_of: datetime, fix: str) -> Snapshot:
+    """Not read yet, so not checked for damage."""
     newest = snapshots.newest(home, table, day, as_of)
-    return snapshots.require(newest, home, table, day, f"dawnlist features --from {day} --to {day}")
+    return newest or snapshots.require(None, home, table, day, fix)
 
 
 def _snapshot(table: str, day: date, snapshot_id: str, as_of: datetime, path: Path, made_from: object) -> Snapshot:
