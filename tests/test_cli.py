@@ -151,10 +151,15 @@ def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)
     before = home.bytes_of("lake", "snapshots", "models")
-    holder = (
-        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True)"
+    lines = (
+        "import sys, time",
+        "from filelock import FileLock",
+        "lock = FileLock(sys.argv[1])",
+        "lock.acquire()",
+        "print('held', flush=True)",
+        "time.sleep(60)",
     )
-    command = [sys.executable, "-c", f"{holder}; time.sleep(60)", str(home.path / ".lock")]
+    command = [sys.executable, "-c", "\n".join(lines), str(home.path / ".lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         for arguments in (("run", "--day", TODAY), ("ingest",), ("models", "rollback")):
