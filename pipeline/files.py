@@ -107,7 +107,7 @@ def publish(aside: Path, target: Path) -> None:
 def scratch(home: Path, name: str) -> Iterator[Path]:
     """An empty folder under `home`, on the same file system as the results, gone afterwards.
 
-    What a killed run left there is cleared by the next one: only one process works in a home at a time.
+    What a killed run left there is cleared when the next one takes the home's lock.
     """
     folder = home / "scratch" / name
     shutil.rmtree(folder, ignore_errors=True)

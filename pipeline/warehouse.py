@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
         if not (settings.home / OWNER).is_file():
             write_json(settings.home / OWNER, {"domain": domain.name})
         belongs_to(settings.home, domain)
+        shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # a killed run's: ours is the only one now
         yield
     finally:
         lock.release()

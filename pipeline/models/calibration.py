@@ -30,7 +30,14 @@ class Calibration(BaseModel):
 
         if is_bad.all() or not is_bad.any():
             return cls(slope=1.0, intercept=0.0)
-        line = LogisticRegression(C=1e6).fit(_logit(score)[:, None], is_bad, sample_weight=weight)
+        # Platt's targets, not quite 0 and 1: a few days that happen to part good from bad cleanly make nobody certain.
+        bad, good = float(weight[is_bad].sum()), float(weight[~is_bad].sum())
+        target = np.where(is_bad, (bad + 1) / (bad + 2), 1 / (good + 2))
+        line = LogisticRegression(C=1e6).fit(
+            np.tile(_logit(score), 2)[:, None],
+            np.repeat([True, False], len(score)),
+            sample_weight=np.concatenate([weight * target, weight * (1 - target)]),
+        )
         slope = float(line.coef_[0, 0])
         return cls(slope=slope, intercept=float(line.intercept_[0])) if slope > 0 else cls(slope=1.0, intercept=0.0)
 

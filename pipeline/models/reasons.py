@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from pipeline.catalogue import FIELD_WORDS, LEARNED, Feature, features
+from pipeline.cells import one_line
 
 LIMIT = 3
 LOUD_EVENT = 8.0  # nats from which a single event is worth a sentence of its own
@@ -67,7 +69,7 @@ def fill(feature: Feature, row: Mapping[str, float | None], currency: str) -> st
             parts.append(literal)
             if column:
                 value = row.get(column)
-                if value is None or value != value:
+                if value is None or not isfinite(value):
                     return None
                 parts.append(in_words(value, features()[column].unit, currency))
         return "".join(parts)
@@ -112,7 +114,7 @@ def duration(seconds: float) -> str:
 def _learned_sentence(name: str, value: float | None) -> str | None:
     if name.startswith("code_"):
         return LEARNED["code"]
-    if value is None or value != value:
+    if value is None or not isfinite(value):
         return None
     if name in LEARNED:
         shown = f"{value:.1f} times" if name == "surprise_own_excess" else f"{value:.1f}"
@@ -124,7 +126,7 @@ def _learned_sentence(name: str, value: float | None) -> str | None:
 def _event_sentence(event: Mapping[str, Any], currency: str) -> str:
     """One event in words: what, when, how much, and what about it surprised the sequence model."""
     at = datetime.fromisoformat(event["at"])
-    parts = [f"{event['event_type']} at {at:%H:%M} UTC"]
+    parts = [f"{one_line(event['event_type'])} at {at:%H:%M} UTC"]
     if event.get("amount") is not None:
         parts.append(f"{currency} {event['amount']:,.2f}")
     if event.get("quantity") is not None:

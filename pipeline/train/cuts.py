@@ -1,9 +1,8 @@
 """Cuts in time: which model learns from which days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-
-from pipeline.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -27,37 +26,30 @@ class Cuts:
 LEARN_SHARE = 0.25  # of the days, where labels leave the rest to the stacker
 LEARN_SHARE_ALONE = 0.8  # where there is no stacker
 JUDGE_SHARE = 0.2  # of the stacker's days
+FEWEST_MATURED, FEWEST_STACKED = 10, 5  # days
 
 
-def cut(days: list[date], until: date, label_delay_days: int, has_labels: bool) -> Cuts:
-    """Cut the active `days` (in order). The stacker sees no day the autoencoder learned from, nor one not matured."""
+def cut(days: list[date], until: date, label_delay_days: int, bad_days: Sequence[date], needed: int) -> Cuts:
+    """Cut the active `days` (in order). `bad_days` has the day of each user-day known bad, `needed` how many it takes.
+
+    Without enough of them on the days a stacker would learn and be judged by, there is none, and the autoencoder
+    learns from nearly all days.
+    """
     matured = [day for day in days if day <= until - timedelta(days=label_delay_days)]
-    has_labels = has_labels and len(matured) >= 10
-    learn = max(1, round(len(days) * (LEARN_SHARE if has_labels else LEARN_SHARE_ALONE)))
-    if not has_labels:
-        learn = min(learn, len(days) - 1)
-        after = days[learn]
-        return Cuts(
-            first=days[0],
-            last=days[-1],
-            learn_first=days[0],
-            learn_last=days[learn - 1],
-            stop_first=after,
-            stop_last=days[-1],
-            quiet_first=after,
-            quiet_last=days[-1],
-            stack_first=after,
-            judge_first=days[-1],
-            stack_last=matured[-1] if matured else days[0],
-            has_labels=False,
-        )
+    cuts = _with_stacker(days, matured)
+    if cuts is not None:
+        seen = [day for day in bad_days if cuts.stack_first <= day <= cuts.stack_last]
+        if len(seen) >= needed and min(seen) < cuts.judge_first:
+            return cuts
+    return _without_stacker(days, matured)
+
+
+def _with_stacker(days: list[date], matured: list[date]) -> Cuts | None:
+    """The stacker sees no day the autoencoder learned from, nor one not matured. None where too few are left to it."""
+    learn = max(1, round(len(days) * LEARN_SHARE))
     stack = [day for day in matured if day > days[learn - 1]]
-    if len(stack) < 5:
-        raise InputError(
-            f"training until {until} leaves {len(stack)} matured days for the stacker, 5 needed",
-            f"labels mature after {label_delay_days} days",
-            fix="raise RISK_TRAIN_DAYS, or train until a later day",
-        )
+    if len(matured) < FEWEST_MATURED or len(stack) < FEWEST_STACKED:
+        return None
     stop = stack[: max(1, len(stack) // 5)]
     judge = stack[-max(1, round(len(stack) * JUDGE_SHARE)) :]
     return Cuts(
@@ -73,4 +65,23 @@ def cut(days: list[date], until: date, label_delay_days: int, has_labels: bool) 
         judge_first=judge[0],
         stack_last=stack[-1],
         has_labels=True,
+    )
+
+
+def _without_stacker(days: list[date], matured: list[date]) -> Cuts:
+    learn = min(max(1, round(len(days) * LEARN_SHARE_ALONE)), len(days) - 1)
+    after = days[learn]
+    return Cuts(
+        first=days[0],
+        last=days[-1],
+        learn_first=days[0],
+        learn_last=days[learn - 1],
+        stop_first=after,
+        stop_last=days[-1],
+        quiet_first=after,
+        quiet_last=days[-1],
+        stack_first=after,
+        judge_first=days[-1],
+        stack_last=matured[-1] if matured else days[0],
+        has_labels=False,
     )

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import features
 from pipeline.domain import Domain
-from pipeline.errors import InputError
 from pipeline.models import stacker
 from pipeline.models.autoencoder import Trained, TrainingPlan, save_autoencoder, train_autoencoder
 from pipeline.models.bundle import Spread
@@ -88,7 +87,8 @@ def fit_bundle(
     home = settings.home
     bad = known_bad_user_days(con, home, until, as_of)
     days = [snapshot.day for snapshot in user_days]
-    cuts = cut(days, until, domain.label_delay_days, has_labels=_is_enough(bad, days, until, domain, settings))
+    bad_days = bad.column("event_day").to_pylist()
+    cuts = cut(days, until, domain.label_delay_days, bad_days, settings.min_bad_labels)
     token_paths = [snapshot.path(home) for snapshot in tokens]
     users, share = _choose_users(con, token_paths, bad, settings.seed)
     fields = fit_fields(
@@ -114,19 +114,24 @@ def fit_bundle(
 
     spreads = _spreads(learn.rows)
     about = _about_autoencoder(trained, learn, later, cuts)
-    matured_bad = int(known.is_bad[_is_between(known, cuts.stack_first, cuts.stack_last)].sum())
+    stacked = known.between(cuts.stack_first, cuts.stack_last)
+    early = stacked.is_bad & (stacked.windows.day < day_number(cuts.judge_first))
+    if not cuts.has_labels or stacked.is_bad.sum() < settings.min_bad_labels or not early.any():
+        return Fitted([], spreads, about, _no_stacker(settings, domain, bad_days, days, until))
+    columns, measured = _fit_stacker(settings, trained, stacked, cuts, place)
+    matured_bad = int(stacked.is_bad.sum())
     why = f"{matured_bad} matured bad user-days, {settings.min_bad_labels} needed"
-    if matured_bad < settings.min_bad_labels or not cuts.has_labels:
-        return Fitted([], spreads, about, {"is_used": False, "why": why, "bad_user_days": matured_bad})
-    columns, measured = _fit_stacker(settings, trained, known, cuts, place)
     return Fitted(columns, spreads, about, {"is_used": True, "why": why, "bad_user_days": matured_bad, **measured})
 
 
-def _is_enough(bad: pa.Table, days: list[date], until: date, domain: Domain, settings: Settings) -> bool:
-    """Whether enough labels have matured for a stacker: if not, the autoencoder may learn from nearly all days."""
-    matured = until - timedelta(days=domain.label_delay_days)
-    known = [day for day in bad.column("event_day").to_pylist() if days[0] <= day <= matured]
-    return len(known) >= settings.min_bad_labels
+def _no_stacker(
+    settings: Settings, domain: Domain, bad_days: list[date], days: list[date], until: date
+) -> dict[str, Any]:
+    matured = sum(days[0] <= day <= until - timedelta(days=domain.label_delay_days) for day in bad_days)
+    why = f"{matured} matured bad user-days, {settings.min_bad_labels} needed"
+    if matured >= settings.min_bad_labels:
+        why += " on days after those the sequence model learns from"
+    return {"is_used": False, "why": why, "bad_user_days": matured}
 
 
 def _choose_users(
@@ -157,11 +162,6 @@ def _join(tokens: Tokens, user_days: UserDays, bad: pa.Table, cuts: Cuts, share:
         is_bad_account,
         np.where(is_bad_account, 1.0, 1.0 / share),
     )
-
-
-def _is_between(known: Known, first: date, last: date) -> Flags:
-    inside: Flags = (known.windows.day >= day_number(first)) & (known.windows.day <= day_number(last))
-    return inside
 
 
 def _reference(settings: Settings, trained: Trained, quiet: Known) -> Reference:
@@ -197,23 +197,17 @@ def _about_autoencoder(trained: Trained, learn: Known, later: Known, cuts: Cuts)
 
 
 def _fit_stacker(
-    settings: Settings, trained: Trained, known: Known, cuts: Cuts, place: Path
+    settings: Settings, trained: Trained, seen: Known, cuts: Cuts, place: Path
 ) -> tuple[list[str], dict[str, Any]]:
     """Learn from the earlier matured days, calibrate and measure on the later ones, then learn from all of them."""
     from pipeline.evaluate.metrics import measure
 
-    seen = known.between(cuts.stack_first, cuts.stack_last)
     surprise = score_windows(trained.model, trained.fields, seen.tokens, seen.windows, settings.threads)
     learned = learned_columns(surprise, trained.fields)
     is_known: Flags = np.isfinite(np.nanmax(seen.rows, axis=0, initial=-np.inf))
     columns = [name for i, name in enumerate(features()) if is_known[i]] + list(learned)
     rows = stacker_rows(columns, seen.rows, learned)
     is_later = seen.windows.day >= day_number(cuts.judge_first)
-    if not seen.is_bad[~is_later].any():
-        raise InputError(
-            f"no matured bad user-day before {cuts.judge_first}: the stacker cannot learn on an earlier cut",
-            fix="train until a later day, or raise RISK_MIN_BAD_LABELS to rank by surprise meanwhile",
-        )
 
     def fit(chosen: Flags) -> Any:
         return stacker.fit(

@@ -33,17 +33,17 @@ def promote(
         action, why = "promoted", "the first bundle"
     else:
         action, why, metrics = _compare(settings, domain, candidate, current, as_of)
-    registry.write(
-        settings.home,
-        registry.Entry(
-            at=at,
-            action="promoted" if action == "promoted" else "rejected",
-            bundle=bundle_id,
-            until=candidate.until,
-            why=why,
-            metrics=metrics,
-        ),
+    entry = registry.Entry(
+        at=at,
+        action="promoted" if action == "promoted" else "rejected",
+        bundle=bundle_id,
+        until=candidate.until,
+        why=why,
+        metrics=metrics,
     )
+    last = registry.ledger(settings.home)[-1:]
+    if [known.model_copy(update={"at": at}) for known in last] != [entry]:  # asked again, and decided the same
+        registry.write(settings.home, entry)
     return _receipt(candidate.until, action, bundle_id, why, metrics)
 
 
