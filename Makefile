@@ -32,11 +32,14 @@ bench: $(INSTALLED)  ## every benchmark in benchmarks/, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
 
 # CUDA's packages are left out: pip takes a CPU build of torch where one is offered, and adds CUDA itself elsewhere.
+# Versions stay as they are while they fit; newer ones: make requirements UPGRADE=--upgrade
 requirements: $(INSTALLED)  ## compile requirements.in into requirements.txt
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements.in \
-		| sed -E '/^(nvidia|cuda|triton)/d' > requirements.txt.new
-	mv requirements.txt.new requirements.txt
+	@$(BIN)/pip install --quiet uv
+	cp requirements.txt requirements.new
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate $(UPGRADE) \
+		--output-file requirements.new requirements.in
+	sed -i -E '/^(nvidia|cuda|triton)/d' requirements.new
+	mv requirements.new requirements.txt
 
 clean:  ## remove the virtual environment and Airflow's home, never your data
 	rm -rf $(VENV) .airflow
