@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.files import write_json
+from pipeline.files import read_model, write_json
 
 Doubles = NDArray[np.float64]
 
@@ -42,7 +42,8 @@ class Calibration(BaseModel):
         return cls(slope=slope, intercept=float(line.intercept_[0])) if slope > 0 else cls(slope=1.0, intercept=0.0)
 
     def risk(self, score: Doubles) -> Doubles:
-        value: Doubles = 1 / (1 + np.exp(-(self.slope * _logit(score) + self.intercept)))
+        odds = np.clip(self.slope * _logit(score) + self.intercept, -700, 700)  # exp knows no more
+        value: Doubles = 1 / (1 + np.exp(-odds))
         return value
 
     def save(self, path: Path) -> None:
@@ -50,7 +51,7 @@ class Calibration(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        return cls.model_validate_json(path.read_text())
+        return read_model(path, cls)
 
 
 def _logit(score: Doubles) -> Doubles:

@@ -1,0 +1,93 @@
+"""What was known to be bad, at the end of a day: by whom, of what, and since when."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import support
+
+from pipeline.models.labels import known_bad_user_days
+from pipeline.settings import Settings
+from pipeline.warehouse import connect
+
+DAY = date(2026, 3, 10)
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+NOON = support.moment(DAY)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """(user, day) known bad, after writing some labels."""
+
+    def ask(*labels, until=date(2026, 4, 30), as_of=LATER):
+        if labels:
+            support.write_labels(tmp_path, labels)
+        with connect(Settings(home=tmp_path)) as con:
+            found = known_bad_user_days(con, tmp_path, until, as_of).to_pylist()
+        return [(row["user_id"], row["event_day"]) for row in found]
+
+    return ask
+
+
+def days_after(n, hour=12):
+    return support.moment(DAY + timedelta(days=n), hour)
+
+
+def test_without_labels_nothing_is_known(known):
+    assert known() == []
+
+
+def test_an_event_known_bad_makes_its_day_bad(known):
+    assert known(support.label("ann", NOON, days_after(5), "e1")) == [("ann", DAY)]
+
+
+def test_what_became_known_after_the_day_is_not_known_yet(known):
+    label = support.label("ann", NOON, days_after(5, hour=0), "e1")
+    assert known(label, until=DAY + timedelta(days=4)) == [], "midnight is the first moment after"
+    assert known(until=DAY + timedelta(days=5)) == [("ann", DAY)]
+
+
+def test_what_had_not_arrived_is_not_seen(known):
+    arrived = days_after(9)
+    label = support.label("ann", NOON, days_after(5), "e1", arrived_at=arrived)
+    assert known(label, as_of=(arrived - timedelta(seconds=1)).replace(tzinfo=UTC)) == []
+    assert known(as_of=arrived.replace(tzinfo=UTC)) == [("ann", DAY)]
+
+
+def test_of_two_labels_of_an_event_the_later_known_holds(known):
+    wrong = support.label("ann", NOON, days_after(5), "e1")
+    mended = support.label("ann", NOON, days_after(6), "e1", is_bad=False)
+    assert known(wrong, mended) == []
+    assert known(until=DAY + timedelta(days=5)) == [("ann", DAY)], "until it was mended it held"
+
+
+def test_one_good_event_does_not_clear_a_day_with_a_bad_one(known):
+    labels = (
+        support.label("ann", NOON, days_after(5), "e1"),
+        support.label("ann", NOON, days_after(6), "e2", is_bad=False),
+    )
+    assert known(*labels) == [("ann", DAY)]
+
+
+def test_a_dismissal_of_the_day_overrules_what_was_known_of_its_events(known):
+    labels = support.label("ann", NOON, days_after(5), "e1"), support.label("ann", NOON, days_after(6), is_bad=False)
+    assert known(*labels) == []
+
+
+def test_a_chargeback_after_a_dismissal_counts(known):
+    labels = support.label("ann", NOON, days_after(6), "e1"), support.label("ann", NOON, days_after(5), is_bad=False)
+    assert known(*labels) == [("ann", DAY)]
+
+
+def test_a_confirmation_needs_no_event(known):
+    assert known(support.label("ann", NOON, days_after(1))) == [("ann", DAY)]
+
+
+def test_labels_say_nothing_about_other_days_and_other_accounts(known):
+    labels = support.label("ann", NOON, days_after(5), "e1"), support.label("bob", days_after(1), days_after(5), "e2")
+    assert known(*labels) == [("ann", DAY), ("bob", DAY + timedelta(days=1))]
+
+
+def test_rows_are_sorted_whatever_the_order_of_files(known):
+    for user in ("zed", "ann", "mia"):
+        found = known(support.label(user, NOON, days_after(5), "e"))
+    assert found == [("ann", DAY), ("mia", DAY), ("zed", DAY)]
