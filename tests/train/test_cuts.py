@@ -1,0 +1,82 @@
+"""Cuts in time: nobody learns from a day they are judged by."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.train.cuts import cut
+
+FIRST = date(2026, 1, 1)
+
+
+def days(n):
+    return [FIRST + timedelta(days=k) for k in range(n)]
+
+
+def test_with_labels_a_quarter_teaches_the_autoencoder_and_matured_days_the_stacker():
+    active = days(40)
+    cuts = cut(active, active[-1], 7, bad_days=active, needed=10)
+    assert cuts.has_labels
+    assert (cuts.learn_first, cuts.learn_last) == (active[0], active[9])
+    assert (cuts.stack_first, cuts.stack_last) == (active[10], active[32])
+    assert cuts.judge_first == active[28], "the last fifth of 23 days"
+    assert (cuts.quiet_first, cuts.quiet_last) == (active[10], active[39])
+
+
+def test_without_labels_the_autoencoder_learns_from_nearly_all_days():
+    active = days(40)
+    cuts = cut(active, active[-1], 7, bad_days=[], needed=10)
+    assert not cuts.has_labels
+    assert (cuts.learn_first, cuts.learn_last) == (active[0], active[31])
+    assert (cuts.stop_first, cuts.stop_last) == (active[32], active[39])
+
+
+@pytest.mark.parametrize(
+    ("why", "n", "bad", "delay"),
+    [
+        ("too few of them", 40, [20] * 9, 7),
+        ("not matured", 40, [35] * 50, 7),
+        ("only on days the autoencoder learns from", 40, [5] * 50, 7),
+        ("only on days to judge by: nothing to learn from", 40, [31] * 50, 7),
+        ("too few days", 12, list(range(12)), 0),
+        ("too few days have matured", 40, list(range(40)), 31),
+        ("too few matured days after those the autoencoder learns from", 40, list(range(40)), 27),
+    ],
+)
+def test_labels_where_they_do_not_help_make_no_stacker(why, n, bad, delay):
+    active = days(n)
+    cuts = cut(active, active[-1], delay, bad_days=[active[k] for k in bad], needed=10)
+    assert not cuts.has_labels, why
+
+
+def test_a_label_counts_as_matured_on_the_very_day_its_delay_ends():
+    active = days(40)
+    assert cut(active, active[-1], 10, bad_days=active, needed=10).stack_last == active[29]
+
+
+def test_days_without_events_are_no_days():
+    active = days(80)[::2]
+    cuts = cut(active, active[-1], 7, bad_days=active, needed=10)
+    assert cuts.learn_last == active[9]
+    assert cuts.stack_last == active[-5], "the last active day at least a week before the end"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 120), min_size=7, max_size=100, unique=True).map(sorted),
+    st.integers(0, 60),
+    st.lists(st.integers(0, 120), max_size=60),
+    st.integers(1, 20),
+)
+def test_later_models_never_see_days_that_taught_earlier_ones(offsets, delay, bad, needed):
+    active = [FIRST + timedelta(days=k) for k in offsets]
+    until = active[-1]
+    cuts = cut(active, until, delay, [FIRST + timedelta(days=k) for k in bad], needed)
+    assert active[0] == cuts.learn_first <= cuts.learn_last < cuts.stop_first <= cuts.stop_last <= until
+    assert cuts.learn_last < cuts.quiet_first <= cuts.quiet_last
+    if cuts.has_labels:
+        assert cuts.learn_last < cuts.stack_first < cuts.judge_first <= cuts.stack_last
+        assert cuts.stack_last <= until - timedelta(days=delay)
+        assert cuts.stop_last < cuts.judge_first

@@ -1,0 +1,211 @@
+"""A candidate takes over only if it is the first, or does better on later matured days: by ledger."""
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipeline.domain import Domain
+from pipeline.errors import InputError
+from pipeline.models import bundle as bundles
+from pipeline.models import registry, scoring, stacker
+from pipeline.settings import Settings
+from pipeline.train import promotion
+
+SHOP = Domain(name="shop", currency="EUR", event_types={"purchase": "purchase"}, labels={"delay_days": 7}, list_size=5)
+AT = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def trained(home):
+    """Puts a bundle's manifest where training would; `until` is its id."""
+
+    def make(until, *, has_stacker, judged_on):
+        name = str(until)
+        manifest = bundles.Manifest(
+            id=name,
+            domain="shop",
+            until=until,
+            features=[],
+            columns=[],
+            spreads={},
+            made_from={},
+            autoencoder={"judged_on": [str(day) for day in judged_on]},
+            stacker={"is_used": has_stacker, "judged_on": [str(day) for day in judged_on]},
+            files={},
+        )
+        place = bundles.folder(home, name)
+        place.mkdir(parents=True)
+        (place / "bundle.json").write_text(manifest.model_dump_json())
+        return name
+
+    return make
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Bundles are not really applied: what each would make of the judging days is written here, by its id."""
+    found = SimpleNamespace(risk={}, nats={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True]))
+
+    def load(home, name, threads):
+        if name in found.stale:
+            raise InputError("other features")
+        manifest = bundles.read_manifest(home, name)
+        return SimpleNamespace(manifest=manifest, stacker="booster" if manifest.stacker["is_used"] else None)
+
+    def score_days(settings, bundle, first, last, known_until, as_of, booster):
+        found.asked.append((bundle.manifest.id, first, last, booster))
+        day, user = np.zeros(4, np.int32), np.arange(4, dtype=np.int32)
+        return SimpleNamespace(risk=np.array(found.risk[bundle.manifest.id]), is_bad=found.is_bad, day=day, user=user)
+
+    monkeypatch.setattr(bundles, "load", load)
+    monkeypatch.setattr(stacker, "load", lambda path, threads: path.name)
+    monkeypatch.setattr(scoring, "score_days", score_days)
+    monkeypatch.setattr(scoring, "comparable_nats", lambda settings, b, *rest: found.nats[b.manifest.id])
+    monkeypatch.setattr(promotion.snapshots, "days", lambda home, table: [date(2026, 3, n) for n in range(1, 32)])
+    return found
+
+
+@pytest.fixture
+def decide(home):
+    def ask(name, hours=0, **more):
+        receipt = promotion.promote(Settings(home=home), SHOP, name, as_of=AT, at=AT + timedelta(hours=hours), **more)
+        return receipt.details["action"], receipt.details["why"]
+
+    return ask
+
+
+GOOD, BAD = [0.9, 0.1, 0.2, 0.8], [0.1, 0.9, 0.8, 0.2]
+MARCH = (date(2026, 3, 10), date(2026, 3, 20))
+
+
+def test_the_first_bundle_is_promoted(trained, judged, decide, home):
+    name = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+    assert decide(name) == ("promoted", "the first bundle")
+    assert [entry.bundle for entry in registry.in_use(home, AT)] == [name]
+
+
+def test_asked_again_it_is_in_use_already_and_nothing_is_written(trained, judged, decide, home):
+    name = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+    decide(name)
+    assert decide(name, hours=1) == ("promoted", "is in use already")
+    assert len(registry.ledger(home)) == 1
+
+
+@pytest.fixture
+def two_stackers(trained, judged, decide):
+    old = trained(date(2026, 3, 1), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)))
+    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+    decide(old)
+    return old, new
+
+
+def test_a_better_stacker_takes_over(two_stackers, judged, decide, home):
+    old, new = two_stackers
+    judged.risk = {old: BAD, new: GOOD}
+    action, why = decide(new, hours=1)
+    assert action == "promoted"
+    assert why == "average precision 1.000 against 0.417 on 2026-03-10..2026-03-20: better"
+    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == new
+    assert registry.in_use(home, AT)[-1].bundle == old
+
+
+@pytest.mark.parametrize("risk", [BAD, GOOD], ids=["worse", "as good"])
+def test_a_stacker_that_is_not_better_is_rejected(risk, two_stackers, judged, decide, home):
+    old, new = two_stackers
+    judged.risk = {old: GOOD, new: risk}
+    action, why = decide(new, hours=1)
+    assert action == "rejected"
+    assert why.endswith("not better")
+    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == old
+    assert registry.ledger(home)[-1].metrics["in_use"]["average_precision"] == 1.0
+
+
+def test_a_rejection_is_written_once_however_often_it_is_asked_for(two_stackers, judged, decide, home):
+    old, new = two_stackers
+    judged.risk = {old: GOOD, new: BAD}
+    decide(new, hours=1)
+    decide(new, hours=2)
+    assert [entry.action for entry in registry.ledger(home)] == ["promoted", "rejected"]
+
+
+def test_the_candidate_is_judged_by_its_version_that_has_not_seen_the_judging_days(two_stackers, judged, decide):
+    old, new = two_stackers
+    judged.risk = {old: BAD, new: GOOD}
+    decide(new, hours=1)
+    assert judged.asked == [(new, *MARCH, "stacker_before_judging.ubj"), (old, *MARCH, "booster")]
+
+
+def test_days_the_bundle_in_use_has_learned_from_are_not_judged_by(trained, judged, decide):
+    old = trained(date(2026, 3, 20), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)))
+    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+    decide(old)
+    judged.risk = {old: BAD, new: GOOD}
+    decide(new, hours=1)
+    first = date(2026, 3, 14)  # its labels had matured a week before 20 March
+    assert [asked[1] for asked in judged.asked] == [first, first]
+
+
+def test_without_later_days_to_compare_by_the_bundle_in_use_stays(trained, judged, decide):
+    old = trained(date(2026, 3, 27), has_stacker=True, judged_on=MARCH)
+    new = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH)
+    decide(old)
+    assert decide(new, hours=1) == (
+        "rejected",
+        "no matured day after 2026-03-20, up to which the bundle in use has learned",
+    )
+
+
+def test_without_anything_bad_to_compare_by_the_bundle_in_use_stays(two_stackers, judged, decide):
+    old, new = two_stackers
+    judged.risk, judged.is_bad = {old: GOOD, new: GOOD}, np.zeros(4, bool)
+    assert decide(new, hours=1)[0] == "rejected"
+
+
+def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_way_round(trained, judged, decide):
+    plain = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+    stacked = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH)
+    poor = trained(date(2026, 3, 29), has_stacker=False, judged_on=MARCH)
+    decide(plain)
+    assert decide(stacked, hours=1)[0] == "promoted"
+    assert decide(poor, hours=2) == ("rejected", "the bundle in use has a stacker, this one has too few labels")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "action"),
+    [(5.0, 5.1, "promoted"), (5.01, 5.0, "promoted"), (5.1, 5.0, "rejected"), (np.nan, 5.0, "rejected")],
+)
+def test_autoencoders_are_compared_in_nats_and_noise_is_no_reason_to_stay_old(
+    mine, theirs, action, trained, judged, decide
+):
+    old = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+    new = trained(date(2026, 3, 29), has_stacker=False, judged_on=MARCH)
+    judged.nats = {old: theirs, new: mine}
+    decide(old)
+    assert decide(new, hours=1)[0] == action
+
+
+def test_a_bundle_in_use_that_cannot_score_todays_features_gives_way(two_stackers, judged, decide):
+    old, new = two_stackers
+    judged.stale = {old}
+    action, why = decide(new, hours=1)
+    assert action == "promoted"
+    assert "cannot score today's features" in why
+
+
+def test_by_hand_any_bundle_is_promoted(two_stackers, judged, decide):
+    _, new = two_stackers
+    assert decide(new, hours=1, force=True) == ("promoted", "by hand")
+    assert judged.asked == []
+
+
+def test_an_unknown_bundle_is_told(home, decide):
+    with pytest.raises(InputError, match="no bundle 'nonsense'"):
+        decide("nonsense")
+    assert registry.ledger(home) == []
