@@ -23,6 +23,7 @@ from house import (
     day_param,
     domain_param,
     overrides,
+    seen,
 )
 
 
@@ -57,56 +58,57 @@ from house import (
 def daily_risk_list():
     @task(pool="default_pool")
     def choose_day(params, dag_run):
-        """Which day this run is about, and as of when: fixed here, once for all steps."""
+        """Which day this run is about."""
         day = chosen_day(params["day"], dag_run.partition_key, dag_run.run_after)
         return {"day": day.isoformat(), "overrides": overrides(params), "accept": params["accept"] or []}
 
     @task
     def ingest_events(run):
-        """New files from `landing/` into the lake; refused rows go to quarantine with the reason."""
+        """New files from `landing/` into the lake; refused rows go to quarantine. Fixes what the run sees: `as_of`."""
         from pipeline import daily
 
         return daily.ingest(date.fromisoformat(run["day"]), run["overrides"])
 
     @task
-    def check_events(run):
+    def check_events(run, ingested):
         """First door: are these the events of a believable day?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "events", run["overrides"], accept=run["accept"])
+        return daily.validate(date.fromisoformat(run["day"]), "events", seen(run, ingested), accept=run["accept"])
 
     @task
-    def build_features(run):
+    def build_features(run, ingested):
         """One row per account active that day, and its recent events, by dbt."""
         from pipeline import daily
 
-        return daily.features(date.fromisoformat(run["day"]), run["overrides"])
+        return daily.features(date.fromisoformat(run["day"]), seen(run, ingested))
 
     @task
-    def check_user_days(run):
+    def check_user_days(run, ingested):
         """Second door: do these features look like a day of this business?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "user_days", run["overrides"], accept=run["accept"])
+        return daily.validate(date.fromisoformat(run["day"]), "user_days", seen(run, ingested), accept=run["accept"])
 
     @task(inlets=[MODEL_BUNDLE])
-    def score_users(run):
+    def score_users(run, ingested):
         """Surprise for every account, and risk where there are labels to learn from."""
         from pipeline import daily
 
-        return daily.score(date.fromisoformat(run["day"]), run["overrides"])
+        return daily.score(date.fromisoformat(run["day"]), seen(run, ingested))
 
     @task(outlets=[RISK_LIST])
-    def publish_list(run):
+    def publish_list(run, ingested):
         """Rank, cut where the promise says, explain, pass the third door, and rename into place."""
         from pipeline import daily
 
-        return daily.publish(date.fromisoformat(run["day"]), run["overrides"])
+        return daily.publish(date.fromisoformat(run["day"]), seen(run, ingested), accept=run["accept"])
 
     run = choose_day()
-    ingested, judged = ingest_events(run), check_events(run)
-    built, believed = build_features(run), check_user_days(run)
-    ingested >> judged >> built >> believed >> score_users(run) >> publish_list(run)
+    ingested = ingest_events(run)
+    judged, built = check_events(run, ingested), build_features(run, ingested)
+    believed, scored = check_user_days(run, ingested), score_users(run, ingested)
+    judged >> built >> believed >> scored >> publish_list(run, ingested)
 
 
 daily_risk_list()

@@ -77,12 +77,15 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
 
 
 def overrides(params: dict[str, Any]) -> dict[str, Any]:
-    """The form's settings, with `as_of` fixed now so that every step and every retry of the run agrees on it."""
-    from pipeline.settings import Settings
+    """The form's settings; without an `as_of` of the form's own it is fixed later, see `seen`."""
+    as_of = _moment(params["as_of"]).isoformat() if params["as_of"] else None
+    return {"domain": params["domain"], "list_size": params.get("list_size"), "as_of": as_of}
 
-    now = Settings.load(domain=params["domain"]).clock()
-    as_of = _moment(params["as_of"]) if params["as_of"] else now
-    return {"domain": params["domain"], "list_size": params.get("list_size"), "as_of": as_of.isoformat()}
+
+def seen(run: dict[str, Any], ingested: dict[str, Any]) -> dict[str, Any]:
+    """The run's settings with `as_of` fixed by its ingest, so that the run sees what it has just brought in, and
+    every later step and every retry agrees on it."""
+    return run["overrides"] | {"as_of": ingested["details"]["as_of"]}
 
 
 def _moment(text: str) -> datetime:

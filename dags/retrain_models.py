@@ -21,6 +21,7 @@ from house import (
     day_param,
     domain_param,
     overrides,
+    seen,
 )
 
 
@@ -55,33 +56,34 @@ def retrain_models():
         return daily.ingest(date.fromisoformat(run["until"]), run["overrides"])
 
     @task
-    def build_features(run):
+    def build_features(run, ingested):
         """The user-days of all these days in one go, by dbt."""
         from pipeline import daily
 
         first, until = date.fromisoformat(run["first"]), date.fromisoformat(run["until"])
-        return daily.backfill_features(first, until, run["overrides"])
+        return daily.backfill_features(first, until, seen(run, ingested))
 
     @task(inlets=[VERDICTS])
-    def train_candidate(run):
+    def train_candidate(run, ingested):
         """Fit the autoencoder, the stacker and its calibration, with nothing known after `until`."""
         from pipeline import daily
 
-        return daily.train(date.fromisoformat(run["until"]), run["overrides"])
+        return daily.train(date.fromisoformat(run["until"]), seen(run, ingested))
 
     @task(outlets=[MODEL_BUNDLE])
-    def promote_if_better(run, candidate, outlet_events):
+    def promote_if_better(run, ingested, candidate, outlet_events):
         """Compare with the bundle in use on later matured days, and write the decision into the ledger."""
         from pipeline import daily
 
-        receipt = daily.promote(candidate["details"]["bundle"], run["overrides"])
+        receipt = daily.promote(candidate["details"]["bundle"], seen(run, ingested))
         outlet_events[MODEL_BUNDLE].extra = receipt["details"]
         return receipt
 
     run = choose_days()
-    candidate = train_candidate(run)
-    ingest_events(run) >> build_features(run) >> candidate
-    promote_if_better(run, candidate)
+    ingested = ingest_events(run)
+    candidate = train_candidate(run, ingested)
+    build_features(run, ingested) >> candidate
+    promote_if_better(run, ingested, candidate)
 
 
 retrain_models()

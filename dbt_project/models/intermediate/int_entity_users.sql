@@ -50,32 +50,37 @@ first_uses as (
     group by kind, value, user_id
 ),
 
+-- alike stretches are counted before they meet the days: there are far fewer of them than accounts
 stretches as (
     select
         kind,
         value,
         event_day as from_day,
-        next_day as until_day
+        next_day as until_day,
+        count(*) as user_count
     from uses
+    group by kind, value, event_day, next_day
     union all
     select
         before.kind,
         before.value,
         before.event_day as from_day,
-        first_uses.event_day as until_day
+        first_uses.event_day as until_day,
+        count(*) as user_count
     from last_uses_before as before
     left join first_uses
         on
             before.kind = first_uses.kind
             and before.value = first_uses.value
             and before.user_id = first_uses.user_id
+    group by before.kind, before.value, before.event_day, first_uses.event_day
 )
 
 select
     todays.kind,
     todays.value,
     todays.event_day,
-    count(*) as user_count
+    cast(sum(stretches.user_count) as bigint) as user_count
 from todays
 inner join stretches
     on

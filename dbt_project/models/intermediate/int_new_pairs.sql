@@ -21,16 +21,28 @@ candidates as (
         first_seen_at >= date '{{ var("token_first_day") }}'
         and first_seen_at < {{ days_after(last_day(), 1) }}
     group by user_id, kind, value
+),
+
+-- found by joining, not by "not exists": that would hash all of the memory to ask about one day
+seen_before as (
+    select distinct
+        known.user_id,
+        known.kind,
+        known.value
+    from known
+    inner join candidates
+        on
+            known.user_id = candidates.user_id
+            and known.kind = candidates.kind
+            and known.value = candidates.value
+    where known.first_seen_at < date '{{ var("token_first_day") }}'
 )
 
 select candidates.*
 from candidates
-where not exists (
-    select 1
-    from known
-    where
-        known.user_id = candidates.user_id
-        and known.kind = candidates.kind
-        and known.value = candidates.value
-        and known.first_seen_at < date '{{ var("token_first_day") }}'
-)
+left join seen_before
+    on
+        candidates.user_id = seen_before.user_id
+        and candidates.kind = seen_before.kind
+        and candidates.value = seen_before.value
+where seen_before.user_id is null

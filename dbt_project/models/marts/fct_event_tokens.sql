@@ -1,6 +1,10 @@
 -- One row per event: what the sequence model reads. Categorical fields are words, null where not known; the time
 -- since the user's event before is computed where windows are cut, because it depends on where they start.
-{{ config(post_hook="{{ export_days(var('token_first_day'), 'user_id, event_at, event_id') }}") }}
+-- A view: it is written to Parquet once and read from there, so a copy in the warehouse would serve nobody.
+{{ config(
+    materialized='view',
+    post_hook="{{ export_days(var('token_first_day'), 'user_id, event_at, event_id') }}"
+) }}
 
 select
     user_id,
