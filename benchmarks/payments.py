@@ -9,7 +9,7 @@ Needs $RISK_DATASETS/payments. Simulated data: https://fraud-detection-handbook.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,6 @@ from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.evaluate.metrics import calibration_error, precision_at
 from pipeline.models import bundle as bundles
-from pipeline.models import registry
 from pipeline.models.scoring import score_days
 from pipeline.settings import Settings
 
@@ -37,6 +36,7 @@ TEST = (date(2018, 8, 8), date(2018, 8, 14))
 DELAY_DAYS = 7
 REVIEWS = 100
 REPEATS = 500
+TUNED = {"max_depth": 3, "n_estimators": 100, "learning_rate": 0.1}  # the best we know for the book's features
 
 # One row per transaction: the book's features, its windows by time, terminal risk delayed by 7 days.
 BOOK_FEATURES = """
@@ -71,7 +71,12 @@ def book_sql(transactions: Path, frauds: Path) -> tuple[str, list[str]]:
         bad = f"(sum(cast(is_bad as int)) {both} - sum(cast(is_bad as int)) {after})"
         terminal.append(f"{count} as terminal_count_{days}")
         terminal.append(f"coalesce({bad} / nullif({count}, 0), 0) as terminal_risk_{days}")
-        names += [f"customer_count_{days}", f"customer_amount_{days}", f"terminal_count_{days}", f"terminal_risk_{days}"]
+        names += [
+            f"customer_count_{days}",
+            f"customer_amount_{days}",
+            f"terminal_count_{days}",
+            f"terminal_risk_{days}",
+        ]
     sql = BOOK_FEATURES.format(
         customer=", ".join(customer), terminal=", ".join(terminal), transactions=transactions, frauds=frauds
     )
@@ -86,16 +91,16 @@ def a_home() -> Iterator[Path]:
 
 def dawnlist_user_days(home: Path, source: Path) -> dict[str, np.ndarray]:
     """Run the product over the test week; one row per user-day with its risk, its surprise and its features."""
-    given = {"home": home, "domain": "payments", "as_of": datetime(2018, 8, 22, tzinfo=UTC)}
-    console.print(daily.ingest(None, given, events=[source / "transactions.parquet"],
-                               labels=[source / "frauds.parquet"], history=True)["details"])  # fmt: skip
-    first, last = daily.train_days(UNTIL, given)
+    given = {"home": home, "domain": "payments", "as_of": datetime.now(UTC)}
+    daily.ingest(
+        None, given, events=[source / "transactions.parquet"], labels=[source / "frauds.parquet"], history=True
+    )
+    first, _ = daily.train_days(UNTIL, given)
     daily.backfill_features(first, TEST[1], given)
     trained = daily.train(UNTIL, given)
     console.print(trained["details"]["stacker"])
-    daily.promote(trained["details"]["bundle"], given, at=given["as_of"])
     settings = Settings.load(home=home, domain="payments")
-    bundle = bundles.load(home, registry.bundle_for(home, TEST[0], given["as_of"]), settings.threads)
+    bundle = bundles.load(home, trained["details"]["bundle"], settings.threads)
     judged = score_days(settings, bundle, *TEST, date(2018, 8, 21), given["as_of"])
     return {
         "user_id": np.array(judged.user_id.to_pylist()),
@@ -126,7 +131,7 @@ def book_user_days(con: duckdb.DuckDBPyConnection, source: Path, settings: dict[
     }
 
 
-def is_known(con: duckdb.DuckDBPyConnection, source: Path, user_id, day) -> np.ndarray:
+def is_known(con: duckdb.DuckDBPyConnection, source: Path, user_id: Iterable[str], day: Iterable[date]) -> np.ndarray:
     """Whether the customer was known to be defrauded by then: in the training week, or up to 8 days before."""
     rows = con.sql(
         f"""select cast(customer_id as varchar), min(cast(transaction_at as date))
@@ -135,7 +140,10 @@ def is_known(con: duckdb.DuckDBPyConnection, source: Path, user_id, day) -> np.n
     ).fetchall()
     since = dict(rows)
     return np.array(
-        [user in since and since[user] <= today - timedelta(days=DELAY_DAYS + 1) for user, today in zip(user_id, day)]
+        [
+            user in since and since[user] <= today - timedelta(days=DELAY_DAYS + 1)
+            for user, today in zip(user_id, day, strict=True)
+        ]
     )
 
 
@@ -152,13 +160,16 @@ def interval(score, is_bad, day, user, other=None) -> str:
     return f"{low:+.3f} .. {high:+.3f}" if other is not None else f"{low:.3f} .. {high:.3f}"
 
 
-def feature_scores(con: duckdb.DuckDBPyConnection, home: Path, user_id: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
+def feature_scores(
+    con: duckdb.DuckDBPyConnection, home: Path, user_id: np.ndarray, day: np.ndarray
+) -> dict[str, np.ndarray]:
     """Each feature as a score, in the order of the rows given."""
-    frame = con.sql(
+    table = con.sql(
         f"select *, cast(event_day - date '1970-01-01' as integer) as day from "
         f"read_parquet('{home}/snapshots/user_days/*/*.parquet', hive_partitioning = false)"
-    ).df().set_index(["user_id", "day"])  # fmt: skip
-    rows = frame.reindex(list(zip(user_id, day)))
+    )
+    frame = table.df().set_index(["user_id", "day"])
+    rows = frame.reindex(list(zip(user_id, day, strict=True)))
     return {name: np.nan_to_num(rows[name].to_numpy(), nan=-1.0) for name in features() if rows[name].notna().any()}
 
 
@@ -173,9 +184,9 @@ def main() -> None:
         singles = feature_scores(con, home, ours["user_id"], ours["day"])
         train = _training_week(con, home)
     book = {
-        "book: XGBoost exact, depth 3": book_user_days(con, source, {"max_depth": 3, "n_estimators": 100, "learning_rate": 0.1}),
+        "book: XGBoost exact, depth 3": book_user_days(con, source, TUNED),
         "book: XGBoost exact, defaults": book_user_days(con, source, {}),
-    }  # fmt: skip
+    }
     user, is_bad, day = np.unique(ours["user_id"], return_inverse=True)[1].astype(np.int32), ours["is_bad"], ours["day"]
     best = max(train, key=train.__getitem__)
     scores = {
@@ -186,10 +197,8 @@ def main() -> None:
         "surprise alone, no labels": ours["surprise"],
     }
     for name, peer in book.items():
-        index = {
-            (u, d): s for u, d, s in zip(peer["user_id"], peer["day"], peer["score"])
-        }  # fmt: skip
-        scores[name] = np.array([index[(u, d)] for u, d in zip(ours["user_id"], ours["day"])])
+        index = dict(zip(zip(peer["user_id"], peer["day"], strict=True), peer["score"], strict=True))
+        scores[name] = np.array([index[key] for key in zip(ours["user_id"], ours["day"], strict=True)])
     scores["Dawnlist"] = ours["risk"]
     scores["ceiling: oracle, same budget"] = is_bad.astype(float)
 
@@ -216,7 +225,8 @@ def _training_week(con: duckdb.DuckDBPyConnection, home: Path) -> dict[str, floa
         f"""select user_days.*, bad.user_id is not null as is_bad
             from read_parquet('{home}/snapshots/user_days/*/*.parquet', hive_partitioning = false) user_days
             left join (
-                select distinct user_id, cast(happened_at as date) as day from '{home}/lake/labels/*.parquet' where is_bad
+                select distinct user_id, cast(happened_at as date) as day
+                from '{home}/lake/labels/*.parquet' where is_bad
             ) bad on user_days.user_id = bad.user_id and user_days.event_day = bad.day
             where event_day between date '{TRAIN[0]}' and date '{TRAIN[1]}'"""
     ).df()
