@@ -176,8 +176,9 @@ def run(
     given = overrides(home, domain, as_of, list_size)
 
     def steps() -> Iterator[daily.Answer]:
-        yield daily.ingest(day, given, progress=_shows_progress(as_json))
-        yield from _after_ingest(day, given | {"as_of": as_of or _now()}, _names(accept), as_json)
+        ingested = daily.ingest(day, given, progress=_shows_progress(as_json))
+        yield ingested
+        yield from _after_ingest(day, given | {"as_of": ingested["details"]["as_of"]}, _names(accept), as_json)
 
     _print_all(steps(), as_json)
 
@@ -198,8 +199,9 @@ def backfill(
     refused: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
-        yield daily.ingest(last, given, progress=_shows_progress(as_json))
-        given["as_of"] = as_of or _now()
+        ingested = daily.ingest(last, given, progress=_shows_progress(as_json))
+        given["as_of"] = ingested["details"]["as_of"]
+        yield ingested
         with _status(f"building the features of {first}..{last}", as_json):
             built = daily.backfill_features(first, last, given)
         yield built
@@ -281,7 +283,7 @@ def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = Fa
 
 
 def _now() -> datetime:
-    """Fixed once per command and after ingest: all later steps see the same data, what has just come in included."""
+    """Fixed once per command: all of its steps see the same data."""
     from pipeline.settings import Settings
 
     return Settings.load().clock()

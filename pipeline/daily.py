@@ -58,15 +58,20 @@ def ingest(
     history: bool = False,
     progress: bool = False,
 ) -> Answer:
-    """Bring in what lies in landing/, or the given files. `day` only names the run it belongs to."""
+    """Bring in what lies in landing/, or the given files. `day` only names the run it belongs to.
+
+    The answer's `as_of`, for the steps that follow: the one given, or else the moment after, which sees it all.
+    """
     from pipeline import ingest as step
 
-    settings, domain, _ = _open_day(day, overrides) if day else _open(overrides)
+    settings, domain, as_of = _open_day(day, overrides) if day else _open(overrides)
     with locked(settings, domain):
         receipt = step.run(
             settings, domain, events=tuple(events), labels=tuple(labels), history=history, progress=progress
         )
-    return _answer(receipt.model_copy(update={"day": day}))
+        moment = as_of if overrides.get("as_of") else settings.clock()
+    details = receipt.details | {"as_of": moment.isoformat()}
+    return _answer(receipt.model_copy(update={"day": day, "details": details}))
 
 
 def features(day: date, overrides: Overrides) -> Answer:

@@ -38,6 +38,9 @@ def dags(airflow_db):
     return bag.dags
 
 
+AFTER_INGEST = "2026-11-22T04:07:00+00:00"
+
+
 class Steps:
     """Stands in for `pipeline.daily`: remembers each call, answers with a receipt, or fails as often as told."""
 
@@ -51,7 +54,10 @@ class Steps:
             self.calls.append((name, *arguments, *([named] if named else [])))
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
-            return {"step": name, "details": {"bundle": "2011-11-30-0123456789ab"}}
+            details = {"bundle": "2011-11-30-0123456789ab"}
+            if name == "ingest":
+                details["as_of"] = arguments[1]["as_of"] or AFTER_INGEST
+            return {"step": name, "details": details}
 
         return step
 

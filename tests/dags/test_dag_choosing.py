@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from collect_verdicts import verdict_files
-from house import chosen_day, overrides
+from house import chosen_day, overrides, seen
 
 from pipeline.errors import InputError, UsageError
 
@@ -32,10 +32,12 @@ def test_a_form_that_contradicts_the_partition_is_refused():
         chosen_day("2011-12-08", "2011-12-09", RUN_AFTER)
 
 
-def test_as_of_is_fixed_when_the_run_starts(home, monkeypatch):
-    monkeypatch.setenv("RISK_NOW", "2026-11-22T04:00:00Z")
+def test_without_an_as_of_the_run_sees_what_it_ingests(home):
     params = {"domain": "retail", "list_size": 20, "as_of": None}
-    assert overrides(params) == {"domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:00:00+00:00"}
+    assert overrides(params) == {"domain": "retail", "list_size": 20, "as_of": None}
+    run = {"day": "2026-11-21", "overrides": overrides(params)}
+    ingested = {"details": {"as_of": "2026-11-22T04:07:00+00:00"}}
+    assert seen(run, ingested) == {"domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:07:00+00:00"}
 
 
 def test_the_form_may_choose_an_earlier_as_of(home):

@@ -27,14 +27,15 @@ def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
         ("features", DAY, OVERRIDES),
         ("validate", DAY, "user_days", OVERRIDES, {"accept": []}),
         ("score", DAY, OVERRIDES),
-        ("publish", DAY, OVERRIDES),
+        ("publish", DAY, OVERRIDES, {"accept": []}),
     ]
 
 
 def test_all_steps_of_a_run_agree_on_as_of(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={"day": "2011-12-09", "domain": "retail"})
-    overrides = [call[3] if call[0] == "validate" else call[2] for call in steps.calls]
-    assert len({given["as_of"] for given in overrides}) == 1
+    ingest, *others = [next(part for part in call if isinstance(part, dict) and "as_of" in part) for call in steps.calls]
+    assert ingest["as_of"] is None
+    assert {given["as_of"] for given in others} == {"2026-11-22T04:07:00+00:00"}, "what was just ingested is seen"
 
 
 def test_a_receipt_is_what_the_task_returns(dags, steps, home):
@@ -54,7 +55,9 @@ def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
 
 def test_a_person_may_accept_what_a_door_refused(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={**FORM, "accept": ["day.event_count"]})
-    assert [call[-1] for call in steps.calls if call[0] == "validate"] == [{"accept": ["day.event_count"]}] * 2
+    doors = ("validate", "validate", "publish")
+    told = [(call[0], call[-1]) for call in steps.calls if call[0] in doors]
+    assert told == [(door, {"accept": ["day.event_count"]}) for door in doors]
 
 
 def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):
@@ -80,7 +83,7 @@ def test_the_steps_take_what_the_dags_give_them(dags, steps, home):
     for dag, form in (("daily_risk_list", FORM), ("retrain_models", {"domain": "retail", "until": "2011-11-30"})):
         dags[dag].test(run_conf=form)
     for name, *arguments in steps.calls:
-        named = arguments.pop() if name == "validate" else {}
+        named = arguments.pop() if name in ("validate", "publish") else {}
         signature(getattr(steps.real, name)).bind(*arguments, **named)
 
 
