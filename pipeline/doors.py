@@ -3,6 +3,7 @@
 reports/day=D/<door>.json    what was expected, what was seen; replaced when the day is judged again
 """
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -200,6 +201,8 @@ def _batches() -> Any:
     """Great Expectations without files or progress bars. Slow to make, so kept."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # again: dbt may have run in this process
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
