@@ -51,13 +51,16 @@ def read_user_days(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], users:
 
 
 def match(user_days: UserDays, tokens: Tokens, windows: Windows) -> NDArray[np.int64]:
-    """The place of each window's user-day in `user_days`. Raises InputError where the two tables do not agree."""
+    """The place of each window's user-day in `user_days`.
+
+    Raises InputError where the two tables do not agree: an account without its events would silently go unscored.
+    """
     index = pa.compute.index_in(user_days.user_id, value_set=tokens.users).fill_null(-1).to_numpy().astype(np.int64)
     keys = index * 2**20 + user_days.day
     wanted = windows.user.astype(np.int64) * 2**20 + windows.day
     order = np.argsort(keys, kind="stable")
     place = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
-    if len(wanted) and (not len(keys) or np.any(keys[order][place] != wanted)):
+    if len(wanted) != len(keys) or np.any(keys[order][place] != wanted):
         raise InputError("user_days and event_tokens do not name the same user-days", fix="dawnlist features again")
     found: NDArray[np.int64] = order[place]
     return found
