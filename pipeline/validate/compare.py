@@ -39,7 +39,12 @@ def comparable_days(day: date, rows: Mapping[date, int]) -> list[date]:
 
 
 def is_trading_day(day: date, rows: Mapping[date, int], first_day: date | None) -> bool | None:
-    """Whether the shop had events on most of the last four such weekdays. None before there were any."""
+    """Whether the shop had events on most of the last four such weekdays. None before there were any.
+
+    After four weeks without any event the feed is dead, whatever the weekday: no shop of ours closes that long.
+    """
+    if first_day is not None and first_day < day - timedelta(days=LOOK_BACK_DAYS) and not any(rows.values()):
+        return True
     past = [day - timedelta(weeks=back) for back in range(1, LOOK_BACK_DAYS // 7 + 1)]
     known = [rows.get(other, 0) for other in past if first_day is not None and other >= first_day]
     return median(known) > 0 if known else None

@@ -206,3 +206,10 @@ def test_nothing_is_written_outside_the_reports(settings, tmp_path, monkeypatch)
     judged(settings)
     new = {path.relative_to(settings.home).parts[0] for path in set(tmp_path.rglob("*")) - before}
     assert new == {"reports"}
+
+
+def test_a_feed_that_has_been_silent_for_a_month_is_dead_not_closed(settings):
+    later = DAY + timedelta(days=60)
+    report = judged(settings, later, AS_OF + timedelta(days=60))
+    assert report.is_refused
+    assert names(report, "critical") == ["day.event_count"]
