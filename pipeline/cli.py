@@ -258,7 +258,10 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
     if as_json:
         print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
         return
-    table = Table("at", "bundle", "decision", "why")
+    table = Table("at")
+    table.add_column("bundle", no_wrap=True)  # to be copied into `models promote`
+    table.add_column("decision")
+    table.add_column("why", overflow="fold")
     for entry in entries:
         mark = " (in use)" if standing and entry == standing[-1] else ""
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)

@@ -357,6 +357,14 @@ def test_a_backfill_names_the_days_that_were_refused_and_makes_the_others(at_end
     assert home.list_of(TODAY).exists()
 
 
+def test_the_ledger_names_bundles_in_full(at_end_of):
+    home = at_end_of("first list")
+    [bundle] = [path.name for path in (home.path / "models").iterdir() if path.is_dir()]
+    said = home.does("models", "list", now=NOW, COLUMNS="60")
+    assert bundle in said.out
+    assert "(in use)" in said.out.replace("\n", " ")
+
+
 def test_show_prints_as_many_rows_as_asked(at_end_of):
     home = at_end_of("first list")
     rows = home.does("show", "--day", TODAY, "--limit", "1", "--json", now=NOW).json["rows"]

@@ -40,7 +40,7 @@ class Killer:
     def run(self, home: Home, arguments: tuple[str, ...], now: str, point: str = "") -> dict[str, int | None]:
         assert self.process.stdin
         log = home.path.parent / f"{home.path.name}.log"
-        environment = home.environment(now, RISK_TRAIN_DAYS="14")
+        environment = home.environment(now, RISK_TRAIN_DAYS="9")
         words = [word.format(home=home.path) for word in arguments]
         order = {"arguments": words, "environment": environment, "log": str(log), "point": point}
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -128,7 +128,6 @@ PREPARE = {"run": delivered, "publish": not_published, "train": not_trained, "fe
 POINTS = [
     ("run", "after call pipeline.ingest.contract:Rows.add"),
     ("run", "before rename lake/batches/events-*.json"),
-    ("run", "before rename quarantine/events-*.parquet"),
     ("run", "after rename lake/labels/*.parquet"),
     ("run", "before rename reports/day=*/events.json"),
     ("run", "dbt int_first_seen"),

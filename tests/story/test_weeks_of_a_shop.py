@@ -53,6 +53,20 @@ def test_every_row_says_why_in_sentences(chapters):
             assert all(" " in reason and "{" not in reason for reason in reasons)
 
 
+def test_the_events_named_are_the_accounts_own_of_that_day(chapters):
+    for chapter, n in (("first list", LISTED), ("with labels", LABELLED)):
+        happened = {row["event_id"]: row for row in shop.events_of(n)}
+        for row in chapters.end_of(chapter).rows(shop.day(n)):
+            told = json.loads(row["top_events"])
+            assert told
+            for event in told:
+                real = happened[event["event_id"]]
+                assert real["user_id"] == row["user_id"]
+                assert real["event_type"] == event["event_type"]
+                assert real["event_at"].replace(tzinfo=UTC).isoformat() == event["at"]
+                assert event.get("amount") == real["amount"]
+
+
 def test_running_a_day_again_changes_no_byte(at_end_of):
     home = at_end_of("first list")
     before = home.bytes_of("lists", "snapshots", "lake", "models", "quarantine", "reports")
