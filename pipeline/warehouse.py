@@ -113,6 +113,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
         result = dbtRunner().invoke(arguments)
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        (target / "graph.gpickle").unlink(missing_ok=True)  # dbt's drawing of the models; we keep no pickles
     if result.exception is not None:
         _raise(str(result.exception), settings)
     nodes = getattr(result.result, "results", [])
