@@ -78,7 +78,7 @@ def write_day(con: duckdb.DuckDBPyConnection, day: date, events: int, path: Path
     )
 
 
-def measured(home: Path, *arguments: str, memory: str = "1500MB") -> tuple[float, float, list[dict]]:
+def measured(home: Path, *arguments: str, memory: str = "2500MB") -> tuple[float, float, list[dict]]:
     """Wall seconds, peak GB and receipts of one command in a process of its own."""
     environment = {**os.environ, "RISK_HOME": str(home), "RISK_DOMAIN": "shop", "RISK_MEMORY_LIMIT": memory}
     before = time.monotonic()

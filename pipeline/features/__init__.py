@@ -23,7 +23,7 @@ from pipeline.snapshots import Snapshot
 from pipeline.warehouse import dbt_build, parquet_rows
 
 WINDOW_DAYS = 28
-CHUNK_EVENTS = 4_000_000  # built in one go
+CHUNK_EVENTS = 2_000_000  # built in one go: what fits into the default memory limit
 
 TABLES = {"user_days": "fct_user_days", "event_tokens": "fct_event_tokens"}
 
