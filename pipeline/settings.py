@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     train_days: int = Field(60, ge=7, le=730, description="Days of user-days a training run looks back.")
     seed: int = Field(7, ge=0)
     threads: int = Field(2, ge=1, le=256)
-    memory_limit: str = Field("2500MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's.")
+    memory_limit: str = Field(
+        "2500MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's."
+    )
     max_file_bytes: int = Field(64 * 2**30, ge=1, description="Largest input file, after decompression.")
     lock_seconds: float = Field(5, ge=0, description="How long to wait for a busy home before giving up.")
     key: SecretStr | None = Field(None, description="Pseudonymisation key; created in the home if absent.")

@@ -33,9 +33,10 @@ def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
 
 def test_all_steps_of_a_run_agree_on_as_of(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={"day": "2011-12-09", "domain": "retail"})
-    ingest, *others = [next(part for part in call if isinstance(part, dict) and "as_of" in part) for call in steps.calls]
+    given = [next(part for part in call if isinstance(part, dict) and "as_of" in part) for call in steps.calls]
+    ingest, *others = given
     assert ingest["as_of"] is None
-    assert {given["as_of"] for given in others} == {"2026-11-22T04:07:00+00:00"}, "what was just ingested is seen"
+    assert {other["as_of"] for other in others} == {"2026-11-22T04:07:00+00:00"}, "what was just ingested is seen"
 
 
 def test_a_receipt_is_what_the_task_returns(dags, steps, home):

@@ -66,7 +66,8 @@ def windows(con, tmp_path):
 def user_days(*keys):
     """User-days (user, n-th day), in that order."""
     day = np.array([day_number(DAY) + n for _, n in keys], np.int32)
-    return UserDays(pa.array([user for user, _ in keys], pa.string()), day, np.zeros((len(keys), len(NAMES)), np.float32))
+    user_id = pa.array([user for user, _ in keys], pa.string())
+    return UserDays(user_id, day, np.zeros((len(keys), len(NAMES)), np.float32))
 
 
 def test_each_window_finds_its_own_user_day(windows):
