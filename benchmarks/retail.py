@@ -24,6 +24,11 @@ from pipeline.errors import DoorRefusedError
 
 FIRST, LAST = date(2011, 1, 10), date(2011, 12, 9)
 SHOWN = 20
+KNOWN = {
+    ("2011-12-09", "16446"): "80,995 pieces bought and cancelled, £168,469.60",
+    ("2011-01-18", "12346"): "74,215 pieces bought and cancelled, £77,183.60",
+    ("2011-06-10", "15098"): "£38,970.00 for 60 picnic baskets at £649.50 each",
+}
 
 
 def month_ends() -> list[date]:
@@ -60,15 +65,29 @@ def run_year(home: Path, source: Path) -> dict[str, object]:
 
 
 def listed(home: Path) -> duckdb.DuckDBPyConnection:
-    """All lists as one table `listed`, the year's highest first."""
+    """All lists as one table `listed`, the year's highest first: by nats, which months with few days bound less."""
     con = duckdb.connect()
     con.execute(
         f"""create table listed as
             select lists.*, arm_surprise as surprise from read_parquet('{home}/lists/issues/*/*/risk_list.parquet',
                 union_by_name = true, hive_partitioning = false) lists
-            order by surprise_percentile desc, surprise desc, day, user_id"""
+            order by surprise desc, day, user_id"""
     )
     return con
+
+
+def known_oddities(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Where the lists have them: of the day, and of all listed user-days of the year."""
+    lines = []
+    for (day, user), what in KNOWN.items():
+        found = con.sql(
+            f"""select rank, place, surprise
+                from (select *, row_number() over (order by surprise desc) as place from listed)
+                where day = date '{day}' and user_id = '{user}'"""
+        ).fetchall()
+        where = "not listed" if not found else "rank {} of its day, {} of the year ({:.1f} nats)".format(*found[0])
+        lines.append(f"- {day}, customer {user}, {what}: {where}")
+    return lines
 
 
 def as_markdown(con: duckdb.DuckDBPyConnection, source: Path, found: dict[str, object]) -> str:
@@ -82,6 +101,10 @@ def as_markdown(con: duckdb.DuckDBPyConnection, source: Path, found: dict[str, o
         "",
         f"{found['trading_days']} trading days, {len(found['refused'])} refused at a door and then accepted by hand",
         f"({', '.join(found['refused']) or 'none'}), {days} lists with anyone on them, {accounts} rows.",
+        "",
+        "## The oddities that anyone who studies this year knows",
+        "",
+        *known_oddities(con),
         "",
         f"## The {SHOWN} highest user-days",
         "",
@@ -123,11 +146,6 @@ def main() -> None:
             page = as_markdown(con, source, found)
             console.print(page, markup=False)
             console.print(json.dumps(found, default=str, indent=1)[:6000], markup=False)
-            famous = con.sql(
-                "select day, user_id, rank, surprise_percentile from listed where (user_id, day) in "
-                "(('16446', date '2011-12-09'), ('12346', date '2011-01-18'), ('15098', date '2011-06-10'))"
-            ).fetchall()
-            console.print("the year's known oddities, with their rank that day:", famous)
         console.print(f"the whole year took {seconds:.0f} s")
         if options.write:
             options.write.write_text(page)
