@@ -66,6 +66,7 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
     A partitioned run's own field `logical_date` is empty, and a backfill sets `run_after` to the past.
     """
     from pipeline.errors import UsageError
+    from pipeline.lake import a_possible_day
 
     if given and partition_key and given != partition_key:
         raise UsageError(
@@ -73,7 +74,7 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
             fix="leave the form's day empty in a backfill",
         )
     chosen = partition_key or given
-    return date.fromisoformat(chosen) if chosen else (run_after - timedelta(days=1)).date()
+    return a_possible_day(date.fromisoformat(chosen)) if chosen else (run_after - timedelta(days=1)).date()
 
 
 def overrides(params: dict[str, Any]) -> dict[str, Any]:

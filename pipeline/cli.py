@@ -15,6 +15,7 @@ from rich.table import Table
 from pipeline import daily
 from pipeline.cells import one_line
 from pipeline.errors import DoorRefusedError, PipelineError, UsageError
+from pipeline.lake import a_possible_day
 
 app = typer.Typer(
     name="dawnlist",
@@ -33,7 +34,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="Bundles: list them, promote one, roll back to the one before.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
 MEND = "make room on the disk or mend its permissions, then run the same command again: nothing is lost"
@@ -41,7 +42,7 @@ MEND = "make room on the disk or mend its permissions, then run the same command
 
 def a_day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return a_possible_day(date.fromisoformat(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day like 2026-11-22") from None
 
@@ -339,7 +340,7 @@ def _print(answer: daily.Answer, as_json: bool) -> None:
         for name, value in answer.get("details", {}).items()
         if isinstance(value, int | str | float) and not isinstance(value, bool) and value != ""
     ]
-    out = Console(highlight=False, soft_wrap=True, markup=False)
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     line = f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"])
     out.print(one_line(line))
     for reason, rows in (answer.get("details", {}).get("reasons") or {}).items():

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 import expectations  # noqa: F401 - switches telemetry and chatter off before Great Expectations is imported
 from pipeline.errors import DoorRefusedError
-from pipeline.files import publish, scratch
+from pipeline.files import publish, read_model, scratch
 
 if TYPE_CHECKING:
     import great_expectations as gx
@@ -71,7 +71,7 @@ def report_path(home: Path, day: date, door: Door) -> Path:
 
 def read_report(home: Path, day: date, door: Door) -> Report | None:
     path = report_path(home, day, door)
-    return Report.model_validate_json(path.read_text()) if path.is_file() else None
+    return read_model(path, Report) if path.is_file() else None
 
 
 def write_report(home: Path, report: Report) -> Report:

@@ -86,7 +86,7 @@
         {%- for n in range(days + 1) -%}
             {%- set day = start + modules.datetime.timedelta(days=n) -%}
             copy (select * from {{ this }} where event_day = date '{{ day }}' order by {{ order_by }})
-            to '{{ var("export_folder") }}/{{ this.name }}-{{ day }}.parquet'
+            to '{{ var("export_folder") | replace("'", "''") }}/{{ this.name }}-{{ day }}.parquet'
             (format parquet, compression zstd, row_group_size 250000);
         {%- endfor -%}
         reset disabled_optimizers

@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.cells import safe_cell
-from pipeline.lake import end_of
+from pipeline.lake import a_possible_day, end_of
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
 AHEAD = timedelta(minutes=5)  # clocks differ
@@ -86,7 +86,7 @@ def judge(
 
 def _day(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        return a_possible_day(datetime.strptime(text, "%Y-%m-%d").date())  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise Refused("not_a_day", "day") from None
 

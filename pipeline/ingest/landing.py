@@ -53,6 +53,8 @@ def check(path: Path, roots: Sequence[Path]) -> None:
     """Raises InputError unless `path` is a regular file, and inside the folder it was found in."""
     if not path.exists():
         raise InputError(f"no file {path}", fix="check the path")
+    if not path.name.isprintable():  # a stray byte or a control character: neither fits a manifest
+        raise InputError(f"the name {path.name!a} cannot be written down", fix="rename the file")
     if not path.is_file():
         raise InputError(f"{path.name} is not a regular file", fix="deliver a file")
     for root in roots:

@@ -16,8 +16,8 @@ SCHEMA = pa.schema(
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """Bad user-days by what was known before the end of `until` and had arrived by `as_of`, sorted.
 
-    Of several labels on the same event the latest known holds. A verdict on the whole day overrules what was known
-    of its events before. `known_at` is when the day was first known to be bad.
+    Of several labels on the same event the latest known holds, of equally late ones the bad one. A verdict on the
+    whole day overrules what was known of its events before. `known_at` is when the day was first known to be bad.
     """
     files = [str(home / file.path) for file in lake.label_files(home)]
     if not files:
@@ -30,7 +30,7 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
             from read_parquet($files)
             where known_at < $known_before and arrived_at <= $as_of
             qualify row_number() over (
-                partition by user_id, event_id, cast(happened_at as date) order by known_at desc, is_bad
+                partition by user_id, event_id, cast(happened_at as date) order by known_at desc, is_bad desc
             ) = 1
         ),
         user_days as (

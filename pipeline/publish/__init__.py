@@ -49,6 +49,9 @@ def run(
     `accept` as for the other doors; `sentences` words the reasons, by default with `pipeline.models.reasons`.
     """
     home = settings.home
+    for door in DOORS[:2]:
+        if (report := read_report(home, day, door)) is not None:
+            refuse_if_critical(report)
     bundle = bundle_for(home, day, as_of)
     facts = bundles.read_manifest(home, bundle)
     used = choose_snapshots(home, day, as_of, bundle, settings.list_size or domain.list_size)
@@ -56,7 +59,7 @@ def run(
     issue = issue_id(made_from)
     folder = issues.issue_folder(home, day, issue)
     is_new = not issues.is_whole(folder)
-    if is_new:
+    if is_new or _is_refused(home, day, "risk_list"):  # judged again: another issue of the day may have been refused
         _issue(settings, domain, day, as_of, used, facts, made_from, issue, accept, sentences or sentences_of_models)
     is_shown = issues.show(home, day, issue, as_of)
     manifest = read_json(folder / "manifest.json")
@@ -86,12 +89,15 @@ def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     known = [other for other in issues.days(home) if other <= day]
     if not known:
         raise InputError(f"no list up to {day} in {home}", fix=f"dawnlist run --day {day}")
-    table, manifest = read_list(home, known[-1])
-    refused = [door for door in DOORS if _is_refused(home, day, door)]
-    if known[-1] == day and not refused:
+    refusals = {other: [door for door in DOORS if _is_refused(home, other, door)] for other in {*known, day}}
+    good = [other for other in known if other == day or not refusals[other]]
+    shown = good[-1] if good else known[-1]
+    table, manifest = read_list(home, shown)
+    if shown == day and not refusals[day]:
         return table, manifest
-    why = f"{day} was refused at the door {refused[0]!r}" if refused else f"{day} has no list yet"
-    manifest |= {"is_stale": True, "stale_why": f"{why}; this is the list of {known[-1]}"}
+    why = f"{day} was refused at the door {refusals[day][0]!r}" if refusals[day] else f"{day} has no list yet"
+    what = "this is what it had before" if shown == day else f"this is the list of {shown}"
+    manifest |= {"is_stale": True, "stale_why": f"{why}; {what}"}
     return _marked_stale(table), manifest
 
 

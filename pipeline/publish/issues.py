@@ -70,7 +70,8 @@ def _point(link: Path, target: Path, aside: Path) -> None:
 
 def days(home: Path) -> list[date]:
     """Days that have a list, in order."""
-    return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in (home / "lists").glob("day=*"))
+    links = (home / "lists").glob("day=????-??-??")
+    return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in links)
 
 
 def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:

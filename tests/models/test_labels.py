@@ -60,6 +60,11 @@ def test_of_two_labels_of_an_event_the_later_known_holds(known):
     assert known(until=DAY + timedelta(days=5)) == [("ann", DAY)], "until it was mended it held"
 
 
+def test_of_two_labels_known_in_the_same_moment_the_bad_one_holds_as_in_the_features(known):
+    both = [support.label("ann", NOON, days_after(5), "e1", is_bad=is_bad) for is_bad in (False, True)]
+    assert known(*both) == [("ann", DAY)]
+
+
 def test_one_good_event_does_not_clear_a_day_with_a_bad_one(known):
     labels = (
         support.label("ann", NOON, days_after(5), "e1"),

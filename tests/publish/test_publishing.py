@@ -255,6 +255,26 @@ def test_a_list_whose_day_was_refused_since_is_stale(home, issue):
     assert latest_good(home, DAY)[1]["is_stale"]
 
 
+def refuse(home, day, door="user_days"):
+    finding = Finding(name="day.user_count", rule="at least 2", outcome="critical", seen="1", why="A feed broke.")
+    write_report(home, Report(door=door, day=day, domain=SHOP.name, is_refused=True, findings=[finding]))
+
+
+def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, issue):
+    refuse(home, DAY)
+    with pytest.raises(DoorRefusedError):
+        issue()
+    assert not (home / "lists" / f"day={DAY}").exists()
+
+
+def test_a_list_whose_day_was_refused_since_is_not_handed_on_to_later_days(home, issue):
+    issue()
+    refuse(home, DAY + timedelta(days=1))
+    assert latest_good(home, DAY + timedelta(days=2))[1]["day"] == str(DAY)
+    refuse(home, DAY)
+    assert "refused" in latest_good(home, DAY)[1]["stale_why"]
+
+
 def test_before_the_first_list_there_is_none_to_serve(home):
     with pytest.raises(InputError, match="no list up to"):
         latest_good(home, date(2026, 1, 1))
