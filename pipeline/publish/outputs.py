@@ -53,7 +53,7 @@ def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = N
         level = row["risk"] if by_risk else row["surprise_percentile"]
         reasons = [row[f"reason_{n}"] for n in (1, 2, 3) if row[f"reason_{n}"]]
         why = "\n".join(one_line(reason) for reason in reasons)
-        shown = "" if level is None else f"{level:.1%}" if by_risk else f"top {max(1 - level, 0):.2%}"
+        shown = "" if level is None else f"{level:.1%}" if by_risk else f"top {max(1 - level, 0.0001):.2%}"
         grid.add_row(str(row["rank"]), Text(one_line(row["user_id"])), shown, Text(why))
     notes = [Text(_caption(manifest), style="dim")]
     notes += [Text(one_line(f"warning: {warning}"), style="yellow") for warning in manifest["warnings"]]
