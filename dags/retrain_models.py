@@ -65,7 +65,7 @@ def retrain_models():
 
     @task(inlets=[VERDICTS])
     def train_candidate(run, ingested):
-        """Fit the autoencoder, the stacker and its calibration, with nothing known after `until`."""
+        """Fit the autoencoder, the stacker and its calibration on days up to `until`, with labels known by its end."""
         from pipeline import daily
 
         return daily.train(date.fromisoformat(run["until"]), seen(run, ingested))

@@ -128,7 +128,7 @@ def train(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the training days, train a bundle on what was known at the end of a day, and promote it if it is better."""
+    """Build the training days, train on days up to one and labels known by its end, and promote if it is better."""
     given = overrides(home, domain, as_of or _now())
     first, last = daily.train_days(until, given)
     with _status(f"building the features of {first}..{last}", as_json):

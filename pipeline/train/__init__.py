@@ -27,7 +27,10 @@ LEAST_DAYS = 7
 
 
 def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, progress: bool = False) -> Receipt:
-    """Train a candidate bundle on what was known at the end of `until`. It is not in use before it is promoted."""
+    """Train a candidate bundle. It is not in use before it is promoted.
+
+    Labels count if known by the end of `until`; events of days up to it, as they had arrived by `as_of`.
+    """
     user_days, tokens = _snapshots(settings, until, as_of)
     made_from = {
         "until": str(until),
