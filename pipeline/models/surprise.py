@@ -192,7 +192,9 @@ class Distribution(BaseModel):
         yet any two monsters keep their order.
         """
         largest, above = self.levels[-1], 1 - self.shares[-1]
-        inside = np.interp(level, [self.levels[0] - self.tail_scale, *self.levels], [0.0, *self.shares])
+        # interpolation errs in its last bits, where two equal levels must not change places
+        between = np.interp(level, [self.levels[0] - self.tail_scale, *self.levels], [0.0, *self.shares])
+        inside = np.minimum(between.round(12), self.shares[-1])
         beyond = 1 - above / (1 + np.maximum(level - largest, 0.0) / self.tail_scale)
         return np.where(level > largest, beyond, inside)
 
