@@ -67,6 +67,9 @@ def dbt_seconds(home: Path) -> float:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        print("skipped: name the home of a run, such as the one benchmarks/million.py --home HOME leaves")
+        sys.exit(0)
     home = Path(sys.argv[1])
     ours, plain = dbt_seconds(home), plain_seconds(home)
     print(f"dbt's models, tests and exports {ours:.1f} s, one plain query {plain:.1f} s, ratio {ours / plain:.2f}")

@@ -326,14 +326,14 @@ def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, issue)
     add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
     reader = os.fork()
     if reader == 0:
-        code = 0
-        for _ in range(60):
-            try:
+        code = 1
+        try:
+            for _ in range(60):
                 read_list(home, DAY)
-            except Exception:
-                code = 1
-            time.sleep(0.002)
-        os._exit(code)
+                time.sleep(0.002)
+            code = 0
+        finally:
+            os._exit(code)  # whatever was raised, the reader must not go on as a second test run
     for _ in range(3):
         issue(as_of=LATER)
     assert os.waitpid(reader, 0)[1] == 0
