@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.catalogue import code_digest
 from pipeline.domain import Domain
 from pipeline.errors import BusyError, InputError, PipelineError, UsageError
 from pipeline.files import read_json, write_json
@@ -20,6 +21,7 @@ DBT_PROJECT = PROJECT / "dbt_project"
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")
 FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds
+MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
 
 
 @contextmanager
@@ -104,6 +106,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
         DO_NOT_TRACK="1",
         DBT_SEND_ANONYMOUS_USAGE_STATS="false",
     )
+    _start_over_if_sql_changed(settings.home)
     target = settings.home / "dbt"
     arguments = ["build", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     arguments += ["--target-path", str(target), "--log-path", str(target), "--log-level", "none", "--quiet"]
@@ -125,6 +128,16 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
         for node in nodes
         if node.node.resource_type == "model"
     }
+
+
+def _start_over_if_sql_changed(home: Path) -> None:
+    """Remove a warehouse that other SQL has filled: what it remembers may mean something else there."""
+    made_by = {"code": code_digest()}
+    if (home / MADE_BY).is_file() and read_json(home / MADE_BY) == made_by:
+        return
+    for path in home.glob("warehouse.duckdb*"):
+        path.unlink()
+    write_json(home / MADE_BY, made_by)
 
 
 def _raise(message: str, settings: Settings) -> None:

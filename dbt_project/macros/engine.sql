@@ -1,11 +1,13 @@
 {# Everything that is DuckDB's own SQL lives here, so that the models also run on another engine. #}
 
-{#- Rows of Parquet files, or none at all with the same columns when there are no files. -#}
-{% macro parquet_rows(files, columns) -%}
+{#- Rows of Parquet files, or none at all with the same columns when there are no files. `folders` names columns that
+    the files' folders hold (event_day=2026-11-22): a condition on one of these leaves whole files unread. -#}
+{% macro parquet_rows(files, columns, folders={}) -%}
+    {%- set columns = dict(columns, **folders) -%}
     {%- if files %}
     (select {{ columns.keys() | join(', ') }} from read_parquet([
         {%- for file in files %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
-    ]))
+    ]{{ ', hive_partitioning = true, hive_types = ' ~ folders | tojson | replace('"', "'") if folders }}))
     {%- else %}
     (
         select
@@ -29,6 +31,17 @@
 {#- 1 Monday .. 7 Sunday, on the calendar of the business. -#}
 {% macro local_weekday(timestamp) -%}
     isodow(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
+{%- endmacro %}
+
+{#- 64 bits that stand for some texts, today and after any upgrade. Of a hundred million keys, one in a million days
+    has a pair that looks like another one. -#}
+{% macro lasting_key(texts) -%}
+    md5_number_lower(concat_ws(chr(31), {{ texts | join(', ') }}))
+{%- endmacro %}
+
+{#- 64 bits that stand for a text while the query runs: faster to compute and to compare. -#}
+{% macro passing_key(text) -%}
+    hash({{ text }})
 {%- endmacro %}
 
 {% macro median_absolute_deviation(expression) -%}

@@ -12,3 +12,8 @@
 {% macro kind_column(kind) -%}
     {{ return('category' if kind == 'category' else kind ~ '_id') }}
 {%- endmacro %}
+
+{#- What stands for a user and a value of a kind in the memory of first sightings. -#}
+{% macro pair_key(kind) -%}
+    {{ lasting_key(["'" ~ kind ~ "'", 'user_id', kind_column(kind)]) }}
+{%- endmacro %}

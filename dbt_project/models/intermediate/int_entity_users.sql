@@ -10,22 +10,36 @@ with todays as (
     from {{ ref('int_entities') }}
 ),
 
-last_uses_before as (
+-- numbers are cheaper to group by than texts
+numbered as (
+    select
+        kind,
+        value,
+        cast(row_number() over (order by kind, value) as integer) as entity
+    from (
+        select distinct
+            todays.kind,
+            todays.value
+        from todays
+    ) as entities
+),
+
+-- of each account and entity: its last use before this run, and its first one since
+accounts as (
     {% for kind in entity_kinds() %}
     select
-        '{{ kind }}' as kind,
-        {{ kind }}_id as value,
-        user_id,
-        max(event_day) as event_day
-    from {{ ref('stg_events') }}
+        numbered.entity,
+        max(events.event_day) filter (where events.event_day < {{ first_day() }}) as last_day_before,
+        min(events.event_day) filter (where events.event_day >= {{ first_day() }}) as first_day_since
+    from {{ ref('stg_events') }} as events
+    inner join numbered
+        on
+            numbered.kind = '{{ kind }}'
+            and events.{{ kind }}_id = numbered.value
     where
-        {{ kind }}_id in (
-            select todays.value
-            from todays
-            where todays.kind = '{{ kind }}'
-        )
-        and {{ within_days_before('event_day', first_day(), var('window_days')) }}
-    group by {{ kind }}_id, user_id
+        events.event_day >= {{ days_after(first_day(), -var('window_days')) }}
+        and events.event_day <= {{ last_day() }}
+    group by numbered.entity, {{ passing_key('events.user_id') }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -34,20 +48,9 @@ uses as (
     select
         kind,
         value,
-        user_id,
         event_day,
         lead(event_day) over (partition by kind, value, user_id order by event_day) as next_day
     from {{ ref('int_entities') }}
-),
-
-first_uses as (
-    select
-        kind,
-        value,
-        user_id,
-        min(event_day) as event_day
-    from uses
-    group by kind, value, user_id
 ),
 
 -- alike stretches are counted before they meet the days: there are far fewer of them than accounts
@@ -62,18 +65,22 @@ stretches as (
     group by kind, value, event_day, next_day
     union all
     select
-        before.kind,
-        before.value,
-        before.event_day as from_day,
-        first_uses.event_day as until_day,
-        count(*) as user_count
-    from last_uses_before as before
-    left join first_uses
-        on
-            before.kind = first_uses.kind
-            and before.value = first_uses.value
-            and before.user_id = first_uses.user_id
-    group by before.kind, before.value, before.event_day, first_uses.event_day
+        numbered.kind,
+        numbered.value,
+        before.from_day,
+        before.until_day,
+        before.user_count
+    from (
+        select
+            entity,
+            last_day_before as from_day,
+            first_day_since as until_day,
+            count(*) as user_count
+        from accounts
+        where last_day_before is not null
+        group by entity, last_day_before, first_day_since
+    ) as before
+    inner join numbered on before.entity = numbered.entity
 )
 
 select
