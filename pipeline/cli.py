@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -247,6 +247,43 @@ def feedback(
 ) -> None:
     """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
     _print(daily.feedback(path, overrides(home, domain)), as_json)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    days: Annotated[int, typer.Option(help="How many days.")] = 90,
+    users: Annotated[int, typer.Option(help="Accounts the shop begins with.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same bytes.")] = 7,
+    first_day: Annotated[
+        date | None, typer.Option(parser=a_day, metavar="DAY", help="The first day.", show_default="2026-06-01")
+    ] = None,
+    bad_share: Annotated[float, typer.Option(help="Share of user-days that are abuse.")] = 0.005,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No abuse at all.")] = False,
+    intensity: Annotated[float, typer.Option(help="How loud the abuse is, 0 to 1.")] = 0.5,
+    lists: Annotated[
+        Path | None, typer.Option(help="Published lists (day=*/risk_list.parquet), for abusers who adapt to them.")
+    ] = None,
+    format: Annotated[Literal["parquet", "csv"], typer.Option(help="Of the event files.")] = "parquet",
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a shop with labelled abuse: events and labels per day, and the truth apart from them."""
+    from pipeline.simulate import run as simulate_shop
+
+    receipt = simulate_shop(
+        out,
+        days=days,
+        users=users,
+        seed=seed,
+        first_day=first_day or date(2026, 6, 1),
+        bad_share=bad_share,
+        quiet=quiet,
+        intensity=intensity,
+        lists=lists,
+        format=format,
+        progress=_shows_progress(as_json),
+    )
+    _print(receipt.model_dump(mode="json", exclude_none=True), as_json)
 
 
 @models_app.command("list")

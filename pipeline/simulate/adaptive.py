@@ -1,0 +1,86 @@
+"""Abusers who read: what the reasons of published lists teach those that were on them.
+
+A crew learns of a list when its accounts are blocked, and compares notes with others of its trade. So what lists said
+about accounts of a typology, weighted towards the latest, is what its adaptive variants avoid.
+"""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError
+
+FORGETS = 0.93  # per day
+HALF_LEARNT = 4.0  # mentions after which a mark is avoided half the time
+MOST_CAREFUL = 0.85
+
+# Words of a reason -> the marks that gave rise to it. The sentences are those of fct_user_days.yml.
+TELLS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"devices? (it had|first seen)|used its device|at its device", ("device",)),
+    (r"networks? (it had)|used its network|at its network", ("network",)),
+    (r"means of payment", ("card", "cards")),
+    (r"address", ("address",)),
+    (r"counterpart", ("seller",)),
+    (
+        r"spent|single purchase|per purchase|usual amount|a purchase of|larger purchase|largest purchase",
+        ("expensive", "several", "resold"),
+    ),
+    (r"pieces in a single line", ("quantity",)),
+    (r"failed payments|attempts to pay failed", ("failures", "cards")),
+    (r"logins", ("logins",)),
+    (r"seconds|within .* of the one before|apart|pace varied", ("fast", "even")),
+    (r"midnight and six", ("night",)),
+    (r"reviews", ("reviews", "together")),
+    (r"refund", ("refunds", "earlier")),
+    (r"page views|events that day|different items|within one hour|more events|busier", ("wide", "fast")),
+    (r"coupons", ("coupon",)),
+)
+_TELLS = tuple((re.compile(words), marks) for words, marks in TELLS)
+
+
+class Readers:
+    """What was learnt, by typology and mark. `folder` holds day=*/risk_list.parquet; each list is read once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.learnt: dict[str, dict[str, float]] = {}
+        self.accounts: dict[str, str] = {}  # user_id -> typology, of adaptive campaigns
+        self.read: set[str] = set()
+
+    def read_up_to(self, day: str) -> None:
+        """Read the lists of days before `day` (ISO) that were not read yet."""
+        if self.folder is None:
+            return
+        for marks in self.learnt.values():
+            for mark in marks:
+                marks[mark] *= FORGETS
+        for path in sorted(self.folder.glob("day=*/risk_list.parquet")):
+            name = path.parent.name.removeprefix("day=")
+            if name < day and name not in self.read:
+                self.read.add(name)
+                self._read(path)
+
+    def avoided(self, typology: str) -> dict[str, float]:
+        """Chance to leave a mark out, by mark."""
+        marks = self.learnt.get(typology, {})
+        return {mark: MOST_CAREFUL * seen / (seen + HALF_LEARNT) for mark, seen in marks.items()}
+
+    def _read(self, path: Path) -> None:
+        try:
+            rows = pq.read_table(path).to_pylist()
+            for row in rows:
+                if typology := self.accounts.get(row["user_id"]):
+                    for mark in marks_of([row.get(f"reason_{n}") for n in (1, 2, 3)]):
+                        known = self.learnt.setdefault(typology, {})
+                        known[mark] = known.get(mark, 0.0) + 1
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{path} is not a risk list", str(error), fix="give the folder that holds day=*/"
+            ) from None
+
+
+def marks_of(reasons: list[str | None]) -> list[str]:
+    """The marks that these reasons speak of, sorted."""
+    text = [reason for reason in reasons if reason]
+    return sorted({mark for words, marks in _TELLS for mark in marks if any(words.search(reason) for reason in text)})

@@ -1,0 +1,167 @@
+"""Ordinary days: who comes, when, from which device and network, and how a visit goes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.simulate.catalogue import TIERS, Catalogue, Season
+from pipeline.simulate.codes import Array, generator, mix, pick, word
+from pipeline.simulate.people import Networks, People
+from pipeline.simulate.sessions import FUNNEL, Sessions, joined
+
+Intent = Literal["usual", "buy", "look", "login", "review", "refund"]
+MOST_LOOKS = 150
+YOUNG_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Today:
+    """What every process of a day may look at."""
+
+    seed: int
+    day: int
+    weekday: int
+    season: Season
+    people: People
+    networks: Networks
+    catalogue: Catalogue
+
+
+@dataclass
+class Promises:
+    """Reviews and returns that follow earlier purchases: due day -> (accounts, items, cards)."""
+
+    reviews: dict[int, list[Array]]
+    refunds: dict[int, list[Array]]
+
+
+def active(today: Today) -> Array:
+    """Accounts that come on their own today, sorted."""
+    people, rng = today.people, generator(today.seed, today.day, "activity")
+    chance = people.activity * today.season.mood
+    if today.weekday >= 5:
+        chance = chance * people.weekend
+    age = today.day - people.joined
+    chance = chance * np.where((age >= 0) & (age < YOUNG_DAYS), 1.6, 1.0)
+    comes = rng.random(len(people)) < np.where(age == 0, 0.9, chance)
+    return np.flatnonzero(comes & people.here(today.day))
+
+
+def day(today: Today, promises: Promises) -> Sessions:
+    """All ordinary visits of a day: those that just come, and those that review or return earlier purchases."""
+    rng = generator(today.seed, today.day, "ordinary")
+    users = active(today)
+    visits = 1 + rng.poisson(today.people.busy[users])
+    parts = [visit(np.repeat(users, visits), today, rng, "usual")]
+    due: tuple[tuple[Intent, dict[int, list[Array]]], ...] = (
+        ("review", promises.reviews),
+        ("refund", promises.refunds),
+    )
+    for intent, queue in due:
+        for who, items, cards in zip(*[iter(queue.pop(today.day, []))] * 3, strict=True):
+            sessions = visit(who, today, rng, intent)
+            sessions.item, sessions.card = items, cards
+            parts.append(sessions.take(np.flatnonzero(today.people.leaves[who] > today.day)))
+    return joined(parts)
+
+
+def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> Sessions:
+    """One visit of each of `users` (repeats allowed), with their own habits and things."""
+    people, n = today.people, len(users)
+    hour = _hours(users, today, rng)
+    phone = rng.random(n) < people.phone_share[users]
+    network = _networks(users, hour, phone, today, rng)
+    buys, carts = _buys(users, today, rng, intent)
+    browse = np.floor(rng.lognormal(0.75, 0.85, n) * people.depth[users]).astype(np.int64)
+    browse = np.minimum(browse + (intent in ("usual", "look")), MOST_LOOKS)
+    if intent in ("login", "refund", "review"):
+        browse = browse // 2
+    purchase = np.where(buys, 1 + (rng.random(n) < 0.15) + (rng.random(n) < 0.05), 0)
+    cart = np.where(carts, np.maximum(purchase, 1) + rng.poisson(0.35, n), 0)
+    cell = _cells(users, hour, today, rng)
+    device = np.where(phone, people.phone[users], people.laptop[users])
+    return Sessions(
+        user=users,
+        start=hour * 3600,
+        pace=people.tempo[users] * rng.lognormal(0, 0.35, n),
+        spread=rng.uniform(0.75, 1.25, n),
+        login=1 * (rng.random(n) < (0.8 if intent in ("login", "refund") else 0.32)) + (rng.random(n) < 0.03),
+        search=rng.poisson(0.55, n),
+        browse=browse,
+        cart=cart,
+        coupon=np.where(buys, rng.random(n) < people.frugal[users], 0).astype(np.int64),
+        payment_failure=np.where(carts, rng.poisson(0.06, n), 0),
+        purchase=purchase,
+        review=np.full(n, intent == "review", dtype=np.int64) * (1 + (rng.random(n) < 0.25)),
+        refund=np.full(n, intent == "refund", dtype=np.int64) * (1 + (rng.random(n) < 0.12)),
+        cell=cell,
+        known=people.loyalty[users],
+        width=np.maximum(1, np.ceil(browse * rng.uniform(0.45, 1.0, n))).astype(np.int64),
+        item=np.full(n, -1),
+        seller=np.full(n, -1),
+        quantity=np.where(rng.random(n) < 0.12, 1 + rng.geometric(0.6, n), 1),
+        phone=phone,
+        device=np.where(rng.random(n) < 0.006, 1 + rng.integers(0, len(people) // 150 + 2, n), device),
+        network=network,
+        host=np.where(network == people.home[users], people.household[users], users),
+        card=np.where(rng.random(n) < 0.85, people.card[users], people.card2[users]),
+        cards=np.where(rng.random(n) < 0.04, 2, 1),
+        lives_at=_addresses(users, today, rng),
+        order=np.full(n, FUNNEL),
+        process=np.zeros(n, dtype=np.int64),
+        actor=np.zeros(n, dtype=np.int64),
+    )
+
+
+def _hours(users: Array, today: Today, rng: np.random.Generator) -> Array:
+    """Around the person's own hour; on weekends later and wider; some visits at any waking hour."""
+    n = len(users)
+    wide = 2.8 if today.weekday >= 5 else 2.1
+    own = today.people.peak[users] + (0.7 if today.weekday >= 5 else 0) + rng.normal(0, wide, n)
+    return np.where(rng.random(n) < 0.18, rng.uniform(6.5, 24, n), own) % 24
+
+
+def _networks(users: Array, hour: Array, phone: Array, today: Today, rng: np.random.Generator) -> Array:
+    people, n, u = today.people, len(users), rng.random(len(users))
+    network = people.home[users]
+    network = np.where(phone & (u < 0.45), people.carrier[users], network)
+    at_work = (today.weekday < 5) & (hour > 8) & (hour < 17.5) & (people.office[users] > 0) & (u > 0.3)
+    network = np.where(at_work, people.office[users], network)
+    network = np.where(rng.random(n) < 0.015, today.networks.hotel(rng.random(n)), network)
+    network = np.where(rng.random(n) < 0.008, today.networks.tunnel(rng.random(n)), network)
+    return np.where(people.travels_until[users] >= today.day, people.away[users], network)
+
+
+def _buys(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> tuple[Array, Array]:
+    """Which visits end in a purchase, and which fill a cart."""
+    n = len(users)
+    if intent == "buy":
+        return np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+    if intent != "usual":
+        return np.zeros(n, dtype=bool), rng.random(n) < (0.15 if intent == "look" else 0)
+    buys = rng.random(n) < today.people.buys[users] * today.season.mood
+    return buys, buys | (rng.random(n) < 0.14)
+
+
+def _cells(users: Array, hour: Array, today: Today, rng: np.random.Generator) -> Array:
+    """Category by taste, season and flash sale; price tier by budget."""
+    people, n, season = today.people, len(users), today.season
+    rank = pick(rng, np.array([0.55, 0.25, 0.2]), n)
+    category = people.tastes[users, rank]
+    category = np.where(rng.random(n) < 0.22, pick(rng, season.interest, n), category)
+    if season.flash_category >= 0:
+        near = np.abs(hour - season.flash_hour) < 1.5
+        category = np.where(near & (rng.random(n) < 0.5), season.flash_category, category)
+    tier = np.clip(np.rint(1.3 + 0.75 * people.budget[users] + 0.6 * rng.standard_normal(n)), 0, TIERS - 1)
+    cell: Array = category * TIERS + tier.astype(np.int64)
+    return cell
+
+
+def _addresses(users: Array, today: Today, rng: np.random.Generator) -> Array:
+    """Home, sometimes a pickup point many share, sometimes a friend's or parents' address."""
+    n = len(users)
+    pickup = 10 + mix(word("pickup"), users % 97, users // 400).astype(np.int64) % max(5, len(today.people) // 250)
+    friend = (mix(today.seed, word("friend"), users, rng.integers(0, 4, n)) >> np.uint64(2)).astype(np.int64)
+    u = rng.random(n)
+    return np.where(u < 0.07, pickup, np.where(u < 0.13, friend, today.people.lives_at[users]))

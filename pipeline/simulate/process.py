@@ -1,0 +1,88 @@
+"""What a kind of behaviour is made of, abuse and innocence alike: the same words describe both.
+
+A process happens in campaigns: some accounts, over some days, with some things of their own. On each of its days an
+account makes one visit that is an ordinary one except for a few marks (see `marks`). What tells abuse from what
+resembles it is therefore never one mark, but which marks come together, in which order, when, and shared by whom.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from pipeline.simulate.codes import Array
+from pipeline.simulate.ordinary import Intent, Today
+from pipeline.simulate.sessions import FUNNEL, Sessions
+
+Thing = Literal["device", "network", "address", "card"]
+Source = Literal["chargeback", "takedown", "complaint", "review_desk"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to go about it. `always` marks every visit; of `drawn`, from `least` to `most` mark each visit."""
+
+    name: str
+    weight: float = 1.0
+    always: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 0
+    accounts: tuple[int, int] = (1, 1)
+    acts: tuple[int, int] = (1, 1)  # days on which each account acts
+    every: tuple[int, int] = (1, 3)  # days from one to the next
+    shares: tuple[Thing, ...] = ()  # what accounts of a group have in common, where it is marked
+    group: int = 1
+    crossed: bool = False  # each thing is shared by another grouping, so no two accounts have all in common
+    order: int = FUNNEL
+    adaptive: bool = False  # reads published lists
+
+
+@dataclass(frozen=True)
+class Report:
+    """How this abuse becomes known: chance per user-day, and sources with their weight and median days."""
+
+    chance: float
+    sources: tuple[tuple[Source, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Acts:
+    """Visits of one process on one day, one row each."""
+
+    user: Array
+    campaign: Array  # code
+    variant: Array  # index into the process's variants
+    account: Array  # the how-manieth of its campaign
+    nth: Array  # the how-manieth day of this account
+    of: Array  # so many days in all
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+Shape = Callable[[Sessions, Acts, Today, np.random.Generator], None]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A typology, or an innocent process that resembles one (then `resembles` names it).
+
+    `share` is its part of all bad (or all look-alike) user-days. `shape` does what marks cannot say.
+    """
+
+    name: str
+    intent: Intent
+    variants: tuple[Variant, ...]
+    share: float = 1.0
+    resembles: str = ""
+    young: bool = False  # mostly new accounts
+    report: Report | None = None
+    keeps: tuple[Thing, ...] = ()  # new things that stay the account's own
+    cover: float = 0.5  # chance of an ordinary visit besides
+    shape: Shape | None = field(default=None, compare=False)
+
+    @property
+    def is_bad(self) -> bool:
+        return not self.resembles

@@ -1,0 +1,62 @@
+"""A visit to the shop before it becomes events: who, when, from where, and how often it does what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from pipeline.simulate.codes import Array
+
+# In the order of an ordinary visit. The words are those of domains/shop.yml.
+STEPS = ("login", "search", "browse", "cart", "coupon", "payment_failure", "purchase", "review", "refund")
+FUNNEL, ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT = 0, 1, 2, 3  # orders of steps within a visit
+
+
+@dataclass
+class Sessions:
+    """One row per visit; every field is an array. `process` is 0 for ordinary visits."""
+
+    user: Array
+    start: Array  # seconds of the day
+    pace: Array  # median seconds between two steps
+    spread: Array  # standard deviation of the log of those gaps
+    login: Array  # counts, one per step
+    search: Array
+    browse: Array
+    cart: Array
+    coupon: Array
+    payment_failure: Array
+    purchase: Array
+    review: Array
+    refund: Array
+    cell: Array  # what is looked at: category and price tier
+    known: Array  # share of looks at things known before
+    width: Array  # how many different things are looked at
+    item: Array  # the thing this visit is about, -1: one of those looked at
+    seller: Array  # the seller this visit is about, -1: any
+    quantity: Array
+    phone: Array  # app or web
+    device: Array
+    network: Array
+    host: Array  # within the network
+    card: Array
+    cards: Array  # how many different cards are tried
+    lives_at: Array
+    order: Array
+    process: Array
+    actor: Array
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: Array) -> Self:
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def counts(self) -> Array:
+        """Steps per visit, (visits, steps)."""
+        return np.stack([getattr(self, step) for step in STEPS], axis=1)
+
+
+def joined(parts: Sequence[Sessions]) -> Sessions:
+    return Sessions(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sessions)))

@@ -1,0 +1,36 @@
+"""Account takeover: somebody else shops with a customer's account and stored card.
+
+Actors     a crew of two or three that has bought the passwords of a handful of accounts
+Resources  own devices, networks bought by the gigabyte that look like homes, a few addresses to receive goods
+Timing     each account on one or two days, often at the victim's night; quickly, before the victim looks
+Intent     goods that sell again, or gift cards, paid with the victim's stored card
+
+Any one of a new device, a new place, a new address or a large basket is ordinary. Several at once, going straight for
+the goods, are not. `drop_address` ships to addresses the crew shares. `borrowed_session` has stolen the cookie, so the
+device is the victim's own, and buys first, then looks around. `adaptive` gives up what lists named.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_FIRST
+
+_MARKS = ("device", "network", "address", "expensive", "bare", "night", "resold")
+
+PROCESS = Process(
+    name="account_takeover",
+    intent="buy",
+    variants=(
+        Variant("drop_address", 0.4, (), _MARKS, 3, 5, (3, 6), (1, 2), shares=("address", "device"), group=3),
+        Variant(
+            "borrowed_session",
+            0.35,
+            drawn=("network", "address", "gift_cards", "bare", "fast", "night", "expensive"),
+            least=2,
+            most=5,
+            accounts=(2, 5),
+            acts=(1, 2),
+            order=ACT_FIRST,
+        ),
+        Variant("adaptive", 0.25, (), _MARKS, 3, 5, (3, 6), (1, 2), shares=("address",), group=2, adaptive=True),
+    ),
+    report=Report(0.7, (("complaint", 0.6, 1.5), ("chargeback", 0.3, 20), ("review_desk", 0.1, 3))),
+)

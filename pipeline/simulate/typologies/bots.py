@@ -1,0 +1,51 @@
+"""Scalping and scraping bots: programs that look at everything, or buy what is scarce before people can.
+
+Actors     a reseller or a competitor, with a few accounts
+Resources  emulated devices on networks shared by the accounts, bought addresses
+Timing     when prices change and goods drop; at a pace made to look like a person's
+Intent     prices and stock of a whole category, or scarce goods to sell on
+
+Power shoppers look at as much, price-comparison tools with the shop's consent at the same even pace. `scraper` reads
+widely; `scalper` waits and buys; `humanised` copies a person's counts and uneven pace, and only its order and its
+shared devices remain; `adaptive` slows down when lists say how fast it was.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_MIDWAY
+
+_SCRAPES = ("wide", "even", "fast", "night", "device", "network")
+
+PROCESS = Process(
+    name="bots",
+    intent="look",
+    variants=(
+        Variant("scraper", 0.3, (), _SCRAPES, 3, 5, (2, 5), (1, 4), (1, 2), shares=("device", "network"), group=2),
+        Variant(
+            "scalper",
+            0.3,
+            drawn=("buys", "fast", "even", "quantity", "together", "network", "device"),
+            least=3,
+            most=5,
+            accounts=(3, 6),
+            acts=(1, 2),
+            shares=("network", "device"),
+            group=3,
+        ),
+        Variant(
+            "humanised",
+            0.2,
+            drawn=("wide", "even", "device", "network", "night"),
+            least=2,
+            most=4,
+            accounts=(2, 5),
+            acts=(1, 4),
+            shares=("device",),
+            group=2,
+            order=ACT_MIDWAY,
+        ),
+        Variant(
+            "adaptive", 0.2, (), _SCRAPES, 3, 5, (2, 5), (1, 4), (1, 2), shares=("device",), group=2, adaptive=True
+        ),
+    ),
+    report=Report(0.5, (("takedown", 0.65, 3), ("review_desk", 0.35, 2))),
+)

@@ -1,0 +1,60 @@
+"""Brushing (刷单): a seller has its own goods bought, so that they rank as sold often.
+
+Actors     a seller, a broker, and 5 to 12 paid buyers with real accounts
+Resources  the buyers' own phones and cards; parcels with nothing in them go to a few addresses
+Timing     orders in the seller's quiet days; each buyer searches, looks at competitors first, then buys, as instructed
+Intent     sales rank; the money comes back outside the shop
+
+Every daily count is that of a careful customer. `instructed` follows the script of looking around, slowly and evenly;
+`hurried` skips it; `praised` reviews in the same visit. What remains is that buyers of one small seller meet again,
+and at which addresses.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import AFTERTHOUGHT
+
+PROCESS = Process(
+    name="brushing",
+    intent="buy",
+    variants=(
+        Variant(
+            "instructed",
+            0.4,
+            drawn=("seller", "address", "slow", "even", "together", "wide"),
+            least=3,
+            most=5,
+            accounts=(5, 10),
+            acts=(1, 3),
+            every=(2, 6),
+            shares=("address",),
+            group=3,
+        ),
+        Variant(
+            "hurried",
+            0.3,
+            drawn=("seller", "address", "bare", "together", "several", "quantity"),
+            least=3,
+            most=5,
+            accounts=(5, 9),
+            acts=(1, 3),
+            every=(2, 5),
+            shares=("address",),
+            group=3,
+        ),
+        Variant(
+            "praised",
+            0.3,
+            drawn=("seller", "reviews", "address", "together", "slow", "even"),
+            least=3,
+            most=5,
+            accounts=(5, 9),
+            acts=(1, 3),
+            every=(2, 6),
+            shares=("address",),
+            group=3,
+            order=AFTERTHOUGHT,
+            adaptive=True,
+        ),
+    ),
+    report=Report(0.3, (("takedown", 0.7, 9), ("review_desk", 0.3, 5))),
+)

@@ -1,0 +1,52 @@
+"""Card testing: stolen card numbers are tried on small purchases to learn which of them still work.
+
+Actors     a seller of card data, with a few accounts
+Resources  many cards, few accounts; the same cards go round the accounts, the devices are shared
+Timing     short bursts over several days, a few cards at a time
+Intent     to know which cards are alive; the goods do not matter, cheap ones and gift cards do
+
+Failed payments, new cards and small amounts are each common. `small_baskets` buys cheap things after failures;
+`gift_cards` goes straight for digital goods; `patient` tries one card per visit, in an ordinary visit, and differs
+only in how cards travel between accounts.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_MIDWAY
+
+_MARKS = ("failures", "card", "cards", "cheap", "bare", "fast", "gift_cards")
+
+PROCESS = Process(
+    name="card_testing",
+    intent="buy",
+    young=True,
+    variants=(
+        Variant("small_baskets", 0.35, (), _MARKS, 3, 5, (2, 5), (1, 4), shares=("card", "device"), group=2),
+        Variant(
+            "gift_cards",
+            0.3,
+            drawn=("gift_cards", "failures", "card", "bare", "device", "night"),
+            least=2,
+            most=5,
+            accounts=(2, 4),
+            acts=(1, 3),
+            shares=("device", "card"),
+            group=2,
+            order=ACT_MIDWAY,
+        ),
+        Variant(
+            "patient",
+            0.35,
+            drawn=("card", "failures", "cheap", "device", "cards"),
+            least=2,
+            most=4,
+            accounts=(3, 6),
+            acts=(2, 4),
+            every=(1, 4),
+            shares=("card", "device"),
+            group=3,
+            crossed=True,
+            adaptive=True,
+        ),
+    ),
+    report=Report(0.6, (("chargeback", 0.75, 16), ("review_desk", 0.15, 3), ("takedown", 0.1, 4))),
+)

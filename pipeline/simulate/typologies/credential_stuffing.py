@@ -1,0 +1,51 @@
+"""Credential stuffing: a program tries leaked passwords on many accounts and keeps those that open.
+
+Actors     one operator per leak
+Resources  a pool of emulated devices and exit networks, each used for several accounts
+Timing     a wave over one to three days; within an account seconds, between accounts random
+Intent     to sell accounts that work: it looks at what is stored, buys nothing, and is gone
+
+Per account it is a login or a few and a short look. `wave` shares devices across accounts; `low_and_slow` gives each
+account its own network and a person's pace, so that only the shared devices remain; `adaptive` changes with the lists.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+
+_MARKS = ("logins", "device", "network", "fast", "bare", "night", "even")
+
+PROCESS = Process(
+    name="credential_stuffing",
+    intent="login",
+    variants=(
+        Variant(
+            "wave", 0.45, ("signed_in",), _MARKS, 3, 5, (6, 14), every=(1, 2), shares=("device", "network"), group=4
+        ),
+        Variant(
+            "low_and_slow",
+            0.3,
+            ("signed_in",),
+            ("device", "network", "logins", "slow", "night"),
+            2,
+            4,
+            (4, 9),
+            (1, 2),
+            (2, 5),
+            shares=("device",),
+            group=3,
+        ),
+        Variant(
+            "adaptive",
+            0.25,
+            ("signed_in",),
+            _MARKS,
+            3,
+            5,
+            (5, 10),
+            every=(1, 2),
+            shares=("device",),
+            group=3,
+            adaptive=True,
+        ),
+    ),
+    report=Report(0.45, (("complaint", 0.35, 4), ("takedown", 0.45, 2.5), ("review_desk", 0.2, 2))),
+)

@@ -1,0 +1,65 @@
+"""Fake-review ring: accounts praise a seller's goods they never had, for pay.
+
+Actors     a broker and a ring of 5 to 12 accounts, many of them real people earning a little
+Resources  a chat group with the seller's list; some accounts share phones
+Timing     spread over two weeks; reviews follow a look of ordinary length
+Intent     rank and trust for one seller's goods
+
+Counts are those of a keen reviewer. `unbought` reviews what was never bought; `cover` buys cheaply, then reviews in the
+same visit, after the fact of an ordinary basket; `adaptive` changes what lists named. What remains is that the same
+accounts meet at the same sellers.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_FIRST, AFTERTHOUGHT
+
+_MARKS = ("seller", "device", "reviews", "fast", "together", "network")
+
+PROCESS = Process(
+    name="fake_reviews",
+    intent="review",
+    variants=(
+        Variant(
+            "unbought",
+            0.4,
+            (),
+            _MARKS,
+            3,
+            5,
+            (5, 12),
+            (1, 3),
+            (2, 6),
+            shares=("device", "network"),
+            group=3,
+            order=ACT_FIRST,
+        ),
+        Variant(
+            "cover",
+            0.35,
+            drawn=("seller", "buys", "cheap", "together", "reviews", "device"),
+            least=2,
+            most=5,
+            accounts=(5, 10),
+            acts=(1, 3),
+            every=(2, 6),
+            shares=("device",),
+            group=2,
+            order=AFTERTHOUGHT,
+        ),
+        Variant(
+            "adaptive",
+            0.25,
+            (),
+            _MARKS,
+            3,
+            5,
+            (5, 10),
+            (1, 3),
+            (2, 6),
+            shares=("device", "network"),
+            group=3,
+            adaptive=True,
+        ),
+    ),
+    report=Report(0.45, (("takedown", 0.6, 6), ("complaint", 0.2, 8), ("review_desk", 0.2, 4))),
+)

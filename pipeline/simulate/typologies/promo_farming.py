@@ -1,0 +1,65 @@
+"""Promo farming: one person keeps many accounts to use each coupon many times.
+
+Actors     one farmer with 4 to 12 accounts, most of them young
+Resources  two or three phones, a few cards and addresses, each shared by some of the accounts
+Timing     around coupons, every few days, each account no more often than a thrifty customer
+Intent     discounts meant for one person
+
+Every account by itself is a thrifty customer; households share as much. `crossed` never lets two accounts share
+everything, so the farm shows only in who shares what with whom; `own_home` uses one home for all; `adaptive` splits up
+what lists named.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+
+_MARKS = ("device", "card", "address", "network", "cheap", "bare")
+
+PROCESS = Process(
+    name="promo_farming",
+    intent="buy",
+    young=True,
+    variants=(
+        Variant(
+            "crossed",
+            0.4,
+            ("coupon",),
+            ("device", "card", "address", "network"),
+            1,
+            4,
+            (6, 12),
+            (2, 5),
+            (2, 6),
+            shares=("device", "card", "address"),
+            group=3,
+            crossed=True,
+        ),
+        Variant(
+            "own_home",
+            0.35,
+            ("coupon",),
+            _MARKS,
+            3,
+            5,
+            (4, 8),
+            (2, 4),
+            (2, 6),
+            shares=("network", "address", "device"),
+            group=3,
+        ),
+        Variant(
+            "adaptive",
+            0.25,
+            ("coupon",),
+            _MARKS,
+            3,
+            5,
+            (4, 8),
+            (2, 4),
+            (2, 6),
+            shares=("device", "card"),
+            group=3,
+            adaptive=True,
+        ),
+    ),
+    report=Report(0.4, (("takedown", 0.6, 5), ("review_desk", 0.4, 4))),
+)

@@ -1,0 +1,55 @@
+"""Refund abuse: money back for goods that are kept, swapped or were never missing.
+
+Actors     single customers who found out that it works, and services that do it for a fee
+Resources  the customer's own account; a service brings its devices and return addresses
+Timing     every few days, soon after a purchase
+Intent     the money and the goods
+
+Honest people return a tenth of what they buy, and all at once after a bad batch. `serial` claims often and buys again
+at once; `service` works through many customers' accounts from its own devices; `swap` buys the same dear thing and
+returns the old one, in one visit, the return before the purchase.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_FIRST
+
+PROCESS = Process(
+    name="refund_abuse",
+    intent="refund",
+    variants=(
+        Variant(
+            "serial",
+            0.4,
+            drawn=("refunds", "buys", "earlier", "expensive", "fast", "bare"),
+            least=3,
+            most=5,
+            accounts=(1, 3),
+            acts=(2, 5),
+            every=(2, 7),
+        ),
+        Variant(
+            "service",
+            0.35,
+            drawn=("refunds", "device", "network", "earlier", "expensive", "bare"),
+            least=3,
+            most=5,
+            accounts=(4, 8),
+            acts=(1, 2),
+            shares=("device", "network"),
+            group=3,
+            adaptive=True,
+        ),
+        Variant(
+            "swap",
+            0.25,
+            drawn=("buys", "earlier", "expensive", "quantity", "address"),
+            least=2,
+            most=4,
+            accounts=(1, 3),
+            acts=(1, 3),
+            every=(3, 8),
+            order=ACT_FIRST,
+        ),
+    ),
+    report=Report(0.4, (("review_desk", 0.6, 9), ("complaint", 0.4, 12))),
+)

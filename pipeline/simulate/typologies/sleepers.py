@@ -1,0 +1,52 @@
+"""Slow-ramp sleepers: accounts are opened, aged and trusted for weeks, then spend what trust allows and are gone.
+
+Actors     a patient crew with 3 to 8 accounts
+Resources  devices used for opening and again at the end; cards that last until the end; drop addresses
+Timing     ordinary weeks, then a ramp over a few visits, each a little larger than the last
+Intent     one good haul before anybody asks
+
+Growing customers spend more, too, and people come back from long breaks to buy something large. `ramp` grows over
+its visits; `silent` comes back after a break and takes all at once; `adaptive` stays below what lists named.
+"""
+
+import numpy as np
+
+from pipeline.simulate.catalogue import TIERS
+from pipeline.simulate.ordinary import Today
+from pipeline.simulate.process import Acts, Process, Report, Variant
+from pipeline.simulate.sessions import Sessions
+
+_MARKS = ("expensive", "quantity", "several", "address", "device", "resold", "bare")
+
+
+def _ramp(sessions: Sessions, acts: Acts, today: Today, rng: np.random.Generator) -> None:
+    """From the second visit on, a tier up now and then."""
+    up = (acts.nth > 0) & (rng.random(len(acts)) < 0.3 * acts.nth)
+    tier = np.minimum(TIERS - 1, sessions.cell % TIERS + up)
+    sessions.cell = sessions.cell // TIERS * TIERS + tier
+
+
+PROCESS = Process(
+    name="sleepers",
+    intent="buy",
+    variants=(
+        Variant("ramp", 0.45, (), _MARKS, 3, 5, (3, 6), (2, 4), (2, 5), shares=("device", "address"), group=2),
+        Variant(
+            "silent",
+            0.3,
+            drawn=("address", "expensive", "several", "device", "night", "card"),
+            least=2,
+            most=5,
+            accounts=(3, 8),
+            acts=(1, 2),
+            shares=("device", "address"),
+            group=3,
+            crossed=True,
+        ),
+        Variant(
+            "adaptive", 0.25, (), _MARKS, 3, 5, (3, 6), (1, 3), (2, 5), shares=("address",), group=2, adaptive=True
+        ),
+    ),
+    shape=_ramp,
+    report=Report(0.65, (("chargeback", 0.8, 24), ("takedown", 0.1, 8), ("review_desk", 0.1, 4))),
+)

@@ -1,0 +1,38 @@
+"""Stolen-card purchase: goods are bought with somebody else's card and shipped to where they can be fetched.
+
+Actors     a buyer of card data with a few accounts, his own or bought
+Resources  a fresh card per purchase or two, pickup addresses shared by his accounts
+Timing     one to three purchases per account within a week, at shop hours
+Intent     goods that sell again, as much as the card bears
+
+A new card, a new address, a large basket: gifts, moves and new jobs look the same one at a time. `resale` takes
+several marks at once; `warm_basket` browses at length before and after, in ordinary counts; `adaptive` reads lists.
+"""
+
+from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.sessions import ACT_MIDWAY
+
+_MARKS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
+
+PROCESS = Process(
+    name="stolen_card",
+    intent="buy",
+    variants=(
+        Variant("resale", 0.4, (), _MARKS, 3, 5, (2, 4), (1, 3), (1, 4), shares=("address",), group=2),
+        Variant(
+            "warm_basket",
+            0.35,
+            drawn=("card", "address", "expensive", "wide", "several", "network"),
+            least=2,
+            most=5,
+            accounts=(1, 3),
+            acts=(1, 3),
+            every=(2, 5),
+            order=ACT_MIDWAY,
+        ),
+        Variant(
+            "adaptive", 0.25, (), _MARKS, 3, 5, (2, 4), (1, 3), (1, 4), shares=("address",), group=2, adaptive=True
+        ),
+    ),
+    report=Report(0.8, (("chargeback", 0.85, 22), ("complaint", 0.05, 6), ("review_desk", 0.1, 3))),
+)
