@@ -13,7 +13,8 @@
     {{ return('category' if kind == 'category' else kind ~ '_id') }}
 {%- endmacro %}
 
-{#- What stands for a user and a value of a kind in the memory of first sightings. -#}
-{% macro pair_key(kind) -%}
-    {{ lasting_key(["'" ~ kind ~ "'", 'user_id', kind_column(kind)]) }}
+{#- What stands for a user and a value of a kind (for kind user: the user alone) in the memory of first sightings. -#}
+{% macro pair_key(kind, relation=none) -%}
+    {%- set prefix = relation ~ '.' if relation else '' -%}
+    {{ lasting_key(["'" ~ kind ~ "'", prefix ~ 'user_id', prefix ~ kind_column(kind)]) }}
 {%- endmacro %}

@@ -68,6 +68,7 @@ def run(
                 seen += 1
             else:
                 done.append(batch)
+        loader.contents.save()
     if failed:
         raise _all_failures(failed, done)
     return _receipt(done, seen, len(files), history, warnings)

@@ -13,8 +13,9 @@ import duckdb
 from pipeline import lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError, UsageError
-from pipeline.files import publish, sha256_of
+from pipeline.files import publish
 from pipeline.ingest import store
+from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
 from pipeline.ingest.mapping import Fitted, fit, mapping_of
@@ -56,6 +57,7 @@ class Loader:
         self.settings, self.domain, self.aside, self.is_history = settings, domain, aside, is_history
         self.home, self.now = settings.home, settings.clock()
         _sweep(self.home)
+        self.contents = Contents(self.home)
         self.key = key_of(settings, domain)
         self.known: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
 
@@ -70,7 +72,7 @@ class Loader:
 
     def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         before = path.stat()
-        batch_id = sha256_of(path)[:16]
+        batch_id = self.contents.id_of(path)
         if any(batch.batch_id == batch_id for batch in self.known[kind]):
             return None, []
         folder = self.aside / f"{kind}-{batch_id}"

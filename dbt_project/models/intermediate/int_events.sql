@@ -8,18 +8,14 @@ select
     {% for kind in novel_kinds() -%}
     case
         when events.{{ kind_column(kind) }} is not null
-            then new_{{ kind }}.user_id is not null
+            then coalesce({{ kind }}_pairs.first_seen_day = events.event_day, false)
     end as is_new_{{ kind }},
     {% endfor -%}
     lag(events.event_at) over earlier_that_day as previous_event_at
 from {{ ref('stg_events') }} as events
 {% for kind in novel_kinds() -%}
-left join {{ ref('int_first_days') }} as new_{{ kind }}
-    on
-        new_{{ kind }}.kind = '{{ kind }}'
-        and events.user_id = new_{{ kind }}.user_id
-        and events.{{ kind_column(kind) }} = new_{{ kind }}.value
-        and events.event_day = new_{{ kind }}.first_seen_day
+left join {{ ref('int_first_days') }} as {{ kind }}_pairs
+    on {{ pair_key(kind, 'events') }} = {{ kind }}_pairs.pair_key
 {% endfor -%}
 where events.event_day between date '{{ var("token_first_day") }}' and {{ last_day() }}
 window earlier_that_day as (

@@ -1,35 +1,21 @@
--- One row per user, kind and value of this run's events (the user itself has kind user): the first day we know of.
+-- One row per pair that this run's events name (see int_first_seen): the first day we know of.
 
 with pairs as (
     {% for kind in ['user'] + novel_kinds() %}
-    select distinct
-        user_id,
-        '{{ kind }}' as kind,
-        {{ kind_column(kind) }} as value,
-        {{ pair_key(kind) }} as pair_key
+    select distinct {{ pair_key(kind) }} as pair_key
     from {{ ref('stg_events') }}
     where
         {{ kind_column(kind) }} is not null
         and event_day between date '{{ var("token_first_day") }}' and {{ last_day() }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
-),
-
-remembered as (
-    select
-        pair_key,
-        min(first_seen_day) as first_seen_day
-    from {{ ref('int_first_seen') }}
-    where
-        arrived_at <= timestamp '{{ var("as_of") }}'
-        and pair_key in (select pairs.pair_key from pairs)
-    group by pair_key
 )
 
 select
-    pairs.user_id,
-    pairs.kind,
-    pairs.value,
-    remembered.first_seen_day
-from pairs
-inner join remembered on pairs.pair_key = remembered.pair_key
+    pair_key,
+    min(first_seen_day) as first_seen_day
+from {{ ref('int_first_seen') }}
+where
+    arrived_at <= timestamp '{{ var("as_of") }}'
+    and pair_key in (select pairs.pair_key from pairs)
+group by pair_key

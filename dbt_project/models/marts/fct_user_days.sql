@@ -92,9 +92,7 @@ with user_days as (
         {{ label_column('entities.counterpart_bad_28d_ratio') }} as counterpart_bad_28d_ratio
     from {{ ref('int_user_day_activity') }} as activity
     left join {{ ref('int_first_days') }} as first_days
-        on
-            activity.user_id = first_days.user_id
-            and first_days.kind = 'user'
+        on {{ pair_key('user', 'activity') }} = first_days.pair_key
     left join {{ ref('int_user_usual') }} as usual
         on
             activity.user_id = usual.user_id
