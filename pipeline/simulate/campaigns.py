@@ -115,7 +115,8 @@ def act(process: Process, acts: Acts, today: Today, intensity: float, avoided: d
     sessions = visit(acts.user, today, rng, process.intent)
     for number, variant in enumerate(process.variants):
         of_variant = np.flatnonzero(acts.variant == number)
-        sessions.order[of_variant] = variant.order
+        if variant.order:
+            sessions.order[of_variant] = variant.order
         given = draw(variant, len(of_variant), intensity, avoided if variant.adaptive else {}, rng)
         for mark in MARKS:
             if mark in given:

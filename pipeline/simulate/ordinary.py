@@ -8,9 +8,11 @@ import numpy as np
 from pipeline.simulate.catalogue import TIERS, Catalogue, Season
 from pipeline.simulate.codes import Array, generator, mix, pick, word
 from pipeline.simulate.people import Networks, People
-from pipeline.simulate.sessions import FUNNEL, Sessions, joined
+from pipeline.simulate.sessions import ACT_FIRST, ACT_MIDWAY, FUNNEL, Sessions, joined
 
 Intent = Literal["usual", "buy", "look", "login", "review", "refund"]
+# Most look first; some know what they want and look around afterwards; some go on after buying.
+ORDERS = np.array([0.76, 0.12, 0.12])[[FUNNEL, ACT_FIRST, ACT_MIDWAY]]
 MOST_LOOKS = 150
 YOUNG_DAYS = 14
 
@@ -108,7 +110,7 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         card=np.where(rng.random(n) < 0.85, people.card[users], people.card2[users]),
         cards=np.where(rng.random(n) < 0.04, 2, 1),
         lives_at=_addresses(users, today, rng),
-        order=np.full(n, FUNNEL),
+        order=pick(rng, ORDERS, n),
         process=np.zeros(n, dtype=np.int64),
         actor=np.zeros(n, dtype=np.int64),
     )

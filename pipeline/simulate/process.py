@@ -80,7 +80,7 @@ class Process:
     young: bool = False  # mostly new accounts
     report: Report | None = None
     keeps: tuple[Thing, ...] = ()  # new things that stay the account's own
-    cover: float = 0.5  # chance of an ordinary visit besides
+    cover: float = 0.35  # chance of an ordinary visit besides
     shape: Shape | None = field(default=None, compare=False)
 
     @property

@@ -14,17 +14,19 @@ from pipeline.simulate.process import Process, Report, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _SCRAPES = ("wide", "even", "fast", "night", "device", "network")
+_UNSEEN = ("wide", "even", "fast", "device", "network")  # not at night, when nobody else is there
 
 PROCESS = Process(
     name="bots",
     intent="look",
     variants=(
-        Variant("scraper", 0.3, (), _SCRAPES, 3, 5, (2, 5), (1, 4), (1, 2), shares=("device", "network"), group=2),
+        Variant("scraper", 0.3, (), _SCRAPES, 4, 5, (2, 5), (1, 4), (1, 2), shares=("device", "network"), group=2),
         Variant(
             "scalper",
             0.3,
-            drawn=("buys", "fast", "even", "quantity", "together", "network", "device"),
-            least=3,
+            always=("buys",),
+            drawn=("fast", "even", "quantity", "together", "network", "device"),
+            least=4,
             most=5,
             accounts=(3, 6),
             acts=(1, 2),
@@ -34,9 +36,9 @@ PROCESS = Process(
         Variant(
             "humanised",
             0.2,
-            drawn=("wide", "even", "device", "network", "night"),
-            least=2,
-            most=4,
+            drawn=("wide", "even", "device", "network", "slow"),
+            least=3,
+            most=5,
             accounts=(2, 5),
             acts=(1, 4),
             shares=("device",),
@@ -44,7 +46,18 @@ PROCESS = Process(
             order=ACT_MIDWAY,
         ),
         Variant(
-            "adaptive", 0.2, (), _SCRAPES, 3, 5, (2, 5), (1, 4), (1, 2), shares=("device",), group=2, adaptive=True
+            "adaptive",
+            0.2,
+            (),
+            _SCRAPES[:3] + _SCRAPES[4:],
+            3,
+            5,
+            (2, 5),
+            (1, 4),
+            (1, 2),
+            shares=("device",),
+            group=2,
+            adaptive=True,
         ),
     ),
     report=Report(0.5, (("takedown", 0.65, 3), ("review_desk", 0.35, 2))),

@@ -13,19 +13,19 @@ only in how cards travel between accounts.
 from pipeline.simulate.process import Process, Report, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
-_MARKS = ("failures", "card", "cards", "cheap", "bare", "fast", "gift_cards")
+_MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
 
 PROCESS = Process(
     name="card_testing",
     intent="buy",
     young=True,
     variants=(
-        Variant("small_baskets", 0.35, (), _MARKS, 3, 5, (2, 5), (1, 4), shares=("card", "device"), group=2),
+        Variant("small_baskets", 0.35, (), _MARKS, 4, 6, (2, 5), (1, 4), shares=("card", "device"), group=2),
         Variant(
             "gift_cards",
             0.3,
             drawn=("gift_cards", "failures", "card", "bare", "device", "night"),
-            least=2,
+            least=4,
             most=5,
             accounts=(2, 4),
             acts=(1, 3),
@@ -37,8 +37,8 @@ PROCESS = Process(
             "patient",
             0.35,
             drawn=("card", "failures", "cheap", "device", "cards"),
-            least=2,
-            most=4,
+            least=3,
+            most=5,
             accounts=(3, 6),
             acts=(2, 4),
             every=(1, 4),

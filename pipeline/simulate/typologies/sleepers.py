@@ -16,7 +16,7 @@ from pipeline.simulate.ordinary import Today
 from pipeline.simulate.process import Acts, Process, Report, Variant
 from pipeline.simulate.sessions import Sessions
 
-_MARKS = ("expensive", "quantity", "several", "address", "device", "resold", "bare")
+_MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
 
 
 def _ramp(sessions: Sessions, acts: Acts, today: Today, rng: np.random.Generator) -> None:
@@ -30,12 +30,12 @@ PROCESS = Process(
     name="sleepers",
     intent="buy",
     variants=(
-        Variant("ramp", 0.45, (), _MARKS, 3, 5, (3, 6), (2, 4), (2, 5), shares=("device", "address"), group=2),
+        Variant("ramp", 0.45, (), _MARKS, 4, 6, (3, 6), (2, 4), (2, 5), shares=("device", "address"), group=2),
         Variant(
             "silent",
             0.3,
             drawn=("address", "expensive", "several", "device", "night", "card"),
-            least=2,
+            least=4,
             most=5,
             accounts=(3, 8),
             acts=(1, 2),
@@ -44,7 +44,7 @@ PROCESS = Process(
             crossed=True,
         ),
         Variant(
-            "adaptive", 0.25, (), _MARKS, 3, 5, (3, 6), (1, 3), (2, 5), shares=("address",), group=2, adaptive=True
+            "adaptive", 0.25, (), _MARKS, 4, 6, (3, 6), (1, 3), (2, 5), shares=("address",), group=2, adaptive=True
         ),
     ),
     shape=_ramp,

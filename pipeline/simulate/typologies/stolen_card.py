@@ -18,20 +18,20 @@ PROCESS = Process(
     name="stolen_card",
     intent="buy",
     variants=(
-        Variant("resale", 0.4, (), _MARKS, 3, 5, (2, 4), (1, 3), (1, 4), shares=("address",), group=2),
+        Variant("resale", 0.4, (), _MARKS, 4, 6, (2, 4), (1, 3), (1, 4), shares=("address",), group=2),
         Variant(
             "warm_basket",
             0.35,
             drawn=("card", "address", "expensive", "wide", "several", "network"),
-            least=2,
-            most=5,
+            least=3,
+            most=6,
             accounts=(1, 3),
             acts=(1, 3),
             every=(2, 5),
             order=ACT_MIDWAY,
         ),
         Variant(
-            "adaptive", 0.25, (), _MARKS, 3, 5, (2, 4), (1, 3), (1, 4), shares=("address",), group=2, adaptive=True
+            "adaptive", 0.25, (), _MARKS, 4, 6, (2, 4), (1, 3), (1, 4), shares=("address",), group=2, adaptive=True
         ),
     ),
     report=Report(0.8, (("chargeback", 0.85, 22), ("complaint", 0.05, 6), ("review_desk", 0.1, 3))),

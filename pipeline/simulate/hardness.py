@@ -1,0 +1,146 @@
+"""How hard a simulated shop is: how well one feature alone tells each typology from what resembles it.
+
+Pure functions on tables. A shop is too easy where a single feature, a leak of the files included, reaches an AUC above
+`EASIEST` between a typology's user-days and those of its look-alikes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pipeline.simulate.codes import Array
+from pipeline.simulate.look_alikes import RESEMBLES
+
+EASIEST = 0.80
+KEYS = ("user_id", "event_day")
+AUCS = pa.schema([("typology", pa.string()), ("against", pa.string()), ("feature", pa.string()), ("auc", pa.float64())])
+
+
+def auc(bad: Array, others: Array) -> float:
+    """Chance that a bad one is above another, or below if that is more often; ties count half. Not known (NaN) is a
+    value of its own, tried as the lowest and as the highest: that it is missing must not tell either."""
+    if not len(bad) or not len(others):
+        return 0.5
+    values = np.concatenate([bad, others]).astype(np.float64)
+    found = [0.5]
+    for stand_in in (-np.inf, np.inf):
+        filled = np.where(np.isnan(values), stand_in, values)
+        above = _mean_rank(filled, len(bad)) / len(others)
+        found.append(max(above, 1 - above))
+    return float(max(found))
+
+
+def _mean_rank(values: Array, n: int) -> float:
+    """Others below each of the first `n`, on average, ties as half."""
+    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(size) - size + (size - 1) / 2)[group]
+    return float(rank[:n].mean() - (n - 1) / 2)
+
+
+def leaks(events: pa.Table) -> pa.Table:
+    """Per user-day, what identifiers, orders, digits, missing cells and exact times of `events` might tell.
+
+    `events` are delivered files, in their order, with a column `event_day`.
+    """
+    ids = ("event_id", "session_id", "user_id")
+    cells = [name for name in events.column_names if name not in (*KEYS, "event_id", "event_at", "event_type")]
+    texts = [f"avg(cast('0x' || right({name}, 4) as integer)) as {name}_digits" for name in ids]
+    missing = [f"avg(({name} is null)::int) as {name}_missing_ratio" for name in cells]
+    paid = "cast(round(amount * 100) as bigint)"
+    parts = [
+        *texts,
+        *missing,
+        "avg(place) as place_in_file",
+        "min(place) as first_place_in_file",
+        "avg(millisecond(event_at) % 1000) as milliseconds",
+        "min(millisecond(event_at) % 1000) as least_milliseconds",
+        "avg((millisecond(event_at) % 10 = 0)::int) as round_millisecond_ratio",
+        "avg(second(event_at)) as seconds",
+        "avg((second(event_at) = 0)::int) as whole_minute_ratio",
+        "avg(minute(event_at)) as minutes",
+        f"avg({paid} % 10) as last_digit_of_amount",
+        f"avg({paid} % 100) as cents_of_amount",
+        f"avg(({paid} % 500 = 0)::int) as fives_ratio",
+        "avg(length(cast(amount as varchar))) as amount_length",
+        "avg(length(ip)) as ip_length",
+        *(
+            f"avg(place_in_visit) filter (where event_type = '{step}') as {step}_place_in_visit"
+            for step in ("browse", "purchase", "review", "refund", "login")
+        ),
+    ]
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.register("delivered", events)
+        return con.sql(
+            f"""
+            with placed as (
+                select
+                    *,
+                    row_number() over () / cast(count(*) over () as double) as place,
+                    (row_number() over visits - 1) / cast(count(*) over visits_whole as double) as place_in_visit
+                from delivered
+                window
+                    visits as (partition by session_id order by event_at, event_id),
+                    visits_whole as (partition by session_id)
+            )
+            select user_id, event_day, {", ".join(parts)} from placed group by user_id, event_day
+            order by user_id, event_day
+            """
+        ).to_arrow_table()
+
+
+def hardness(user_days: pa.Table, truth: pa.Table) -> pa.Table:
+    """AUC of every numeric column of `user_days`, per typology, against its look-alikes and against everybody.
+
+    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. Rows of AUCS, hardest last.
+    """
+    names = [field.name for field in user_days.schema if field.name not in KEYS and _is_number(field.type)]
+    typology, alike = _told(user_days, truth)
+    columns = {name: _numbers(user_days[name]) for name in names}
+    rows = []
+    for bad in sorted(set(typology) - {""}):
+        groups = {"look_alikes": alike == bad, "everybody": typology == ""}
+        for against, others in groups.items():
+            rows += [
+                {"typology": bad, "against": against, "feature": name, "auc": auc(cell[typology == bad], cell[others])}
+                for name, cell in columns.items()
+            ]
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["typology"], row["against"], -row["auc"])), AUCS)
+
+
+def easiest(aucs: pa.Table, against: str = "look_alikes") -> dict[str, tuple[str, float]]:
+    """Per typology, the feature that alone tells most, and its AUC."""
+    best: dict[str, tuple[str, float]] = {}
+    for row in aucs.to_pylist():
+        if row["against"] == against and row["auc"] > best.get(row["typology"], ("", 0.0))[1]:
+            best[row["typology"]] = (row["feature"], row["auc"])
+    return best
+
+
+def too_easy(aucs: pa.Table, limit: float = EASIEST) -> dict[str, tuple[str, float]]:
+    """Typologies that one feature gives away, with that feature."""
+    return {name: found for name, found in easiest(aucs).items() if found[1] > limit}
+
+
+def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array]:
+    """Per row, the typology it is ('' if none), and the one it only resembles ('' if none)."""
+    known: Mapping[tuple[str, object], dict[str, str | None]] = {
+        (row["user_id"], row["event_day"]): row for row in truth.to_pylist()
+    }
+    keys: Sequence[tuple[str, object]] = list(
+        zip(user_days["user_id"].to_pylist(), user_days["event_day"].to_pylist(), strict=True)
+    )
+    rows = [known.get(key, {}) for key in keys]
+    typology = np.array([row.get("typology") or "" for row in rows])
+    return typology, np.array([RESEMBLES.get(row.get("look_alike") or "", "") for row in rows])
+
+
+def _numbers(column: pa.ChunkedArray) -> Array:
+    numbers: Array = column.cast(pa.float64()).to_numpy()
+    return numbers
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
