@@ -210,9 +210,12 @@ MARKS: dict[str, Callable[[Marked], None]] = {
 def draw(
     variant: Variant, n: int, intensity: float, avoided: dict[str, float], rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Which of `n` visits get which mark. `avoided` marks are left out with the chance it gives."""
+    """Which of `n` visits get which mark. Drawn marks that are `avoided` are left out with the chance it gives."""
     found = {mark: np.ones(n, dtype=bool) for mark in variant.always}
     wanted = variant.least + rng.binomial(variant.most - variant.least, intensity, n)
     rank = rng.random((n, len(variant.drawn))).argsort(axis=1).argsort(axis=1)
     found |= {mark: rank[:, place] < wanted for place, mark in enumerate(variant.drawn)}
-    return {mark: rows & (rng.random(n) >= avoided.get(mark, 0.0)) for mark, rows in found.items()}
+    return {
+        mark: rows & ((rng.random(n) >= avoided.get(mark, 0.0)) | (mark in variant.always))
+        for mark, rows in found.items()
+    }

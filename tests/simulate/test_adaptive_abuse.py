@@ -1,0 +1,94 @@
+"""Adaptive abusers read what lists said of them, and change it; nobody else does."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from simulated import SMALL
+
+from pipeline.catalogue import features as catalogue
+from pipeline.errors import InputError
+from pipeline.simulate import simulate
+from pipeline.simulate.adaptive import Readers, marks_of
+from pipeline.simulate.marks import draw
+from pipeline.simulate.process import Variant
+
+REASON = "devices it had never used before: 1"
+
+
+def publish(folder, day, users, reason=REASON):
+    path = folder / f"day={day}" / "risk_list.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": users, **{f"reason_{n}": [reason] * len(users) for n in (1, 2, 3)}}), path)
+
+
+def test_reasons_name_marks():
+    assert marks_of([REASON, None]) == ["device"]
+    assert marks_of(["addresses it had never used before: 2", "failed payments that day: 3"]) == [
+        *("address", "cards", "failures"),
+    ]
+    assert marks_of([None]) == []
+
+
+def test_most_reasons_the_product_gives_teach_something():
+    taught = [column.name for column in catalogue().values() if marks_of([column.reason])]
+    assert len(taught) > 0.6 * len(catalogue())
+
+
+def test_what_lists_name_is_avoided_by_that_typology_alone(tmp_path):
+    readers = Readers(tmp_path)
+    readers.accounts = {f"u{n}": "bots" for n in range(20)}
+    publish(tmp_path, "2026-06-01", [f"u{n}" for n in range(20)])
+    readers.read_up_to("2026-06-02")
+    assert readers.avoided("bots")["device"] > 0.6
+    assert readers.avoided("sleepers") == {}
+
+
+def test_a_list_is_read_once_and_only_after_its_day(tmp_path):
+    readers = Readers(tmp_path)
+    readers.accounts = {"u": "bots"}
+    publish(tmp_path, "2026-06-01", ["u"])
+    readers.read_up_to("2026-06-01")
+    assert readers.avoided("bots") == {}
+    readers.read_up_to("2026-06-02")
+    once = readers.avoided("bots")["device"]
+    readers.read_up_to("2026-06-03")
+    assert 0 < readers.avoided("bots")["device"] < once  # forgets
+
+
+def test_avoided_marks_are_left_out_unless_they_are_the_point():
+    variant = Variant("v", always=("coupon",), drawn=("device", "network"), least=2, most=2)
+    avoided = {"coupon": 0.8, "device": 0.8}
+    found = draw(variant, 1000, 0.5, avoided, np.random.default_rng(1))
+    assert found["coupon"].all() and found["network"].all() and found["device"].mean() < 0.3
+
+
+def test_a_shop_goes_on_day_by_day_with_lists_and_again_with_the_same_bytes(tmp_path):
+    settings = replace(SMALL, bad_share=0.05, lists=tmp_path)
+    shop, days = simulate(settings), []
+    for _ in range(12):
+        days.append(next(shop))
+        listed = [row["user_id"] for row in days[-1].true_user_days.to_pylist() if row["is_bad"]]
+        publish(tmp_path, days[-1].day, listed)
+    unread = list(islice(simulate(replace(settings, lists=None)), 12))
+    assert days[0].events == unread[0].events  # nothing was published before the first day
+    assert days[-1].events != unread[-1].events
+    assert [day.events for day in islice(simulate(settings), 12)] == [day.events for day in days]
+
+
+def test_lists_of_later_days_change_nothing_before(tmp_path):
+    settings = replace(SMALL, lists=tmp_path)
+    before = next(simulate(settings))
+    publish(tmp_path, settings.first_day + timedelta(days=3), ["anyone"])
+    assert next(simulate(settings)).events == before.events
+
+
+def test_a_damaged_list_is_named(tmp_path):
+    (tmp_path / "day=2026-05-01").mkdir()
+    (tmp_path / "day=2026-05-01" / "risk_list.parquet").write_text("not parquet")
+    with pytest.raises(InputError, match=r"risk_list\.parquet is not a risk list"):
+        next(simulate(replace(SMALL, lists=tmp_path)))
