@@ -72,7 +72,7 @@ def build(seed: int, users: int) -> Catalogue:
     """A shop's catalogue; its size grows with the number of users."""
     rng = generator(seed, -1, "catalogue")
     cells = len(NAMES) * TIERS
-    n_items, n_sellers = max(900, int(users * 0.4)), max(60, users // 60)
+    n_items, n_sellers = max(900, int(users * 0.4)), max(120, users // 30)
     cell = np.sort(np.concatenate([np.arange(cells).repeat(4), rng.integers(0, cells, n_items - 4 * cells)]))
     category, tier = cell // TIERS, cell % TIERS
     typical = np.array([price for _, price, _ in CATEGORIES.values()])[category]

@@ -94,7 +94,8 @@ def leaks(events: pa.Table) -> pa.Table:
 def hardness(user_days: pa.Table, truth: pa.Table) -> pa.Table:
     """AUC of every numeric column of `user_days`, per typology, against its look-alikes and against everybody.
 
-    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. Rows of AUCS, hardest last.
+    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. Rows of AUCS, the most
+    telling first.
     """
     names = [field.name for field in user_days.schema if field.name not in KEYS and _is_number(field.type)]
     typology, alike = _told(user_days, truth)

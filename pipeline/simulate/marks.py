@@ -39,9 +39,9 @@ class Marked:
 
 
 def campaign_seller(today: Today, campaign: Array) -> Array:
-    """The seller a campaign is about: small or middling, never one of the largest tenth."""
+    """The seller a campaign is about: small or middling, never one of the largest quarter."""
     n = today.catalogue.sellers
-    return (n * (0.1 + 0.9 * uniform(campaign, word("seller")))).astype(np.int64)
+    return (n * (0.25 + 0.75 * uniform(campaign, word("seller")))).astype(np.int64)
 
 
 def _device(m: Marked) -> None:

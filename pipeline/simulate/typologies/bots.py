@@ -6,8 +6,8 @@ Timing     when prices change and goods drop; at a pace made to look like a pers
 Intent     prices and stock of a whole category, or scarce goods to sell on
 
 Power shoppers look at as much, price-comparison tools with the shop's consent at the same even pace. `scraper` reads
-widely; `scalper` waits and buys; `humanised` copies a person's counts and uneven pace, and only its order and its
-shared devices remain; `adaptive` slows down when lists say how fast it was.
+widely; `scalper` waits and buys; `humanised` is as slow as a person and acts in the middle of a visit, and little but
+its shared devices remains; `adaptive` slows down when lists say how fast it was.
 """
 
 from pipeline.simulate.process import Process, Report, Variant

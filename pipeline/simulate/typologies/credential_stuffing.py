@@ -2,7 +2,7 @@
 
 Actors     one operator per leak
 Resources  a pool of emulated devices and exit networks, each used for several accounts
-Timing     a wave over one to three days; within an account seconds, between accounts random
+Timing     a wave over one to three days, its accounts within the same hour; seconds within an account
 Intent     to sell accounts that work: it looks at what is stored, buys nothing, and is gone
 
 Per account it is a login or a few and a short look. `wave` shares devices across accounts; `low_and_slow` gives each
@@ -11,7 +11,7 @@ account its own network and a person's pace, so that only the shared devices rem
 
 from pipeline.simulate.process import Process, Report, Variant
 
-_MARKS = ("logins", "device", "network", "fast", "bare", "night", "even")
+_MARKS = ("logins", "device", "network", "fast", "together", "night")
 
 PROCESS = Process(
     name="credential_stuffing",
@@ -39,7 +39,7 @@ PROCESS = Process(
             ("signed_in",),
             _MARKS,
             4,
-            6,
+            5,
             (5, 10),
             every=(1, 2),
             shares=("device",),

@@ -1,12 +1,13 @@
 """Slow-ramp sleepers: accounts are opened, aged and trusted for weeks, then spend what trust allows and are gone.
 
-Actors     a patient crew with 3 to 8 accounts
-Resources  devices used for opening and again at the end; cards that last until the end; drop addresses
-Timing     ordinary weeks, then a ramp over a few visits, each a little larger than the last
+Actors     a patient crew with 3 to 8 accounts that it opened or bought long ago
+Resources  devices and drop addresses that some of the accounts have in common, fresh cards at the end
+Timing     weeks like any customer's, which are not bad; then a ramp over a few visits, each a little larger
 Intent     one good haul before anybody asks
 
 Growing customers spend more, too, and people come back from long breaks to buy something large. `ramp` grows over
-its visits; `silent` comes back after a break and takes all at once; `adaptive` stays below what lists named.
+its visits; `silent` takes all at once, and no two accounts have both device and address in common; `adaptive` stays
+below what lists named.
 """
 
 import numpy as np

@@ -23,7 +23,7 @@ PROCESS = Process(
             "warm_basket",
             0.35,
             drawn=("card", "address", "expensive", "wide", "several", "network"),
-            least=3,
+            least=4,
             most=6,
             accounts=(1, 3),
             acts=(1, 3),
