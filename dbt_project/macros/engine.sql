@@ -1,13 +1,11 @@
 {# Everything that is DuckDB's own SQL lives here, so that the models also run on another engine. #}
 
-{#- Rows of Parquet files, or none at all with the same columns when there are no files. `folders` names columns that
-    the files' folders hold (event_day=2026-11-22): a condition on one of these leaves whole files unread. -#}
-{% macro parquet_rows(files, columns, folders={}) -%}
-    {%- set columns = dict(columns, **folders) -%}
+{#- Rows of Parquet files, or none at all with the same columns when there are no files. -#}
+{% macro parquet_rows(files, columns) -%}
     {%- if files %}
     (select {{ columns.keys() | join(', ') }} from read_parquet([
         {%- for file in files %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
-    ]{{ ', hive_partitioning = true, hive_types = ' ~ folders | tojson | replace('"', "'") if folders }}))
+    ]))
     {%- else %}
     (
         select

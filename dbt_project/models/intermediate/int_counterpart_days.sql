@@ -10,8 +10,7 @@ select
     coalesce(sum(amount * amount) filter (where role = 'purchase'), 0) as squared_amount_sum
 from {{ ref('stg_events') }}
 where
-    event_day >= {{ days_after(first_day(), -(var('window_days') + var('label_delay_days'))) }}
-    and event_day <= {{ last_day() }}
+    {{ is_on_days('event_at', days_after(first_day(), -(var('window_days') + var('label_delay_days'))), last_day()) }}
     and counterpart_id in (
         select entities.value
         from {{ ref('int_entities') }} as entities

@@ -37,8 +37,7 @@ accounts as (
             numbered.kind = '{{ kind }}'
             and events.{{ kind }}_id = numbered.value
     where
-        events.event_day >= {{ days_after(first_day(), -var('window_days')) }}
-        and events.event_day <= {{ last_day() }}
+        {{ is_on_days('events.event_at', days_after(first_day(), -var('window_days')), last_day()) }}
     group by numbered.entity, {{ passing_key('events.user_id') }}
     {{ 'union all' if not loop.last }}
     {% endfor %}

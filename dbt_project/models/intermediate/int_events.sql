@@ -15,9 +15,12 @@ select
 from {{ ref('stg_events') }} as events
 {% for kind in novel_kinds() -%}
 left join {{ ref('int_first_days') }} as {{ kind }}_pairs
-    on {{ pair_key(kind, 'events') }} = {{ kind }}_pairs.pair_key
+    on
+        {{ kind }}_pairs.kind = '{{ kind }}'
+        and {{ kind }}_pairs.first_seen_day >= {{ token_first_day() }}
+        and {{ pair_key(kind, 'events') }} = {{ kind }}_pairs.pair_key
 {% endfor -%}
-where events.event_day between date '{{ var("token_first_day") }}' and {{ last_day() }}
+where {{ is_on_days('events.event_at', token_first_day(), last_day()) }}
 window earlier_that_day as (
     partition by events.user_id, events.event_day
     order by events.event_at, events.event_id

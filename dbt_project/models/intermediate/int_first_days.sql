@@ -2,20 +2,31 @@
 
 with pairs as (
     {% for kind in ['user'] + novel_kinds() %}
-    select distinct {{ pair_key(kind) }} as pair_key
+    select distinct
+        '{{ kind }}' as kind,
+        {{ pair_key(kind) }} as pair_key
     from {{ ref('stg_events') }}
     where
         {{ kind_column(kind) }} is not null
-        and event_day between date '{{ var("token_first_day") }}' and {{ last_day() }}
+        and {{ is_on_days('event_at', token_first_day(), last_day()) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+remembered as (
+    select
+        pair_key,
+        min(first_seen_day) as first_seen_day
+    from {{ ref('int_first_seen') }}
+    where
+        arrived_at <= timestamp '{{ var("as_of") }}'
+        and pair_key in (select pairs.pair_key from pairs)
+    group by pair_key
 )
 
 select
-    pair_key,
-    min(first_seen_day) as first_seen_day
-from {{ ref('int_first_seen') }}
-where
-    arrived_at <= timestamp '{{ var("as_of") }}'
-    and pair_key in (select pairs.pair_key from pairs)
-group by pair_key
+    pairs.kind,
+    pairs.pair_key,
+    remembered.first_seen_day
+from pairs
+inner join remembered on pairs.pair_key = remembered.pair_key

@@ -12,7 +12,6 @@ select
     sum(amount * amount) filter (where role = 'purchase') as squared_amount_sum
 from {{ ref('stg_events') }}
 where
-    event_day >= {{ days_after(first_day(), -var('window_days')) }}
-    and event_day < {{ last_day() }}
+    {{ is_on_days('event_at', days_after(first_day(), -var('window_days')), days_after(last_day(), -1)) }}
     and user_id in (select activity.user_id from {{ ref('int_user_day_activity') }} as activity)
 group by user_id, event_day

@@ -92,7 +92,9 @@ with user_days as (
         {{ label_column('entities.counterpart_bad_28d_ratio') }} as counterpart_bad_28d_ratio
     from {{ ref('int_user_day_activity') }} as activity
     left join {{ ref('int_first_days') }} as first_days
-        on {{ pair_key('user', 'activity') }} = first_days.pair_key
+        on
+            first_days.kind = 'user'
+            and {{ pair_key('user', 'activity') }} = first_days.pair_key
     left join {{ ref('int_user_usual') }} as usual
         on
             activity.user_id = usual.user_id

@@ -4,7 +4,7 @@ select
     event_id,
     user_id,
     event_at,
-    event_day,
+    cast(event_at as date) as event_day,
     event_type,
     role,
     session_id,
@@ -18,5 +18,5 @@ select
     payment_id,
     address_id,
     counterpart_id
-from {{ parquet_rows(var('event_files'), lake_event_columns(), folders={'event_day': 'date'}) }} as lake
+from {{ parquet_rows(var('event_files'), lake_event_columns()) }} as lake
 where arrived_at <= timestamp '{{ var("as_of") }}'
