@@ -1,5 +1,6 @@
 """The folder a simulated shop is delivered to: events and labels per day, and the truth apart from them."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ from pipeline.simulate.settings import ShopSettings
 from pipeline.simulate.shop import Day
 from pipeline.simulate.tables import BAD_EVENTS, USER_DAYS
 
+FOLDERS = ("events", "labels", "truth")
+
 
 class Writer:
     """Writes one day after the other; on leaving, `truth/simulation.json` with what was written."""
@@ -23,7 +26,7 @@ class Writer:
     def __init__(self, out: Path, settings: ShopSettings, days: int, format: str) -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} is not an empty folder", fix="give --out a new folder")
-        for name in ("events", "labels", "truth"):
+        for name in FOLDERS:
             (out / name).mkdir(parents=True, exist_ok=True)
         self.out, self.settings, self.days, self.format = out, settings, days, format
         self.user_days = pq.ParquetWriter(out / "truth" / "user_days.parquet", USER_DAYS, compression="zstd")
@@ -64,7 +67,9 @@ class Writer:
     ) -> None:
         self.user_days.close()
         self.bad_events.close()
-        if kind is not None:
+        if kind is not None:  # half a shop is of no use, and would be in the way of the next try
+            for name in FOLDERS:
+                shutil.rmtree(self.out / name)
             return
         for name in ("user_days", "events"):
             path = self.out / "truth" / f"{name}.parquet"

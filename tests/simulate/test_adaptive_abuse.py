@@ -12,7 +12,7 @@ from simulated import SMALL
 
 from pipeline.catalogue import features as catalogue
 from pipeline.errors import InputError
-from pipeline.simulate import simulate
+from pipeline.simulate import run, simulate
 from pipeline.simulate.adaptive import Readers, marks_of
 from pipeline.simulate.marks import draw
 from pipeline.simulate.process import Variant
@@ -92,3 +92,34 @@ def test_a_damaged_list_is_named(tmp_path):
     (tmp_path / "day=2026-05-01" / "risk_list.parquet").write_text("not parquet")
     with pytest.raises(InputError, match=r"risk_list\.parquet is not a risk list"):
         next(simulate(replace(SMALL, lists=tmp_path)))
+
+
+def test_an_abandoned_shop_leaves_an_empty_folder(tmp_path):
+    publish(tmp_path / "lists", SMALL.first_day + timedelta(days=1), [])
+    (tmp_path / f"lists/day={SMALL.first_day + timedelta(days=1)}/risk_list.parquet").write_text("not parquet")
+    with pytest.raises(InputError):
+        run(tmp_path / "shop", days=5, users=400, lists=tmp_path / "lists")
+    assert not list((tmp_path / "shop").iterdir())
+
+
+def new_device_share(days):
+    """Among user-days of adaptive abusers with a past: how many have a device that account never used before."""
+    known, found = {}, []
+    for day in days:
+        adaptive = {row["user_id"] for row in day.true_user_days.to_pylist() if row["variant"] == "adaptive"}
+        pairs = set(zip(day.events["user_id"].to_pylist(), day.events["device_id"].to_pylist(), strict=True))
+        for user in sorted(adaptive & set(known)):
+            found.append(any(owner == user and device not in known[user] for owner, device in pairs))
+        for user, device in pairs:
+            known.setdefault(user, set()).add(device)
+    return np.mean(found[len(found) // 2 :])
+
+
+def test_once_listed_for_their_devices_they_change_no_devices(tmp_path):
+    settings = replace(SMALL, bad_share=0.1, typologies=("account_takeover",), lists=tmp_path)
+    shop, days = simulate(settings), []
+    for _ in range(24):
+        days.append(next(shop))
+        publish(tmp_path, days[-1].day, [row["user_id"] for row in days[-1].true_user_days.to_pylist()])
+    unread = list(islice(simulate(replace(settings, lists=None)), 24))
+    assert new_device_share(days) < 0.7 * new_device_share(unread)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +11,7 @@ from simulated import SMALL, days_of
 
 from pipeline.simulate import run
 from pipeline.simulate.look_alikes import RESEMBLES
+from pipeline.simulate.marks import draw
 from pipeline.simulate.typologies import TYPOLOGIES
 
 
@@ -122,3 +124,10 @@ def test_the_receipt_and_the_record_agree_with_the_files(tmp_path):
     )
     files = {str(path.relative_to(tmp_path / "shop")) for path in (tmp_path / "shop").rglob("*.*")}
     assert set(record["sha256"]) == files - {"truth/simulation.json"}
+
+
+def test_louder_abuse_shows_more_marks():
+    variant = TYPOLOGIES["account_takeover"].variants[0]
+    rng = np.random.default_rng(1)
+    quiet, loud = (sum(rows.sum() for rows in draw(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
+    assert (quiet, loud) == (500 * variant.least, 500 * variant.most)
