@@ -24,6 +24,8 @@ from rich.progress import track
 from rich.table import Table
 
 USERS = 600_000
+LABELS = 1_000  # of each day, known ten days later
+PACK = Path(__file__).resolve().parents[1] / "domains" / "shop.yml"
 SESSION_EVENTS = 5  # on average
 FIRST = date(2026, 6, 1)
 
@@ -72,16 +74,39 @@ copy (
 """
 
 
+# The purchases that turned out bad: drawn among each day's events by the same hashing.
+BAD = """
+copy (
+    select
+        'user' || cast({users} * power(u(n // {session_events}, '{day}'), 1.6) as bigint) as user_id,
+        '{day}-' || n as event_id,
+        '{day}T12:00:00Z' as happened_at,
+        strftime(timestamp '{day}' + interval 10 day, '%Y-%m-%dT08:00:00Z') as known_at,
+        true as is_bad
+    from (select cast({events} * u(k, 'bad{day}') as bigint) as n from range({labels}) as numbers(k))
+) to '{path}' (format csv, header)
+"""
+
+
 def write_day(con: duckdb.DuckDBPyConnection, day: date, events: int, path: Path) -> None:
     form = "format csv, header" if path.suffix == ".csv" else "format parquet, compression zstd"
     con.execute(
         EVENTS.format(users=USERS, events=events, session_events=SESSION_EVENTS, day=day, path=path, format=form)
     )
+    bad = path.parents[1] / "labels" / f"{day}.csv"
+    bad.parent.mkdir(exist_ok=True)
+    drawn = dict(users=USERS, events=events, session_events=SESSION_EVENTS, day=day, labels=LABELS, path=bad)
+    con.execute(BAD.format(**drawn))
 
 
 def measured(home: Path, *arguments: str, memory: str = "2500MB") -> tuple[float, float, list[dict]]:
     """Wall seconds, peak GB and receipts of one command in a process of its own."""
-    environment = {**os.environ, "RISK_HOME": str(home), "RISK_DOMAIN": "shop", "RISK_MEMORY_LIMIT": memory}
+    environment = {
+        **os.environ,
+        "RISK_HOME": str(home),
+        "RISK_DOMAIN": str(home / "shop.yml"),
+        "RISK_MEMORY_LIMIT": memory,
+    }
     before = time.monotonic()
     command = [sys.executable, "-c", WRAPPER, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -131,6 +156,8 @@ def bench(home: Path, days: int, events: int) -> None:
         write_day(con, day, events, home / "landing" / "events" / f"{day}.csv")
         return row(f"one more day after {(day - FIRST).days}: dawnlist run, CSV in", "run", "--day", str(day), "--json")
 
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "shop.yml").write_text(PACK.read_text().replace("delay_days: 30", "delay_days: 10"))
     con = duckdb.connect(config={"threads": 2})
     last = FIRST + timedelta(days=days - 1)
     history(con, home, 0, days - 2, events)
