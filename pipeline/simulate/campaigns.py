@@ -36,6 +36,7 @@ class Scheduler:
         self.seed, self.shares, self.intensity = seed, shares, intensity
         self.owed = {process.name: 0.0 for process in shares}
         self.running: dict[str, list[Plan]] = {process.name: [] for process in shares}
+        self.done = {process.name: np.zeros(len(process.variants)) for process in shares}
 
     def begin(self, day: int, people: People, user_days: float) -> None:
         """Begin what a day with so many `user_days` owes each process."""
@@ -46,11 +47,19 @@ class Scheduler:
                 self.owed[process.name] = -rng.random() * 2
             self.owed[process.name] += share * user_days
             while self.owed[process.name] > 0:
-                plan = _plan(process, day, people, choices[process.young], rng)
+                variant = self._turn_of(process, rng)
+                plan = _plan(process, variant, day, people, choices[process.young], rng)
                 if not len(plan.user):  # every account is taken: what is owed waits
                     break
                 self.owed[process.name] -= len(plan.user)
+                self.done[process.name][variant] += len(plan.user)
                 self.running[process.name].append(plan)
+
+    def _turn_of(self, process: Process, rng: np.random.Generator) -> int:
+        """The variant that is furthest behind its share of user-days."""
+        weights, done = np.array([variant.weight for variant in process.variants]), self.done[process.name]
+        behind = weights / weights.sum() * (done.sum() + 5) - done
+        return int(np.argmax(behind + rng.random(len(weights))))
 
     def today(self, process: Process, day: int) -> Acts:
         """The visits of a process on a day; plans that are over are dropped."""
@@ -91,9 +100,7 @@ class _Choice:
         return chosen
 
 
-def _plan(process: Process, day: int, people: People, choice: _Choice, rng: np.random.Generator) -> Plan:
-    weights = np.array([variant.weight for variant in process.variants])
-    which = int(rng.choice(len(weights), p=weights / weights.sum()))
+def _plan(process: Process, which: int, day: int, people: People, choice: _Choice, rng: np.random.Generator) -> Plan:
     variant = process.variants[which]
     users = choice.draw(int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), rng)
     acts = rng.integers(variant.acts[0], variant.acts[1] + 1, len(users))

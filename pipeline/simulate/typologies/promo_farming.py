@@ -24,7 +24,7 @@ PROCESS = Process(
             0.4,
             ("coupon",),
             ("device", "card", "address", "network"),
-            2,
+            3,
             4,
             (6, 12),
             (2, 5),
@@ -61,5 +61,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.4, (("takedown", 0.6, 5), ("review_desk", 0.4, 4))),
+    report=Report(0.32, (("takedown", 0.6, 5), ("review_desk", 0.4, 4))),
 )

@@ -22,7 +22,7 @@ _MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "ba
 
 def _ramp(sessions: Sessions, acts: Acts, today: Today, rng: np.random.Generator) -> None:
     """From the second visit on, a tier up now and then."""
-    up = (acts.nth > 0) & (rng.random(len(acts)) < 0.3 * acts.nth)
+    up = (acts.nth > 0) & (rng.random(len(acts)) < 0.15 * acts.nth)
     tier = np.minimum(TIERS - 1, sessions.cell % TIERS + up)
     sessions.cell = sessions.cell // TIERS * TIERS + tier
 
