@@ -99,6 +99,8 @@ def dawnlist_user_days(home: Path, source: Path) -> dict[str, np.ndarray]:
     daily.backfill_features(first, TEST[1], given)
     trained = daily.train(UNTIL, given)
     console.print(trained["details"]["stacker"])
+    learned = trained["details"]["autoencoder"]
+    console.print(f"held-out nats per event {min(learned['later_nats'])}, floors {learned['later_nats_floors']}")
     settings = Settings.load(home=home, domain="payments")
     bundle = bundles.load(home, trained["details"]["bundle"], settings.threads)
     judged = score_days(settings, bundle, *TEST, date(2018, 8, 21), given["as_of"])

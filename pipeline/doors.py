@@ -1,12 +1,13 @@
 """A door: Great Expectations judges small tables of one day, we decide what that means for the day.
 
-reports/day=D/<door>.json    what was expected, what was seen; replaced when the day is judged again
+reports/day=D/<door>.json            what was expected, what was seen; replaced when the day is judged again
+reports/day=D/as_of=T/<door>.json    the same, of a day judged again as it looked at an earlier moment
 """
 
 import logging
 import math
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,7 +44,7 @@ class Finding(BaseModel):
 
 
 class Report(BaseModel):
-    """All that one door found about one day. Holds no clock time: the same day judged again reads the same."""
+    """All that one door found about one day, as it looked at `as_of`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,6 +55,7 @@ class Report(BaseModel):
     findings: list[Finding]
     seen: dict[str, Any] = {}
     compared_with: list[date] = []
+    as_of: datetime | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -65,31 +67,43 @@ class Report(BaseModel):
         return [finding for finding in self.findings if finding.outcome == "critical"]
 
 
-def report_path(home: Path, day: date, door: Door) -> Path:
-    return home / "reports" / f"day={day}" / f"{door}.json"
+def report_path(home: Path, day: date, door: Door, replayed: datetime | None = None) -> Path:
+    folder = home / "reports" / f"day={day}"
+    if replayed is not None:
+        folder /= f"as_of={replayed.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
+    return folder / f"{door}.json"
 
 
-def read_report(home: Path, day: date, door: Door) -> Report | None:
-    path = report_path(home, day, door)
+def read_report(home: Path, day: date, door: Door, as_of: datetime | None = None) -> Report | None:
+    """What the door found last; or, if it was asked at `as_of` about an earlier look of the day, what it said then."""
+    replay = report_path(home, day, door, as_of)
+    path = replay if as_of and replay.is_file() else report_path(home, day, door)
     return read_model(path, Report) if path.is_file() else None
 
 
-def write_report(home: Path, report: Report) -> Report:
+def write_report(home: Path, report: Report, as_of: datetime) -> Report:
+    """Keep a report. A look at the day as it was before the last report stands aside: it does not replace that one."""
+    last = read_report(home, report.day, report.door)
+    is_replay = last is not None and last.as_of is not None and as_of < last.as_of
+    path = report_path(home, report.day, report.door, as_of if is_replay else None)
     with scratch(home, "doors") as aside:  # a killed run leaves nothing among the reports
-        (aside / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
-        publish(aside / "report.json", report_path(home, report.day, report.door))
+        dated = report.model_copy(update={"as_of": as_of})
+        (aside / "report.json").write_text(dated.model_dump_json(indent=2) + "\n")
+        publish(aside / "report.json", path)
     return report
 
 
-def refuse_if_critical(report: Report) -> None:
+def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
     """Raises DoorRefusedError naming each critical finding: what was seen, what was expected, what to do."""
     if not report.is_refused:
         return
     subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.door]
     names = sorted({finding.name for finding in report.critical})
+    unknown = sorted(set(accept) - {finding.name for finding in report.findings})
     raise DoorRefusedError(
         f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day is refused",
         *(str(finding) for finding in report.critical),
+        *(f"--accept {name}: nothing was found here under that name" for name in unknown),
         fix=f"see reports/day={report.day}/{report.door}.json; mend the day's files and ingest them, then run the day "
         f"again. If the day really was like this, run it with --accept {','.join(names)}",
     )

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline import lake
 from pipeline.files import digest, sha256_of
-from pipeline.ingest.store import EVENTS, LABELS
+from pipeline.schemas import EVENTS, LABELS
 
 Row = dict[str, Any]
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.feedback.verdicts import REASONS, Verdict
 from pipeline.files import publish
 from pipeline.lake import Batch, LakeFile, end_of
+from pipeline.schemas import LABELS, QUARANTINE
 
 PRIVATE = 0o600
 _TEXT, _TIME = pa.string(), pa.timestamp("us")
@@ -28,22 +29,6 @@ VERDICTS = pa.schema(
         ("arrived_at", _TIME),
         ("batch_id", _TEXT),
     ]
-)
-LABELS = pa.schema(
-    [
-        ("user_id", _TEXT),
-        ("event_id", _TEXT),
-        ("happened_at", _TIME),
-        ("known_at", _TIME),
-        ("is_bad", pa.bool_()),
-        ("typology", _TEXT),
-        ("source", _TEXT),
-        ("arrived_at", _TIME),
-        ("batch_id", _TEXT),
-    ]
-)
-QUARANTINE = pa.schema(
-    [("file", _TEXT), ("line", pa.int64()), ("reason", _TEXT), ("detail", _TEXT), ("raw", _TEXT), ("batch_id", _TEXT)]
 )
 
 

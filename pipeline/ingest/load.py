@@ -50,6 +50,14 @@ def _sweep(home: Path) -> None:
         leftover.unlink()
 
 
+def _seen_before(path: Path, batch: Batch) -> list[str]:
+    """A word about a file that came to nothing when it was read: the pack may have been mended since."""
+    if batch.accepted or not batch.refused:
+        return []
+    manifest = f"lake/batches/{batch.kind}-{batch.batch_id}.json"
+    return [f"{path.name} was read before and every row refused: to have it read again, remove {manifest}"]
+
+
 class Loader:
     """Loads files one after the other; knows what the lake holds by then."""
 
@@ -73,8 +81,8 @@ class Loader:
     def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         before = path.stat()
         batch_id = self.contents.id_of(path)
-        if any(batch.batch_id == batch_id for batch in self.known[kind]):
-            return None, []
+        if before_it := next((batch for batch in self.known[kind] if batch.batch_id == batch_id), None):
+            return None, _seen_before(path, before_it)
         folder = self.aside / f"{kind}-{batch_id}"
         folder.mkdir()
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)

@@ -50,7 +50,7 @@ def run(
     """
     home = settings.home
     for door in DOORS[:2]:
-        if (report := read_report(home, day, door)) is not None:
+        if (report := read_report(home, day, door, as_of)) is not None:
             refuse_if_critical(report)
     bundle = bundle_for(home, day, as_of)
     facts = bundles.read_manifest(home, bundle)
@@ -59,7 +59,7 @@ def run(
     issue = issue_id(made_from)
     folder = issues.issue_folder(home, day, issue)
     is_new = not issues.is_whole(folder)
-    if is_new or _is_refused(home, day, "risk_list"):  # judged again: another issue of the day may have been refused
+    if is_new or _is_refused(home, day, "risk_list", as_of):  # another issue of the day may have been refused
         _issue(settings, domain, day, as_of, used, facts, made_from, issue, accept, sentences or sentences_of_models)
     is_shown = issues.show(home, day, issue, as_of)
     manifest = read_json(folder / "manifest.json")
@@ -101,8 +101,8 @@ def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     return _marked_stale(table), manifest
 
 
-def _is_refused(home: Path, day: date, door: Door) -> bool:
-    report = read_report(home, day, door)
+def _is_refused(home: Path, day: date, door: Door, as_of: datetime | None = None) -> bool:
+    report = read_report(home, day, door, as_of)
     return report is not None and report.is_refused
 
 
@@ -147,7 +147,7 @@ def _issue(
     )
     tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
     report = judge("risk_list", day, domain.name, tables, accept=accept, seen={"listed": len(table)})
-    refuse_if_critical(write_report(home, report))
+    refuse_if_critical(write_report(home, report, as_of), accept)
     with scratch(home, "publish") as aside:
         folder = aside / issue
         folder.mkdir()

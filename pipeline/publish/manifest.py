@@ -58,7 +58,7 @@ def inputs(
         "warnings": [
             warning
             for door in DOORS[:2]  # the third warns about the list itself, which follows from all this
-            if (report := read_report(home, day, door)) is not None
+            if (report := read_report(home, day, door, as_of)) is not None
             for warning in report.warnings
         ],
     }

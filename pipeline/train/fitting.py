@@ -21,6 +21,7 @@ from pipeline.models.autoencoder import Trained, TrainingPlan, save_autoencoder,
 from pipeline.models.bundle import Spread
 from pipeline.models.calibration import Calibration
 from pipeline.models.fields import fit_fields
+from pipeline.models.floors import marginal_nats
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.surprise import Reference, score_windows
 from pipeline.models.table import UserDays, learned_columns, match, read_user_days, stacker_rows
@@ -33,6 +34,7 @@ Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MAX_USERS = 60_000  # ordinary users a training run reads; each stands for as many as were left out
+MAX_FLOORED = 20_000  # later user-days the floors of the sequence model are measured on
 MAX_REFERENCE = 200_000  # held-out user-days that say how surprising quiet times are
 
 
@@ -185,6 +187,7 @@ def _spreads(rows: NDArray[np.float32]) -> dict[str, Spread]:
 
 
 def _about_autoencoder(trained: Trained, learn: Known, later: Known, cuts: Cuts) -> dict[str, Any]:
+    judged = later.windows.take(np.arange(0, len(later.windows), max(1, len(later.windows) // MAX_FLOORED)))
     return {
         "learned_from": [str(cuts.learn_first), str(cuts.learn_last)],
         "judged_on": [str(cuts.stop_first), str(cuts.stop_last)],
@@ -192,6 +195,10 @@ def _about_autoencoder(trained: Trained, learn: Known, later: Known, cuts: Cuts)
         "user_days": {"learned": len(learn.windows), "later": len(later.windows)},
         "train_nats": [round(nats, 4) for nats in trained.train_nats],
         "later_nats": [round(nats, 4) for nats in trained.later_nats],
+        "later_nats_floors": {  # each field by itself, as common among all, or with the user's own past
+            name: round(float(marginal_nats(learn.tokens, trained.fields, learn.windows, judged, own).sum()), 4)
+            for name, own in {"all_users": False, "own_past": True}.items()
+        },
         "epochs": len(trained.train_nats),
     }
 

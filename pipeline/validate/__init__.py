@@ -30,9 +30,9 @@ def run(
     for name, judged in {"events": events_door, "user_days": user_days_door}.items():
         if door not in (None, name):
             continue
-        report = write_report(settings.home, judged(settings, domain, day, as_of, accept))
+        report = write_report(settings.home, judged(settings, domain, day, as_of, accept), as_of)
         reports.append(report)
-        refuse_if_critical(report)
+        refuse_if_critical(report, accept)
     return Receipt(
         step="validate",
         day=day,

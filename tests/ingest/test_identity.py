@@ -26,6 +26,15 @@ def test_a_file_seen_before_is_not_read_again(shop: Shop) -> None:
     assert shop.content() == before
 
 
+def test_a_file_that_came_to_nothing_says_how_it_is_read_again(shop: Shop) -> None:
+    shop.deliver([event(event_type="unheard of")])
+    receipt = shop.deliver([event(event_type="unheard of")])
+    [warning] = receipt.warnings
+    assert "every row refused" in warning
+    (shop.home / warning.split("remove ")[1]).unlink()
+    assert shop.deliver([event(event_type="unheard of")]).refused == 1
+
+
 def test_two_equal_files_in_one_run_count_once(shop: Shop) -> None:
     receipt = shop.ingest(shop.file([event()], "a.csv"), shop.file([event()], "b.csv"))
     assert counts(receipt) == (1, 1, 0, 0)

@@ -212,7 +212,7 @@ def test_a_row_without_a_reason_is_refused(issue):
 
 def test_warnings_of_the_doors_travel_on_the_manifest(home, issue):
     finding = Finding(name="day.missing_hours", rule="at most 0", outcome="warning", seen="1", why="An outage.")
-    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[finding]))
+    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[finding]), AS_OF)
     receipt = issue()
     said = ["events: day.missing_hours: 1, expected at most 0. An outage."]
     assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == said
@@ -251,13 +251,13 @@ def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, is
 def test_a_list_whose_day_was_refused_since_is_stale(home, issue):
     issue()
     assert not latest_good(home, DAY)[1]["is_stale"]
-    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=True, findings=[]))
+    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=True, findings=[]), AS_OF)
     assert latest_good(home, DAY)[1]["is_stale"]
 
 
 def refuse(home, day, door="user_days"):
     finding = Finding(name="day.user_count", rule="at least 2", outcome="critical", seen="1", why="A feed broke.")
-    write_report(home, Report(door=door, day=day, domain=SHOP.name, is_refused=True, findings=[finding]))
+    write_report(home, Report(door=door, day=day, domain=SHOP.name, is_refused=True, findings=[finding]), AS_OF)
 
 
 def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, issue):
@@ -265,6 +265,18 @@ def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, issue):
     with pytest.raises(DoorRefusedError):
         issue()
     assert not (home / "lists" / f"day={DAY}").exists()
+
+
+def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, issue):
+    issue()
+    before = {path: path.read_bytes() for path in (home / "reports").rglob("*.json")}
+    earlier = AS_OF - timedelta(hours=1)
+    report = Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[])
+    write_report(home, report, AS_OF)
+    write_report(home, report.model_copy(update={"is_refused": True}), earlier)
+    assert not latest_good(home, DAY)[1]["is_stale"]
+    assert read_report(home, DAY, "events", earlier).is_refused
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_a_list_whose_day_was_refused_since_is_not_handed_on_to_later_days(home, issue):
