@@ -12,10 +12,10 @@ TESTS ?= tests
 help:  ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-demo: $(INSTALLED)  ## retrain and make a day's list in Airflow, over real data from $RISK_DATASETS
+demo: $(INSTALLED)  ## simulate a shop, retrain and make its last two days' lists in Airflow
 	@$(BIN)/python scripts/demo.py
 
-up: export RISK_DOMAIN ?= retail
+up: export RISK_DOMAIN ?= shop
 up: $(INSTALLED)  ## Airflow's UI on 127.0.0.1:8080 (PORT=…), until Ctrl-C
 	@$(BIN)/python scripts/up.py --port $(PORT)
 

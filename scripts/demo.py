@@ -1,34 +1,25 @@
-"""`make demo`: retrain, then make one day's list, in Airflow, over a real year of a shop's invoices."""
+"""`make demo`: simulate a shop, retrain, and make the lists of its last two days, in Airflow."""
 
-import os
+import shutil
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import laptop
 from rich.console import Console
 
-DOMAIN = "retail"
-FILE = Path("retail") / "online_retail.parquet"
-UNTIL, DAY = "2011-01-17", "2011-01-18"  # the day somebody ordered 74,215 jars, and cancelled 16 minutes later
+DOMAIN = "shop"
+FIRST, DAYS, USERS, SEED = date(2026, 6, 1), 75, 5000, 7
+LAST = FIRST + timedelta(days=DAYS - 1)
+LISTED = (LAST - timedelta(days=1), LAST)  # the days made in Airflow; all before them is history
 SHOWN = 10
 
 console = Console(highlight=False, soft_wrap=True)
-
-
-def source() -> Path:
-    """The invoice lines to show it on."""
-    folder = os.environ.get("RISK_DATASETS")
-    if folder and (path := Path(folder) / FILE).is_file():
-        return path
-    found = f"no {FILE} in RISK_DATASETS={folder}" if folder else "RISK_DATASETS is not set"
-    raise laptop.LaptopError(
-        f"the demo needs the Online Retail data set, and {found}\n"
-        f"  to fix: save it as FOLDER/{FILE} (see docs/quick-start.md), then RISK_DATASETS=FOLDER make demo"
-    )
 
 
 def dawnlist(env: dict[str, str], *arguments: str) -> None:
@@ -36,6 +27,34 @@ def dawnlist(env: dict[str, str], *arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "pipeline", *arguments], env=env, cwd=laptop.PROJECT)
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def simulated(env: dict[str, str], home: Path) -> Path:
+    """The simulated shop's files: made once, and again if somebody stopped it half way."""
+    folder = home / "simulated"
+    if not (folder / "truth" / "simulation.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        console.print(f"simulating {USERS:,} accounts of a shop over {DAYS} days")
+        dawnlist(
+            env,
+            *("simulate", "--out", str(folder), "--days", str(DAYS), "--users", str(USERS)),
+            *("--seed", str(SEED), "--first-day", str(FIRST)),
+        )
+    return folder
+
+
+def deliver(env: dict[str, str], folder: Path, home: Path) -> None:
+    """History as history; the last days into landing/, as a shop would deliver them."""
+    files = sorted((folder / "events").glob("*.parquet"))
+    console.print(f"\nloading {len(files) - len(LISTED)} days of history into {home}")
+    old = [f"--events={file}" for file in files if file.stem not in map(str, LISTED)]
+    dawnlist(env, "ingest", "--history", *old, f"--labels={folder / 'labels'}")
+    landing = home / "landing" / "events"
+    landing.mkdir(parents=True, exist_ok=True)
+    for day in LISTED:
+        if not (landing / f"{day}.parquet").is_file():
+            shutil.copyfile(folder / "events" / f"{day}.parquet", landing / f"{day}.parquet.part")
+            (landing / f"{day}.parquet.part").rename(landing / f"{day}.parquet")
 
 
 def run(api: laptop.Api, dag_id: str, conf: dict[str, Any], partition_key: str | None = None) -> None:
@@ -58,22 +77,45 @@ def run(api: laptop.Api, dag_id: str, conf: dict[str, Any], partition_key: str |
         raise laptop.LaptopError("\n".join(api.error(dag_id, run_id, task) for task in failed) or f"{dag_id} failed")
 
 
+def tell_truth(folder: Path, home: Path) -> None:
+    """Set the last list beside what the simulation knows, and no step of the pipeline ever read."""
+    listed = home / "lists" / f"day={LAST}" / "risk_list.parquet"
+    truth = folder / "truth" / "user_days.parquet"
+    with duckdb.connect() as con:
+        con.execute(f"create view bad as from read_parquet('{truth}') where is_bad and event_day = date '{LAST}'")
+        con.execute(f"create view listed as from read_parquet('{listed}')")
+        [(all_listed, found, active)] = con.execute(
+            "select (select count(*) from listed), (select count(*) from listed semi join bad using (user_id)), "
+            "(select count(*) from bad)"
+        ).fetchall()
+        kinds = con.execute(
+            "select typology, count(*) as n from listed join bad using (user_id) group by 1 order by n desc, typology"
+        ).fetchall()
+    named = ", ".join(f"{n} {str(typology).replace('_', ' ')}" for typology, n in kinds)
+    console.print(
+        f"\nthe truth  {found} of the {all_listed} listed accounts are abusers{f' ({named})' if named else ''}; "
+        f"{active} were active that day"
+    )
+    console.print("           the simulation knows; nothing that made the list has read it")
+
+
 def main() -> int:
     started = time.monotonic()
     try:
-        events = source()
         port = laptop.free_port()
         env = laptop.environment(port)
         env["RISK_DOMAIN"] = DOMAIN
+        env["RISK_NOW"] = f"{LAST + timedelta(days=1)}T04:00:00Z"  # the simulated shop's last morning
         home = Path(env["RISK_HOME"].replace("{domain}", DOMAIN))
-        console.print(f"loading {events.name} into {home}")
-        dawnlist(env, "ingest", "--events", str(events), "--history")
+        folder = simulated(env, home)
+        deliver(env, folder, home)
         with ExitStack() as stack:
             with console.status("starting Airflow, about 20 seconds"):
                 laptop.prepare(env)
                 api = stack.enter_context(laptop.running(port, env))
-            run(api, "retrain_models", {"until": UNTIL})
-            run(api, "daily_risk_list", {"day": DAY}, DAY)
+            run(api, "retrain_models", {"until": str(LISTED[0] - timedelta(days=1))})
+            for day in LISTED:
+                run(api, "daily_risk_list", {"day": str(day)}, str(day))
     except laptop.LaptopError as error:
         console.print(f"error: {error}", style="red", markup=False)
         return 2
@@ -81,8 +123,9 @@ def main() -> int:
         console.print("stopped")
         return 130
     console.print()
-    dawnlist(env, "show", "--day", DAY, "--limit", str(SHOWN))
-    console.print(f"\nthe list  {home / 'lists' / f'day={DAY}'}: risk_list.csv, risk_list.parquet, manifest.json")
+    dawnlist(env, "show", "--day", str(LAST), "--limit", str(SHOWN))
+    tell_truth(folder, home)
+    console.print(f"\nthe list  {home / 'lists' / f'day={LAST}'}: risk_list.csv, risk_list.parquet, manifest.json")
     console.print(f"reports   {home / 'reports'}")
     console.print("Airflow   `make up` shows these runs in the browser")
     console.print(f"done in {time.monotonic() - started:.0f} s")
