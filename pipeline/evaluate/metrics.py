@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluate.reviews import reviewed_rows
+
 Doubles = NDArray[np.float64]
 
 
@@ -38,14 +40,8 @@ def precision_at(
 
     The card precision of the Fraud Detection Handbook, raised to user-days.
     """
-    caught: NDArray[np.int32] = np.empty(0, user.dtype)
-    shares = []
-    for today in np.unique(day):
-        here = np.flatnonzero((day == today) & ~np.isin(user, caught))
-        top = here[np.lexsort((user[here], -risk[here]))][:reviews]
-        shares.append(is_bad[top].sum() / reviews)
-        caught = np.concatenate([caught, user[top][is_bad[top]]])
-    return float(np.mean(shares))
+    caught = reviewed_rows(risk, is_bad, day, user, reviews) & is_bad
+    return float(np.mean([caught[day == today].sum() / reviews for today in np.unique(day)]))
 
 
 def calibration_error(risk: Doubles, is_bad: NDArray[np.bool_], bins: int = 20) -> float:

@@ -1,0 +1,62 @@
+"""Reviews under a budget: cases small enough to do by hand, and what must hold of any."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.evaluate.reviews import recall_of_accounts, reviewed_rows
+
+
+def arrays(rows):
+    """(score, is_bad, day, user) of rows (user, day, score, is_bad)."""
+    user, day, score, is_bad = zip(*rows, strict=True)
+    return np.array(score, float), np.array(is_bad, bool), np.array(day, np.int32), np.array(user, np.int32)
+
+
+def test_a_caught_account_leaves_the_days_after_and_makes_room():
+    rows = [(1, 0, 0.9, True), (2, 0, 0.5, False), (1, 1, 0.9, True), (3, 1, 0.5, True)]
+    assert reviewed_rows(*arrays(rows), 1).tolist() == [True, False, False, True]
+
+
+def test_an_account_reviewed_on_an_ordinary_day_is_not_caught_by_it():
+    rows = [(1, 0, 0.9, False), (1, 1, 0.9, True)]
+    assert reviewed_rows(*arrays(rows), 1).tolist() == [True, True]
+
+
+def test_scores_not_known_are_reviewed_last():
+    rows = [(1, 0, np.nan, True), (2, 0, -5.0, False)]
+    assert reviewed_rows(*arrays(rows), 1).tolist() == [False, True]
+
+
+def test_recall_counts_accounts_not_days():
+    is_bad = np.array([True, True, True, False])
+    is_caught = np.array([False, True, False, False])
+    assert recall_of_accounts(is_caught, is_bad, np.array([1, 1, 2, 3], np.int32)) == pytest.approx(1 / 2)
+
+
+def test_a_review_of_nothing_bad_catches_nobody():
+    assert np.isnan(recall_of_accounts(np.array([True]), np.array([False]), np.array([1], np.int32)))
+
+
+user_days = st.dictionaries(
+    st.tuples(st.integers(0, 8), st.integers(0, 4)), st.tuples(st.integers(0, 5), st.booleans()), min_size=1
+).map(lambda cells: [(user, day, float(score), bad) for (user, day), (score, bad) in cells.items()])
+
+
+@settings(deadline=None)
+@given(user_days, st.integers(1, 4))
+def test_no_day_takes_more_reviews_than_it_has_and_nobody_is_caught_twice(rows, reviews):
+    score, is_bad, day, user = arrays(rows)
+    reviewed = reviewed_rows(score, is_bad, day, user, reviews)
+    assert max(np.bincount(day[reviewed], minlength=1)) <= reviews
+    caught = user[reviewed & is_bad]
+    assert len(caught) == len(set(caught.tolist()))
+
+
+@settings(deadline=None)
+@given(user_days)
+def test_reviewing_everybody_catches_every_bad_account(rows):
+    score, is_bad, day, user = arrays(rows)
+    caught = reviewed_rows(score, is_bad, day, user, 9) & is_bad
+    assert set(user[caught].tolist()) == set(user[is_bad].tolist())
