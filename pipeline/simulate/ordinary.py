@@ -75,7 +75,7 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
     phone = rng.random(n) < people.phone_share[users]
     network = _networks(users, hour, phone, today, rng)
     buys, carts = _buys(users, today, rng, intent)
-    browse = np.floor(rng.lognormal(0.75, 0.85, n) * people.depth[users]).astype(np.int64)
+    browse = np.floor(rng.lognormal(0.45, 1.05, n) * people.depth[users]).astype(np.int64)
     browse = np.minimum(browse + (intent in ("usual", "look")), MOST_LOOKS)
     if intent in ("login", "refund", "review"):
         browse = browse // 2
@@ -143,7 +143,7 @@ def _buys(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
     if intent != "usual":
         return np.zeros(n, dtype=bool), rng.random(n) < (0.15 if intent == "look" else 0)
     buys = rng.random(n) < today.people.buys[users] * today.season.mood
-    return buys, buys | (rng.random(n) < 0.14)
+    return buys, buys | (rng.random(n) < 0.09)
 
 
 def _cells(users: Array, hour: Array, today: Today, rng: np.random.Generator) -> Array:
