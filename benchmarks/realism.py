@@ -34,7 +34,7 @@ STORE_WINDOW = (pd.Timestamp("2019-10-01 02:19"), pd.Timestamp("2019-10-01 02:49
 WINDOW_SECONDS = 1800
 RETAIL_DAYS = 30
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-HALVES = 20  # random splits of the real sample, for the floor
+HALVES, SPLITS = 20, 5  # random splits of the real sample, for the floors of distances and of the classifier
 REPEATS = 300  # of the bootstrap
 MOST_CUSTOMERS, MOST_SESSIONS = 4000, 5000  # of each side: customers compared, sessions for the classifier
 KINDS = {"browse": "view", "cart": "cart", "purchase": "purchase"}
@@ -431,7 +431,7 @@ def verdict(pair: Pair, rng: np.random.Generator) -> Verdict:
     features = features.loc[:, features.nunique() > 1]
     scores, gains = told_apart(features, target, groups)
     users = numbered(real["user"])
-    half = rng.permutation(users.max() + 1)[users] % 2
+    sides = [rng.permutation(users.max() + 1)[users] % 2 for _ in range(SPLITS)]
     alone = pd.Series({name: auc_of(features[[name]], target, groups) for name in features})
     left, without = features, []
     for worst in gains.index[:4]:
@@ -440,7 +440,7 @@ def verdict(pair: Pair, rng: np.random.Generator) -> Verdict:
     return Verdict(
         size,
         _interval(target, scores, rng),
-        auc_of(features.iloc[:size], half, users),
+        float(np.mean([auc_of(features.iloc[:size], side, users) for side in sides])),
         gains,
         alone.sort_values(ascending=False),
         without,
@@ -569,7 +569,7 @@ summaries are kept here, no row of theirs.
 
 A classifier (XGBoost, five folds, no user in two of them) is given as many simulated sessions as real ones and says
 which is which. AUC 0.5 would be a simulation nobody can tell; 1 is one that anybody can. The floor is the same
-classifier on two halves of the real sample; the interval is by bootstrap over sessions."""
+classifier on two halves of the real sample (the mean of five splits); the interval is by bootstrap over sessions."""
 
 SHORT = """\
 Part of that is which shop it is: no shop can be like all of them. So here is how well two real shops are told from
@@ -579,6 +579,29 @@ and the items of sessions of two and more views, cut into half hours."""
 MEANING = """\
 What it means for results on the simulated shop: they compare methods, and say where they fail; they are no forecast
 of what a list finds in a real shop."""
+
+# Measured once with this script, on the simulator before and after its change (20,000 users, 30 days, seed 7).
+MENDED = """\
+A first look led to a change of four numbers of the simulator: how often a visit ends in a purchase and how often in a
+cart only, the pace, and how many things are looked at. These samples were seen when they were set, so the right
+column is how well four numbers fit, not a test of them. They were set by the curves and the funnel, not by the
+classifier.
+
+| 20,000 users, 30 days, seed 7 | real | before | after |
+|---|---|---|---|
+| store: median seconds between events (KS) | 32 | 26 (0.121) | 32 (0.060) |
+| store: median events per session (KS) | 2 | 3 (0.190) | 2 (0.059) |
+| store: sessions of one event | 38.6 % | 19.6 % | 32.7 % |
+| store: purchases per 100 views | 1.29 | 5.32 | 3.01 |
+| clicks: median seconds between clicks (KS) | 55.8 | 28.5 (0.221) | 36.2 (0.144) |
+| clicks: 99 % quantile of clicks per session | 18 | 24 | 30 |
+| orders: customers with more than one order in 30 days | 18 % | 61 % | 49 % |
+| store: AUC of the classifier | | 0.868 (0.861 .. 0.875) | 0.844 (0.836 .. 0.851) |
+| clicks: AUC of the classifier | | 0.883 (0.876 .. 0.890) | 0.871 (0.864 .. 0.878) |
+| from store, on what all samples have | | 0.758 (0.746 .. 0.770) | 0.750 (0.737 .. 0.762) |
+| from clicks, on what all samples have | | 0.794 (0.784 .. 0.805) | 0.780 (0.768 .. 0.792) |
+
+The tail of the clicks is worse than before, that of the store is not: one of them had to give way."""
 
 ABOUT = {
     "store": """\
@@ -605,7 +628,7 @@ OFF = """\
 - **The same thing is looked at again too often**: fewer different items in a session than in both real shops.
 - **One visit is one session.** Real people have several sessions within half an hour more often.
 - **Pauses are too uniform.** Some real clicks are within two seconds (double clicks, pages that load others), and some
-  people come back after half an hour; the simulation has few of either.
+  people come back after nearly half an hour; the simulation has few of either.
 - **Prices reach too high** in the last per cent, and too few things are very cheap.
 - **The catalogue** has too few items seen once, as a large store has, and no few dozen that everybody looks at, as
   the clicks have.
@@ -619,8 +642,8 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
     return [lines[0], "|---" * len(header) + "|", *lines[1:], ""]
 
 
-def page(pairs: dict[str, Pair], options: argparse.Namespace, rng: np.random.Generator) -> str:
-    verdicts = {name: verdict(pair, rng) for name, pair in pairs.items()}
+def page(pairs: dict[str, Pair], options: argparse.Namespace) -> str:
+    verdicts = {name: verdict(pair, np.random.default_rng(0)) for name, pair in pairs.items()}
     lines = ["# How like a real shop the simulated one is", "", *INTRODUCTION.format(**vars(options)).splitlines(), ""]
     lines += table(
         ["real sample", "sessions of each", "AUC (95 %)", "floor: halves of the real one", "most gain (AUC alone)"],
@@ -636,13 +659,17 @@ def page(pairs: dict[str, Pair], options: argparse.Namespace, rng: np.random.Gen
         ],
     )
     lines += [*SHORT.splitlines(), ""]
-    lines += table(["", "sessions of each", "AUC (95 %)", "most gain"], shops_apart(pairs, rng))
+    lines += table(["", "sessions of each", "AUC (95 %)", "most gain"], shops_apart(pairs, np.random.default_rng(0)))
     lines += [
         *MEANING.splitlines(),
         "",
         "## Where it is off",
         "",
         *OFF.splitlines(),
+        "",
+        "## What was mended",
+        "",
+        *MENDED.splitlines(),
         "",
         "## How to read the rest",
         "",
@@ -656,8 +683,10 @@ def page(pairs: dict[str, Pair], options: argparse.Namespace, rng: np.random.Gen
     for name, pair in pairs.items():
         lines += [f"## {name}: {pair.source}", "", *ABOUT[name].splitlines(), ""]
         header = ["", "", *(f"{100 * q:.0f} %" for q in QUANTILES), "KS (floor)", "shift (floor)"]
-        lines += table(header, compared(pair, rng))
-        lines += table(["", "real", "simulated", "between halves of the real one"], ratio_rows(pair, rng))
+        lines += table(header, compared(pair, np.random.default_rng(0)))
+        lines += table(
+            ["", "real", "simulated", "between halves of the real one"], ratio_rows(pair, np.random.default_rng(0))
+        )
         found = verdicts[name]
         lines += table(
             ["feature", "gain", "AUC alone"],
@@ -684,7 +713,7 @@ def main() -> None:
         "clicks": clicks(of_clicks, simulated, rng),
         "orders": orders(of_retail, simulated, options.days, rng),
     }
-    text = page(pairs, options, rng)
+    text = page(pairs, options)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     if options.write:
         options.write.mkdir(parents=True, exist_ok=True)
