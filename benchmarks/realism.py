@@ -582,9 +582,9 @@ of what a list finds in a real shop."""
 
 # Measured once with this script, on the simulator before and after its change (20,000 users, 30 days, seed 7).
 MENDED = """\
-A first look led to a change of four habits (six numbers) in the simulator: how often a visit ends in a purchase and how often in a
-cart only, the pace, and how many things are looked at. These samples were seen when they were set, so the right
-column is how well six numbers fit, not a test of them. They were set by the curves and the funnel, not by the
+A first look led to a change of four habits (six numbers) in the simulator: how often a visit ends in a purchase, how
+often in a cart only, the pace, and how many things are looked at. These samples were seen when they were set, so the
+right column is how well six numbers fit, not a test of them. They were set by the curves and the funnel, not by the
 classifier.
 
 | 20,000 users, 30 days, seed 7 | real | before | after |
