@@ -31,8 +31,8 @@
     isodow(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
 {%- endmacro %}
 
-{#- 64 bits that stand for some texts, today and after any upgrade. Of a hundred million keys, one in a million days
-    has a pair that looks like another one. -#}
+{#- 64 bits that stand for some texts, today and after any upgrade. In a table of a hundred million keys two are the
+    same about once in four thousand such tables. -#}
 {% macro lasting_key(texts) -%}
     md5_number_lower(concat_ws(chr(31), {{ texts | join(', ') }}))
 {%- endmacro %}
