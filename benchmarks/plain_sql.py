@@ -4,7 +4,8 @@
 
 The plain query is every model's compiled SQL as one chain of common table expressions over the lake's files, ending
 in the user-days and the tokens, written to Parquet. It is given the memory of first sightings for nothing: dbt keeps
-that up to date in its own run, the plain query reads it from a copy. Both use two threads and the same memory limit.
+that up to date in its own run, the plain query reads it from a copy. Both use two threads; dbt's run has 2.5 GB, with which
+the plain query runs out of memory, so it is given 8.
 """
 
 import json
@@ -39,7 +40,7 @@ def chain(home: Path) -> tuple[list[str], dict[str, str]]:
     return order, {name: RELATION.sub(r"\1", sql).strip().rstrip(";") for name, sql in models.items()}
 
 
-def plain_seconds(home: Path, memory_limit: str = "2500MB") -> float:
+def plain_seconds(home: Path, memory_limit: str = "8GB") -> float:
     """Seconds of the one plain query that ends in both marts, on a copy of the warehouse's memory."""
     order, models = chain(home)
     with tempfile.TemporaryDirectory(dir=home) as folder:
