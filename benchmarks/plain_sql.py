@@ -4,8 +4,8 @@
 
 The plain query is every model's compiled SQL as one chain of common table expressions over the lake's files, ending
 in the user-days and the tokens, written to Parquet. It is given the memory of first sightings for nothing: dbt keeps
-that up to date in its own run, the plain query reads it from a copy. Both use two threads; dbt's run has 2.5 GB, with which
-the plain query runs out of memory, so it is given 8.
+that up to date in its own run, the plain query reads it from a copy. Both use two threads; dbt's run has 2.5 GB, with
+which the plain query runs out of memory, so it is given 8.
 """
 
 import json
