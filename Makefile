@@ -29,7 +29,7 @@ check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 bench: $(INSTALLED)  ## every benchmark in benchmarks/, one after the other
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+	@for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
 
 # CUDA's packages are left out: pip takes a CPU build of torch where one is offered, and adds CUDA itself elsewhere.
 # Versions stay as they are while they fit; newer ones: make requirements UPGRADE=--upgrade

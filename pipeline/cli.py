@@ -1,9 +1,8 @@
 """The command line: everything Airflow does can also be done by hand, with the same functions."""
 
-import errno
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -13,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import daily
-from pipeline.cells import one_line
-from pipeline.errors import DoorRefusedError, PipelineError, UsageError
+from pipeline.errors import DoorRefusedError, PipelineError
 from pipeline.lake import a_possible_day
+from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
     name="dawnlist",
@@ -33,11 +32,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Bundles: list them, promote one, roll back to the one before.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-
-MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
-MEND = "make room on the disk or mend its permissions, then run the same command again: nothing is lost"
 
 
 def a_day(text: str) -> date:
@@ -95,9 +89,9 @@ def ingest(
         events=events or (),
         labels=labels or (),
         history=history,
-        progress=_shows_progress(as_json),
+        progress=shows_progress(as_json),
     )
-    _print(answer, as_json)
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -105,9 +99,9 @@ def features(
     first: First, last: Last, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
 ) -> None:
     """Build the features of a range of days with dbt. Days whose inputs have not changed are left as they are."""
-    with _status("building features", as_json):
+    with status("building features", as_json):
         answer = daily.backfill_features(first, last, overrides(home, domain, as_of))
-    _print(answer, as_json)
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -115,9 +109,9 @@ def validate(
     day: Day, accept: Accept = "", as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
 ) -> None:
     """Judge a day's events and features. A critical finding ends with exit code 4."""
-    with _status(f"judging {day}", as_json):
+    with status(f"judging {day}", as_json):
         answer = daily.validate(day, None, overrides(home, domain, as_of), accept=_names(accept))
-    _print(answer, as_json)
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -131,20 +125,20 @@ def train(
     """Build the training days, train on days up to one and labels known by its end, and promote if it is better."""
     given = overrides(home, domain, as_of or _now())
     first, last = daily.train_days(until, given)
-    with _status(f"building the features of {first}..{last}", as_json):
+    with status(f"building the features of {first}..{last}", as_json):
         daily.backfill_features(first, last, given)
-    trained = daily.train(until, given, progress=_shows_progress(as_json))
-    with _status(f"comparing {trained['details']['bundle']} with the bundle in use", as_json):
+    trained = daily.train(until, given, progress=shows_progress(as_json))
+    with status(f"comparing {trained['details']['bundle']} with the bundle in use", as_json):
         decided = daily.promote(trained["details"]["bundle"], given)
-    _print_all([trained, decided], as_json)
+    print_answers([trained, decided], as_json)
 
 
 @app.command()
 def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Score every account active on a day with the bundle in use."""
-    with _status(f"scoring {day}", as_json):
+    with status(f"scoring {day}", as_json):
         answer = daily.score(day, overrides(home, domain, as_of))
-    _print(answer, as_json)
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -158,9 +152,9 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Rank, cut, explain and issue the list of a day that has been scored."""
-    with _status(f"publishing {day}", as_json):
+    with status(f"publishing {day}", as_json):
         answer = daily.publish(day, overrides(home, domain, as_of, list_size), accept=_names(accept))
-    _print(answer, as_json)
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -177,11 +171,11 @@ def run(
     given = overrides(home, domain, as_of, list_size)
 
     def steps() -> Iterator[daily.Answer]:
-        ingested = daily.ingest(day, given, progress=_shows_progress(as_json))
+        ingested = daily.ingest(day, given, progress=shows_progress(as_json))
         yield ingested
         yield from _after_ingest(day, given | {"as_of": ingested["details"]["as_of"]}, _names(accept), as_json)
 
-    _print_all(steps(), as_json)
+    print_answers(steps(), as_json)
 
 
 @app.command()
@@ -200,20 +194,20 @@ def backfill(
     refused: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
-        ingested = daily.ingest(last, given, progress=_shows_progress(as_json))
+        ingested = daily.ingest(last, given, progress=shows_progress(as_json))
         given["as_of"] = ingested["details"]["as_of"]
         yield ingested
-        with _status(f"building the features of {first}..{last}", as_json):
+        with status(f"building the features of {first}..{last}", as_json):
             built = daily.backfill_features(first, last, given)
         yield built
         for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
             try:
                 yield from _after_ingest(day, given, _names(accept), as_json)
             except DoorRefusedError as error:
-                _report(error)
+                report(error)
                 refused.append(str(day))
 
-    _print_all(steps(), as_json)
+    print_answers(steps(), as_json)
     if refused:
         raise DoorRefusedError(f"no new list for {len(refused)} of these days", ", ".join(refused), fix="see above")
 
@@ -246,7 +240,7 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
-    _print(daily.feedback(path, overrides(home, domain)), as_json)
+    print_answer(daily.feedback(path, overrides(home, domain)), as_json)
 
 
 @app.command()
@@ -281,9 +275,9 @@ def simulate(
         intensity=intensity,
         lists=lists,
         format=format,
-        progress=_shows_progress(as_json),
+        progress=shows_progress(as_json),
     )
-    _print(receipt.model_dump(mode="json", exclude_none=True), as_json)
+    print_answer(receipt.model_dump(mode="json", exclude_none=True), as_json)
 
 
 @models_app.command("list")
@@ -314,13 +308,13 @@ def models_promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a bundle in use by hand, better or not."""
-    _print(daily.promote(bundle, overrides(home, domain), force=True), as_json)
+    print_answer(daily.promote(bundle, overrides(home, domain), force=True), as_json)
 
 
 @models_app.command("rollback")
 def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Go back to the bundle that was in use before this one."""
-    _print(daily.roll_back(overrides(home, domain)), as_json)
+    print_answer(daily.roll_back(overrides(home, domain)), as_json)
 
 
 def _now() -> datetime:
@@ -344,63 +338,9 @@ def _after_ingest(day: date, given: dict[str, Any], accept: list[str], as_json: 
         "publishing": lambda: daily.publish(day, given, accept=accept),
     }
     for words, step in steps.items():
-        with _status(f"{day}: {words}", as_json):
+        with status(f"{day}: {words}", as_json):
             answer = step()
         yield answer
-
-
-def _shows_progress(as_json: bool) -> bool:
-    return not as_json and sys.stderr.isatty()
-
-
-def _status(words: str, as_json: bool) -> Any:
-    return errors.status(words) if _shows_progress(as_json) else errors.capture()
-
-
-def _print_all(answers: Iterable[daily.Answer], as_json: bool) -> None:
-    """Receipts as they come; as JSON, one list of them all."""
-    if as_json:
-        print(json.dumps(list(answers), indent=2, default=str))
-        return
-    for answer in answers:
-        _print(answer, False)
-
-
-def _print(answer: daily.Answer, as_json: bool) -> None:
-    """The receipt: one line for people, with what is worth knowing under it."""
-    if as_json:
-        print(json.dumps(answer, indent=2, default=str))
-        return
-    counts = [f"{name} {answer[name]:,}" for name in ("read", "accepted", "refused", "duplicates") if name in answer]
-    details = [
-        f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
-        for name, value in answer.get("details", {}).items()
-        if isinstance(value, int | str | float) and not isinstance(value, bool) and value != ""
-    ]
-    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    line = f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"])
-    out.print(one_line(line))
-    for reason, rows in (answer.get("details", {}).get("reasons") or {}).items():
-        out.print(f"  refused: {reason} {rows:,}")
-    for warning in answer.get("warnings", []):
-        out.print(f"  warning: {one_line(warning)}")
-
-
-def _report(error: PipelineError) -> None:
-    """Names of files and users come from outside: shown without terminal codes."""
-    errors.print("\n".join(map(one_line, f"error: {error}".split("\n"))), markup=False)
-
-
-def _of_this_machine(error: Exception) -> PipelineError | None:
-    """What is no bug of ours but a full disk, a missing permission or too little memory, in words."""
-    words = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0] if str(error) else ""
-    is_engine = type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb")
-    if isinstance(error, MemoryError) or (is_engine and type(error).__name__ == "OutOfMemoryException"):
-        return UsageError("there is not enough memory", words or "", fix="raise RISK_MEMORY_LIMIT, or free some memory")
-    if (isinstance(error, OSError) and error.errno in MACHINE) or (is_engine and type(error).__name__ == "IOException"):
-        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        return UsageError("cannot read or write what we need", f"{where}{words}", fix=MEND)
-    return None
 
 
 def main() -> NoReturn:
@@ -408,12 +348,12 @@ def main() -> NoReturn:
     try:
         app()
     except PipelineError as error:
-        _report(error)
+        report(error)
         sys.exit(error.exit_code)
     except Exception as error:
-        if (known := _of_this_machine(error)) is None:
+        if (known := of_this_machine(error)) is None:
             raise
-        _report(known)
+        report(known)
         sys.exit(known.exit_code)
     except KeyboardInterrupt:
         errors.print("stopped; run the same command again to go on")

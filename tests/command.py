@@ -89,3 +89,12 @@ class Home:
             for path in sorted((self.path / folder).rglob("*"))
             if path.is_file()
         }
+
+
+def is_told(said: Said, code: int, *words: str) -> bool:
+    """The error is a few lines for people: what was wanted, what was found, what to do."""
+    assert said.code == code, f"{said.code}: {said.out}{said.err}"
+    assert "Traceback" not in said.out + said.err
+    for word in words:
+        assert word in said.err, f"{word!r} is not in {said.err!r}"
+    return True

@@ -2,6 +2,9 @@
 
 import os
 
+import little_shop as shop
+import pytest
+from command import Home
 from hypothesis import settings
 from story_so_far import at_end_of, chapters
 
@@ -9,5 +12,12 @@ from story_so_far import at_end_of, chapters
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home where nothing was ever done."""
+    return Home(tmp_path / "home", shop.pack(tmp_path))
+
 
 __all__ = ["at_end_of", "chapters"]

@@ -1,0 +1,72 @@
+"""What a person sees of a command: receipts, progress, and errors in words."""
+
+import errno
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+
+from pipeline.cells import one_line
+from pipeline.daily import Answer
+from pipeline.errors import PipelineError, UsageError
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
+MEND = "make room on the disk or mend its permissions, then run the same command again: nothing is lost"
+
+
+def shows_progress(as_json: bool) -> bool:
+    return not as_json and sys.stderr.isatty()
+
+
+def status(words: str, as_json: bool) -> Any:
+    return errors.status(words) if shows_progress(as_json) else errors.capture()
+
+
+def print_answers(answers: Iterable[Answer], as_json: bool) -> None:
+    """Receipts as they come; as JSON, one list of them all."""
+    if as_json:
+        print(json.dumps(list(answers), indent=2, default=str))
+        return
+    for answer in answers:
+        print_answer(answer, False)
+
+
+def print_answer(answer: Answer, as_json: bool) -> None:
+    """The receipt: one line for people, with what is worth knowing under it."""
+    if as_json:
+        print(json.dumps(answer, indent=2, default=str))
+        return
+    counts = [f"{name} {answer[name]:,}" for name in ("read", "accepted", "refused", "duplicates") if name in answer]
+    details = [
+        f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
+        for name, value in answer.get("details", {}).items()
+        if isinstance(value, int | str | float) and not isinstance(value, bool) and value != ""
+    ]
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    line = f"{answer['step']} {answer.get('day', '')}".strip() + ": " + ", ".join([*counts, *details] or ["done"])
+    out.print(one_line(line))
+    for reason, rows in (answer.get("details", {}).get("reasons") or {}).items():
+        out.print(f"  refused: {reason} {rows:,}")
+    for warning in answer.get("warnings", []):
+        out.print(f"  warning: {one_line(warning)}")
+
+
+def report(error: PipelineError) -> None:
+    """Names of files and users come from outside: shown without terminal codes."""
+    errors.print("\n".join(map(one_line, f"error: {error}".split("\n"))), markup=False)
+
+
+def of_this_machine(error: Exception) -> PipelineError | None:
+    """What is no bug of ours but a full disk, a missing permission or too little memory, in words."""
+    words = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0] if str(error) else ""
+    is_engine = type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb")
+    if isinstance(error, MemoryError) or (is_engine and type(error).__name__ == "OutOfMemoryException"):
+        return UsageError("there is not enough memory", words or "", fix="raise RISK_MEMORY_LIMIT, or free some memory")
+    if (isinstance(error, OSError) and error.errno in MACHINE) or (is_engine and type(error).__name__ == "IOException"):
+        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        return UsageError("cannot read or write what we need", f"{where}{words}", fix=MEND)
+    return None

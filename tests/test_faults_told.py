@@ -1,0 +1,215 @@
+"""What is busy, damaged, gone, full or somebody else's is told in words, with what to do, and nothing is lost."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import little_shop as shop
+import pytest
+from command import Home, is_told
+from story_so_far import LISTED
+
+from pipeline.settings import PROJECT
+
+TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
+
+
+def test_a_home_of_another_domain_is_told(home):
+    home.does("ingest", now=NOW)
+    for command in (("ingest",), ("show", "--day", TODAY), ("models", "list"), ("run", "--day", TODAY)):
+        said = home.says(*command, now=NOW, RISK_DOMAIN="retail")
+        assert is_told(said, 2, "holds the domain 'shop', not 'retail'", "RISK_HOME may contain {domain}")
+
+
+def test_a_home_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    home = Home(tmp_path / "file" / "home", shop.pack(tmp_path))
+    assert is_told(home.says("ingest"), 2, "cannot use", "to fix: set RISK_HOME")
+
+
+def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
+    home = at_end_of("three weeks")
+    shop.deliver(home.path, LISTED)
+    before = home.bytes_of("lake", "snapshots", "models")
+    lines = (
+        "import sys, time",
+        "from filelock import FileLock",
+        "lock = FileLock(sys.argv[1])",
+        "lock.acquire()",
+        "print('held', flush=True)",
+        "time.sleep(60)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines), str(home.path / ".lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        for arguments in (("run", "--day", TODAY), ("ingest",), ("models", "rollback")):
+            assert is_told(home.says(*arguments, now=NOW), 5, "another dawnlist is working in", "RISK_LOCK_SECONDS")
+        assert home.says("models", "list").code == 0, "looking is always possible"
+        other.kill()
+    assert home.bytes_of("lake", "snapshots", "models") == before
+    assert home.does("ingest", "--json", now=NOW).json["accepted"] == len(shop.events_of(LISTED))
+
+
+def test_a_warehouse_open_elsewhere_ends_with_5(at_end_of):
+    home = at_end_of("three weeks")
+    shop.deliver(home.path, LISTED)
+    home.does("ingest", now=NOW)
+    opener = "import sys, time, duckdb; con = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", opener, str(home.path / "warehouse.duckdb")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        said = home.says("features", "--from", TODAY, "--to", TODAY, now=NOW)
+        other.kill()
+    assert is_told(said, 5, "the warehouse file is open in another process", "to fix: close it")
+
+
+def test_a_damaged_warehouse_is_told(at_end_of):
+    """It holds nothing that is not in the lake."""
+    home = at_end_of("three weeks")
+    shop.deliver(home.path, LISTED)
+    home.does("ingest", now=NOW)
+    (home.path / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    said = home.says("features", "--from", TODAY, "--to", TODAY, now=NOW)
+    assert is_told(said, 3, "warehouse.duckdb", "to fix: remove")
+    (home.path / "warehouse.duckdb").unlink()
+    home.does("features", "--from", TODAY, "--to", TODAY, now=NOW)
+
+
+def test_a_stale_bundle_names_the_columns_and_what_to_run(at_end_of):
+    home = at_end_of("first list")
+    [path] = (home.path / "models").glob("*/bundle.json")
+    facts = json.loads(path.read_text())
+    facts["features"] = [*facts["features"][1:], "moon_phase"]
+    path.write_text(json.dumps(facts))
+    said = home.says("run", "--day", TODAY, now=NOW)
+    assert is_told(said, 3, f"bundle {path.parent.name} was trained on", "features, fct_user_days has")
+    assert re.search(r"only in bundle: moon_phase\n  only in table:  \w+\n  to fix: dawnlist train --until", said.err)
+
+
+@pytest.mark.parametrize("name", ["autoencoder.safetensors", "fields.json", "reference.json"])
+def test_a_damaged_bundle_is_told(name, at_end_of):
+    home = at_end_of("first list")
+    [path] = (home.path / "models").glob(f"*/{name}")
+    path.write_bytes(path.read_bytes()[:-20])
+    forget_scores(home)
+    said = home.says("score", "--day", TODAY, now=NOW)
+    assert is_told(said, 3, f"is damaged: {name} is not the file that was trained", "dawnlist models rollback")
+
+
+def test_a_bundle_that_is_gone_is_told(at_end_of):
+    home = at_end_of("first list")
+    [path] = (home.path / "models").glob("*/bundle.json")
+    path.unlink()
+    assert is_told(home.says("score", "--day", TODAY, now=NOW), 3, f"no bundle {path.parent.name!r}")
+
+
+@pytest.mark.parametrize("table", ["user_days", "event_tokens"])
+def test_a_damaged_snapshot_is_told_and_can_be_made_again(table, at_end_of):
+    home = at_end_of("first list")
+    forget_scores(home)
+    [path] = (home.path / "snapshots" / table / f"day={TODAY}").glob("*.parquet")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    said = home.says("score", "--day", TODAY, now=NOW)
+    assert is_told(said, 3, f"of {table} for {TODAY} is damaged", f"to fix: remove {path.with_suffix('')}*")
+    for part in path.parent.glob(f"{path.stem}*"):
+        part.unlink()
+    home.does("features", "--from", TODAY, "--to", TODAY, now=NOW)
+    assert path.read_bytes() == whole
+    home.does("score", "--day", TODAY, now=NOW)
+
+
+def forget_scores(home):
+    for table in ("scores", "contributions"):
+        for path in (home.path / "snapshots" / table / f"day={TODAY}").iterdir():
+            path.unlink()
+
+
+def test_a_damaged_list_is_told_and_issued_again(at_end_of):
+    home = at_end_of("first list")
+    before = home.bytes_of("lists")
+    (home.list_of(TODAY) / "risk_list.parquet").write_bytes(b"")
+    said = home.says("show", "--day", TODAY, now=NOW)
+    assert is_told(said, 3, f"the list of {TODAY} is damaged", f"to fix: dawnlist publish --day {TODAY}")
+    home.does("publish", "--day", TODAY, now=NOW)
+    assert home.bytes_of("lists") == before
+
+
+@pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner"])
+def test_a_damaged_note_is_told_by_its_name(kind, at_end_of):
+    home = at_end_of("first list")
+    pattern = {
+        "ledger": "models/registry.jsonl",
+        "batch": "lake/batches/events-*.json",
+        "snapshot": f"snapshots/user_days/day={TODAY}/*.json",
+        "owner": "home.json",
+    }[kind]
+    path = next(home.path.glob(pattern))
+    path.write_text('{"broken": \n')
+    assert is_told(home.says("run", "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
+
+
+def test_the_key_of_a_home_is_made_once_kept_and_missed(home):
+    home.settings["RISK_KEY"] = ""
+    del home.settings["RISK_KEY"]
+    shop.deliver(home.path, LISTED)
+    environment = {name: value for name, value in home.environment(NOW).items() if name != "RISK_KEY"}
+
+    def ingest():
+        command = [sys.executable, "-m", "pipeline", "ingest"]
+        return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+    assert ingest().returncode == 0
+    key = home.path / "key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.rename(home.path / "elsewhere")
+    lost = ingest()
+    assert lost.returncode == 2
+    assert "the pseudonymisation key of this home is gone" in lost.stderr
+    assert "Traceback" not in lost.stderr
+    assert "to fix: restore" in lost.stderr
+
+
+def test_another_key_than_the_homes_own_is_refused(home):
+    shop.deliver(home.path, LISTED)
+    home.does("ingest", now=NOW)
+    said = home.says("ingest", now=NOW, RISK_KEY="another-key-that-is-long-enough")
+    assert is_told(said, 2, "this is not the pseudonymisation key this home began with")
+    assert "another-key" not in said.err
+
+
+def test_a_full_disk_is_told_in_words_and_the_next_run_goes_on(at_end_of):
+    """A limit on the size of files stands in for the disk."""
+    home = at_end_of("three weeks")
+    shop.deliver(home.path, LISTED)
+    limit = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    script = f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); {limit}; import sys"
+    command = [sys.executable, "-c", f"{script}; sys.argv[0] = 'dawnlist'; from pipeline.cli import main; main()"]
+    ended = subprocess.run(
+        [*command, "ingest"], cwd=PROJECT, env=home.environment(NOW), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "to fix: make room on the disk" in ended.stderr
+    answer = home.does("ingest", "--json", now=NOW).json
+    assert answer["accepted"] == len(shop.events_of(LISTED))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_home_of_somebody_else_is_told(tmp_path):
+    from pipeline.domain import Domain
+    from pipeline.errors import UsageError
+    from pipeline.settings import Settings
+    from pipeline.warehouse import locked
+
+    (tmp_path / "home").mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    domain = Domain.load(str(shop.pack(tmp_path)))
+    os.seteuid(65534)
+    try:
+        with pytest.raises(UsageError, match="cannot"), locked(Settings(home=tmp_path / "home"), domain):
+            pass
+    finally:
+        os.seteuid(0)
