@@ -86,7 +86,7 @@ def day(usual: Mapping[str, Usual], is_trading_day: bool | None) -> gx.Expectati
             column="top_user_share",
             max_value=max(0.3, usual["top_user_share"].at_most_risen(0.1)) if "top_user_share" in usual else 0.3,
             severity="warning",  # not critical: else one noisy account could stop the list that would name it
-            notes="One user has this much of the day: a robot, or a placeholder such as 'guest' in place of user ids.",
+            notes="One user has this much of the day: a robot, or a stand-in such as 'guest' for many people.",
         )
     )
     midnight = usual.get("midnight_share")

@@ -56,6 +56,7 @@ class Report(BaseModel):
     seen: dict[str, Any] = {}
     compared_with: list[date] = []
     as_of: datetime | None = None
+    is_replay: bool = False  # asked about an earlier look of a day that was judged later
 
     @property
     def warnings(self) -> list[str]:
@@ -87,10 +88,10 @@ def write_report(home: Path, report: Report, as_of: datetime) -> Report:
     is_replay = last is not None and last.as_of is not None and as_of < last.as_of
     path = report_path(home, report.day, report.door, as_of if is_replay else None)
     with scratch(home, "doors") as aside:  # a killed run leaves nothing among the reports
-        dated = report.model_copy(update={"as_of": as_of})
+        dated = report.model_copy(update={"as_of": as_of, "is_replay": is_replay})
         (aside / "report.json").write_text(dated.model_dump_json(indent=2) + "\n")
         publish(aside / "report.json", path)
-    return report
+    return dated
 
 
 def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
@@ -100,11 +101,12 @@ def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
     subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.door]
     names = sorted({finding.name for finding in report.critical})
     unknown = sorted(set(accept) - {finding.name for finding in report.findings})
+    path = report_path(Path(), report.day, report.door, report.as_of if report.is_replay else None)
     raise DoorRefusedError(
         f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day is refused",
         *(str(finding) for finding in report.critical),
         *(f"--accept {name}: nothing was found here under that name" for name in unknown),
-        fix=f"see reports/day={report.day}/{report.door}.json; mend the day's files and ingest them, then run the day "
+        fix=f"see {path}; mend the day's files and ingest them, then run the day "
         f"again. If the day really was like this, run it with --accept {','.join(names)}",
     )
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
 
-from pipeline.doors import Finding, Report, read_report, write_report
+from pipeline.doors import Finding, Report, read_report, refuse_if_critical, write_report
 from pipeline.errors import DoorRefusedError, InputError
 from pipeline.files import sha256_of
 from pipeline.models import registry
@@ -273,7 +274,11 @@ def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, is
     earlier = AS_OF - timedelta(hours=1)
     report = Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[])
     write_report(home, report, AS_OF)
-    write_report(home, report.model_copy(update={"is_refused": True}), earlier)
+    replayed = write_report(home, report.model_copy(update={"is_refused": True}), earlier)
+    with pytest.raises(DoorRefusedError) as refused:
+        refuse_if_critical(replayed)
+    [named] = re.findall(r"see (\S+/events\.json);", str(refused.value))
+    assert Report.model_validate_json((home / named).read_text()) == replayed
     assert not latest_good(home, DAY)[1]["is_stale"]
     assert read_report(home, DAY, "events", earlier).is_refused
     assert all(path.read_bytes() == content for path, content in before.items())
