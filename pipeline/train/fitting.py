@@ -20,12 +20,13 @@ from pipeline.models import stacker
 from pipeline.models.autoencoder import Trained, TrainingPlan, save_autoencoder, train_autoencoder
 from pipeline.models.bundle import Spread
 from pipeline.models.calibration import Calibration
-from pipeline.models.fields import fit_fields
+from pipeline.models.fields import Fields, fit_fields
 from pipeline.models.floors import marginal_nats
 from pipeline.models.labels import known_bad_user_days
+from pipeline.models.samples import Samples
 from pipeline.models.surprise import Reference, score_windows
 from pipeline.models.table import UserDays, learned_columns, match, read_user_days, stacker_rows
-from pipeline.models.windows import Tokens, Windows, day_number, distinct_users, load_tokens, user_day_windows
+from pipeline.models.windows import Tokens, day_number, distinct_users, load_tokens, user_day_windows
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.train.cuts import Cuts, cut
@@ -46,32 +47,6 @@ class Fitted:
     spreads: dict[str, Spread]
     autoencoder: dict[str, Any]
     stacker: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Known:
-    """User-days to learn from, in the order of `windows`, with what is known of them. `weight` undoes sampling."""
-
-    tokens: Tokens
-    windows: Windows
-    rows: NDArray[np.float32]  # features
-    is_bad: Flags
-    is_bad_account: Flags  # any day of the account known bad
-    weight: Doubles
-
-    def take(self, chosen: Flags) -> "Known":
-        return Known(
-            self.tokens,
-            self.windows.take(chosen),
-            self.rows[chosen],
-            self.is_bad[chosen],
-            self.is_bad_account[chosen],
-            self.weight[chosen],
-        )
-
-    def between(self, first: date, last: date) -> "Known":
-        day = self.windows.day
-        return self.take((day >= day_number(first)) & (day <= day_number(last)))
 
 
 def fit_bundle(
@@ -102,7 +77,7 @@ def fit_bundle(
     )
     loaded = load_tokens(con, token_paths, fields, users)
     read = read_user_days(con, [snapshot.path(home) for snapshot in user_days], users)
-    known = _join(loaded, read, bad, cuts, share)
+    known = _join(loaded, fields, read, bad, cuts, share)
 
     ordinary = known.take(~known.is_bad_account)
     learn = ordinary.between(cuts.learn_first, cuts.learn_last)
@@ -149,16 +124,18 @@ def _choose_users(
     return kept.take(pa.compute.sort_indices(kept)), MAX_USERS / len(everybody)
 
 
-def _join(tokens: Tokens, user_days: UserDays, bad: pa.Table, cuts: Cuts, share: float) -> Known:
+def _join(tokens: Tokens, fields: Fields, user_days: UserDays, bad: pa.Table, cuts: Cuts, share: float) -> Samples:
     windows = user_day_windows(tokens, cuts.first, cuts.last)
     windows = windows.take(np.isin(windows.day, np.unique(user_days.day)))
     bad_user = pa.compute.index_in(bad.column("user_id"), value_set=tokens.users).fill_null(-1).to_numpy()
     bad_day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
     key = windows.user.astype(np.int64) * 2**20 + windows.day
     is_bad_account = np.isin(windows.user, bad_user)
-    return Known(
+    return Samples(
         tokens,
+        fields,
         windows,
+        tuple(features()),
         user_days.rows[match(user_days, tokens, windows)],
         np.isin(key, bad_user.astype(np.int64) * 2**20 + bad_day),
         is_bad_account,
@@ -166,7 +143,7 @@ def _join(tokens: Tokens, user_days: UserDays, bad: pa.Table, cuts: Cuts, share:
     )
 
 
-def _reference(settings: Settings, trained: Trained, quiet: Known) -> Reference:
+def _reference(settings: Settings, trained: Trained, quiet: Samples) -> Reference:
     """How surprising ordinary accounts are on days the autoencoder never learned from."""
     step = max(1, -(-len(quiet.windows) // MAX_REFERENCE))
     windows = quiet.windows.take(np.arange(0, len(quiet.windows), step))
@@ -186,7 +163,7 @@ def _spreads(rows: NDArray[np.float32]) -> dict[str, Spread]:
     return found
 
 
-def _about_autoencoder(trained: Trained, learn: Known, later: Known, cuts: Cuts) -> dict[str, Any]:
+def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, cuts: Cuts) -> dict[str, Any]:
     judged = later.windows.take(np.arange(0, len(later.windows), max(1, len(later.windows) // MAX_FLOORED)))
     return {
         "learned_from": [str(cuts.learn_first), str(cuts.learn_last)],
@@ -204,7 +181,7 @@ def _about_autoencoder(trained: Trained, learn: Known, later: Known, cuts: Cuts)
 
 
 def _fit_stacker(
-    settings: Settings, trained: Trained, seen: Known, cuts: Cuts, place: Path
+    settings: Settings, trained: Trained, seen: Samples, cuts: Cuts, place: Path
 ) -> tuple[list[str], dict[str, Any]]:
     """Learn from the earlier matured days, calibrate and measure on the later ones, then learn from all of them."""
     from pipeline.evaluate.metrics import measure

@@ -1,0 +1,49 @@
+"""User-days to learn from or to judge: all that any model may look at, in one order."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.models.fields import Fields
+from pipeline.models.windows import Ints, Tokens, Windows, day_number
+
+Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """n user-days in the order of `windows`: their events, their features, and what is known of them.
+
+    What is known was known when the samples were cut, never later. `weight` undoes the sampling of accounts.
+    """
+
+    tokens: Tokens
+    fields: Fields
+    windows: Windows
+    columns: tuple[str, ...]  # names of the features
+    rows: NDArray[np.float32]  # (n, columns), NaN for not known
+    is_bad: Flags
+    is_bad_account: Flags  # any day of the account known bad
+    weight: Doubles
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def take(self, chosen: Flags | Ints) -> "Samples":
+        """The user-days of a mask, or of positions in their order."""
+        return replace(
+            self,
+            windows=self.windows.take(chosen),
+            rows=self.rows[chosen],
+            is_bad=self.is_bad[chosen],
+            is_bad_account=self.is_bad_account[chosen],
+            weight=self.weight[chosen],
+        )
+
+    def between(self, first: date, last: date) -> "Samples":
+        """The user-days of the days `first`..`last`."""
+        day = self.windows.day
+        return self.take((day >= day_number(first)) & (day <= day_number(last)))
