@@ -1,12 +1,13 @@
 """A domain pack fits Dawnlist to one business: one YAML file, everything else is shared."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipeline.catalogue import features
 from pipeline.errors import UsageError
 from pipeline.files import digest
 from pipeline.settings import PROJECT
@@ -100,10 +101,13 @@ class Mapping(Strict):
 class Labels(Mapping):
     """`delay_days`: after this many days an event without a bad label counts as good.
 
+    `learn_at`: a day is learned from once this share of its bad labels is known; those stand for the missing ones.
+
     A label file may leave out user_id and happened_at where event_id names a known event.
     """
 
     delay_days: int = Field(30, ge=0, le=365)
+    learn_at: float = Field(1.0, gt=0, le=1)
 
 
 class Token(Strict):
@@ -133,6 +137,8 @@ class Domain(Strict):
     late_days: int = Field(3, ge=0, le=28)  # how late a day's events may come and still be expected
     labels: Labels | None = None
     token: Token = Token()
+    arms: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
+    monotone: dict[str, Literal["rises", "falls"]] = {}  # policy: how the risk may move with a feature
     list_size: int = Field(100, ge=1, le=100_000)
     wrong_share: float = Field(0.8, gt=0, lt=1)  # share of the list the team tolerates being wrong
     quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
@@ -153,6 +159,18 @@ class Domain(Strict):
         if unknown := sorted(set(value) - allowed):
             raise ValueError(f"cannot pseudonymise {unknown}; possible: {sorted(allowed)}")
         return value
+
+    @field_validator("monotone")
+    @classmethod
+    def known_features(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(value) - set(features())):
+            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        return value
+
+    @property
+    def monotone_signs(self) -> dict[str, int]:
+        """As XGBoost wants them: 1 rises, -1 falls."""
+        return {name: 1 if way == "rises" else -1 for name, way in self.monotone.items()}
 
     @property
     def digest(self) -> str:

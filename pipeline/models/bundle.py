@@ -2,6 +2,7 @@
 
 models/<bundle>/autoencoder.safetensors, fields.json, reference.json
                 stacker.ubj, calibration.json          only with enough matured labels
+                arms/<arm>/                            those the gate let in
                 bundle.json                            what it was made from, what it measured, each file's hash
 """
 
@@ -20,6 +21,7 @@ from pipeline.models.calibration import Calibration
 if TYPE_CHECKING:
     import xgboost as xgb
 
+    from pipeline.models.arms import Scorer
     from pipeline.models.autoencoder import BehaviourAutoencoder
     from pipeline.models.fields import Fields
     from pipeline.models.surprise import Reference
@@ -61,6 +63,7 @@ class Bundle:
     reference: "Reference"
     stacker: "xgb.Booster | None"
     calibration: Calibration | None
+    arms: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
 
 
 def folder(home: Path, bundle: str) -> Path:
@@ -79,6 +82,7 @@ def read_manifest(home: Path, bundle: str) -> Manifest:
 def load(home: Path, bundle: str, threads: int) -> Bundle:
     """Read a bundle and check that it is whole and fits today's features. Raises InputError."""
     from pipeline.models import stacker
+    from pipeline.models.arms.catalogue import ARMS
     from pipeline.models.autoencoder import load_autoencoder
     from pipeline.models.surprise import Reference
 
@@ -100,6 +104,7 @@ def load(home: Path, bundle: str, threads: int) -> Bundle:
         reference=Reference.load(place / "reference.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
+        arms={path.name: ARMS[path.name].load(path) for path in sorted(place.glob("arms/*"))},
     )
 
 

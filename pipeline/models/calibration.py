@@ -1,49 +1,51 @@
 """From a stacker's score to a risk that means what it says."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from pipeline.files import read_model, write_json
 
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Kind = Literal["none", "platt", "beta", "isotonic"]
+
+FARTHEST = 16.2  # log-odds: beyond one in ten million nothing is told apart
+BETTER = 0.002  # share of the log loss another way must save before it is preferred to Platt's
 
 
 class Calibration(BaseModel):
-    """Platt scaling: risk = sigmoid(slope * logit(score) + intercept); the slope is positive, so ranks are kept.
-
-    Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
-    """
+    """A rising line through points: log-odds of the score to log-odds of being bad. It rises, so ranks are kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    slope: float = Field(gt=0)
-    intercept: float
+    kind: Kind
+    score_odds: tuple[float, ...]
+    risk_odds: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def rising(self) -> Self:
+        if len(self.score_odds) < 2 or len(self.score_odds) != len(self.risk_odds):
+            raise ValueError("a calibration needs two points or more, each with its risk")
+        if np.any(np.diff(self.score_odds) <= 0) or np.any(np.diff(self.risk_odds) <= 0):
+            raise ValueError("the points of a calibration must rise")
+        return self
 
     @classmethod
-    def fit(cls, score: Doubles, is_bad: NDArray[np.bool_], weight: Doubles) -> Self:
-        """From days later than those the score was trained on. Falls back to leaving scores alone."""
-        from sklearn.linear_model import LogisticRegression
-
+    def fit(cls, kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles) -> Self:
+        """From user-days later than those the score was trained on. With only good or only bad ones: scores as is."""
         if is_bad.all() or not is_bad.any():
-            return cls(slope=1.0, intercept=0.0)
-        # Platt's targets, not quite 0 and 1: a few days that happen to part good from bad cleanly make nobody certain.
-        bad, good = float(weight[is_bad].sum()), float(weight[~is_bad].sum())
-        target = np.where(is_bad, (bad + 1) / (bad + 2), 1 / (good + 2))
-        line = LogisticRegression(C=1e6).fit(
-            np.tile(_logit(score), 2)[:, None],
-            np.repeat([True, False], len(score)),
-            sample_weight=np.concatenate([weight * target, weight * (1 - target)]),
-        )
-        slope = float(line.coef_[0, 0])
-        return cls(slope=slope, intercept=float(line.intercept_[0])) if slope > 0 else cls(slope=1.0, intercept=0.0)
+            kind = "none"
+        points = _KINDS[kind](log_odds(score), is_bad, weight)
+        return cls(kind=kind, score_odds=tuple(points[0].tolist()), risk_odds=tuple(points[1].tolist()))
 
     def risk(self, score: Doubles) -> Doubles:
-        odds = np.clip(self.slope * _logit(score) + self.intercept, -700, 700)  # exp knows no more
-        value: Doubles = 1 / (1 + np.exp(-odds))
+        """The chance of being bad, (n,)."""
+        value: Doubles = 1 / (1 + np.exp(-np.interp(log_odds(score), self.score_odds, self.risk_odds)))
         return value
 
     def save(self, path: Path) -> None:
@@ -54,7 +56,99 @@ class Calibration(BaseModel):
         return read_model(path, cls)
 
 
-def _logit(score: Doubles) -> Doubles:
+def choose(score: Doubles, is_bad: Flags, weight: Doubles, block: NDArray[np.int64]) -> tuple[Calibration, Any]:
+    """The way that suits days it was not fitted on best, fitted on all, and every way's log loss per user-day.
+
+    Each block of days is left out in turn. Platt's two numbers stay unless another way is clearly better.
+    """
+    blocks = [b for b in np.unique(block) if 0 < is_bad[block != b].sum() < (block != b).sum()]
+    losses: dict[Kind, float] = {}
+    for kind in _KINDS:
+        loss = [_log_loss(Calibration, kind, score, is_bad, weight, block == b) for b in blocks]
+        losses[kind] = float(np.sum(loss) / weight.sum()) if loss else 0.0
+    best = min(losses, key=losses.__getitem__)
+    kind = best if losses[best] < losses["platt"] * (1 - BETTER) else "platt"
+    return Calibration.fit(kind, score, is_bad, weight), {name: round(loss, 6) for name, loss in losses.items()}
+
+
+def _log_loss(of: type[Calibration], kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: Flags) -> float:
+    risk = of.fit(kind, score[~out], is_bad[~out], weight[~out]).risk(score[out])
+    return float(-(weight[out] * np.log(np.where(is_bad[out], risk, 1 - risk))).sum())
+
+
+def log_odds(score: Doubles) -> Doubles:
     kept = np.clip(score, 1e-7, 1 - 1e-7)
     value: Doubles = np.log(kept / (1 - kept))
     return value
+
+
+Points = tuple[Doubles, Doubles]
+ENDS: Doubles = np.array([-FARTHEST, FARTHEST])
+
+
+def _as_is(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+    return ENDS, ENDS
+
+
+def _platt(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+    """Two numbers: Platt, "Probabilistic Outputs for Support Vector Machines", 1999."""
+    [slope], intercept = _line(odds[:, None], is_bad, weight)
+    return (ENDS, slope * ENDS + intercept) if slope > 0 else (ENDS, ENDS)
+
+
+def _beta(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+    """Three numbers, one for each end: Kull, Silva Filho and Flach, "Beta calibration", 2017."""
+
+    def ends(odds: Doubles) -> Doubles:  # log s and -log(1 - s)
+        return np.column_stack([-np.logaddexp(0, -odds), np.logaddexp(0, odds)])
+
+    slopes, intercept = _line(ends(odds), is_bad, weight)
+    if min(slopes) <= 0:
+        return _platt(odds, is_bad, weight)
+    grid = np.linspace(-FARTHEST, FARTHEST, 200)
+    return grid, ends(grid) @ np.array(slopes) + intercept
+
+
+def _isotonic(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+    """Rising steps, drawn through their middles so that no two scores tie.
+
+    Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's, as steps say nothing there.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    level = IsotonicRegression().fit_transform(odds, _targets(is_bad, weight), sample_weight=weight)
+    values, step = np.unique(level, return_inverse=True)
+    total = np.bincount(step, weight)
+    middle = np.bincount(step, weight * odds) / total
+    inside = (total >= total.sum() / 1000) | (np.arange(len(values)) == 0)  # a step of a few user-days is chance
+    x, y = middle[inside], log_odds(values[inside])
+    left, right = np.interp(ENDS, *_platt(odds, is_bad, weight))
+    x, y = np.array([ENDS[0], *x, ENDS[1]]), np.array([min(left, y[0] - 1e-6), *y, max(right, y[-1] + 1e-6)])
+    rising = np.append(True, np.diff(x) > 1e-9) & np.append(True, np.diff(y) > 1e-9)
+    return x[rising], y[rising]
+
+
+def _targets(is_bad: Flags, weight: Doubles) -> Doubles:
+    """Platt's targets, not quite 0 and 1: a few days that happen to part good from bad cleanly make nobody certain."""
+    bad, good = float(weight[is_bad].sum()), float(weight[~is_bad].sum())
+    return np.where(is_bad, (bad + 1) / (bad + 2), 1 / (good + 2))
+
+
+def _line(columns: Doubles, is_bad: Flags, weight: Doubles) -> tuple[list[float], float]:
+    from sklearn.linear_model import LogisticRegression
+
+    target = _targets(is_bad, weight)
+    line = LogisticRegression(C=1e6, max_iter=1000).fit(
+        np.tile(columns, (2, 1)),
+        np.repeat([True, False], len(columns)),
+        sample_weight=np.concatenate([weight * target, weight * (1 - target)]),
+    )
+    return line.coef_[0].tolist(), float(line.intercept_[0])
+
+
+_KINDS: dict[Kind, Callable[[Doubles, Flags, Doubles], Points]] = {
+    "none": _as_is,
+    "platt": _platt,
+    "beta": _beta,
+    "isotonic": _isotonic,
+}

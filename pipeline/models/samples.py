@@ -29,6 +29,14 @@ class Samples:
     is_bad_account: Flags  # any day of the account known bad
     weight: Doubles
 
+    @classmethod
+    def unlabelled(
+        cls, tokens: Tokens, fields: Fields, windows: Windows, columns: tuple[str, ...], rows: NDArray[np.float32]
+    ) -> "Samples":
+        """User-days to score: nothing is known of them."""
+        nobody = np.zeros(len(windows), np.bool_)
+        return cls(tokens, fields, windows, columns, rows, nobody, nobody, np.ones(len(windows)))
+
     def __len__(self) -> int:
         return len(self.windows)
 

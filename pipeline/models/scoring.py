@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import snapshots
+from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.bundle import Bundle
 from pipeline.models.labels import known_bad_user_days
+from pipeline.models.samples import Samples
 from pipeline.models.surprise import Surprise, score_windows
-from pipeline.models.table import UserDays, learned_columns, match, read_user_days, stacker_rows
+from pipeline.models.table import UserDays, arm_columns, learned_columns, match, read_user_days, stacker_rows
 from pipeline.models.windows import DAY_US, Tokens, Windows, day_number, load_tokens, user_day_windows, window_days
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -37,6 +39,7 @@ class Scored:
     user_days: UserDays
     place: NDArray[np.int64]  # of each window in user_days
     surprise: Surprise
+    arms: dict[str, Doubles]  # by column name
     matrix: Doubles | None  # (n, columns) what the stacker read
     score: Doubles | None
     risk: Doubles | None
@@ -59,12 +62,16 @@ def apply(
     surprise = score_windows(bundle.autoencoder, bundle.fields, tokens, windows, settings.threads)
     booster = booster or bundle.stacker
     if booster is None or bundle.calibration is None:
-        return Scored(tokens, windows, user_days, place, surprise, None, None, None)
+        return Scored(tokens, windows, user_days, place, surprise, {}, None, None, None)
     columns = bundle.manifest.columns
-    matrix = stacker_rows(columns, user_days.rows[place], learned_columns(surprise, bundle.fields))
+    samples = Samples.unlabelled(tokens, bundle.fields, windows, tuple(features()), user_days.rows[place])
+    arms = arm_columns(bundle.arms, samples, settings.threads)
+    matrix = stacker_rows(columns, samples.rows, learned_columns(surprise, bundle.fields) | arms)
     score = stacker.predict(booster, columns, matrix)
     risk = bundle.calibration.risk(score)
-    return Scored(tokens, windows, user_days, place, surprise, matrix, score.round(DECIMALS), risk.round(DECIMALS))
+    return Scored(
+        tokens, windows, user_days, place, surprise, arms, matrix, score.round(DECIMALS), risk.round(DECIMALS)
+    )
 
 
 def paths_between(settings: Settings, table: str, first: date, last: date, as_of: datetime) -> list[Path]:

@@ -1,5 +1,6 @@
 """The stacker: XGBoost over the day's features, the surprise and the autoencoder's code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
 Doubles = NDArray[np.float64]
+Rows = NDArray[np.floating]
 
 # Pinned: the defaults of today's releases cost up to 0.08 average precision on card payments (EVALUATION of the
 # public simulated set: 256 bins against 1024), and a fitted base_score moves with the release.
@@ -31,18 +33,29 @@ ROUNDS = 200
 
 
 def fit(
-    columns: list[str], rows: Doubles, is_bad: NDArray[np.bool_], weight: Doubles, seed: int, threads: int
+    columns: list[str],
+    rows: Rows,
+    is_bad: NDArray[np.bool_],
+    weight: Doubles,
+    seed: int,
+    threads: int,
+    rises: Mapping[str, int] | None = None,
 ) -> "xgb.Booster":
-    """Train on rows (n, columns); NaN is "not known". Seeded, and equal for equal inputs and threads."""
+    """Train on rows (n, columns); NaN is "not known". Seeded, and equal for equal inputs and threads.
+
+    Where `rises` has 1 for a column, more of it never lowers a score; where it has -1, more never raises one.
+    """
     import xgboost as xgb
+
+    constraints = {"monotone_constraints": dict(rises)} if rises else {}
 
     matrix = xgb.QuantileDMatrix(
         rows, is_bad.astype(np.float32), weight=weight, feature_names=columns, max_bin=PARAMETERS["max_bin"]
     )
-    return xgb.train({**PARAMETERS, "seed": seed, "nthread": threads}, matrix, num_boost_round=ROUNDS)
+    return xgb.train({**PARAMETERS, **constraints, "seed": seed, "nthread": threads}, matrix, num_boost_round=ROUNDS)
 
 
-def predict(booster: "xgb.Booster", columns: list[str], rows: Doubles) -> Doubles:
+def predict(booster: "xgb.Booster", columns: list[str], rows: Rows) -> Doubles:
     """Scores in 0..1, (n,)."""
     import xgboost as xgb
 
@@ -50,7 +63,7 @@ def predict(booster: "xgb.Booster", columns: list[str], rows: Doubles) -> Double
     return scores
 
 
-def contributions(booster: "xgb.Booster", columns: list[str], rows: Doubles) -> Doubles:
+def contributions(booster: "xgb.Booster", columns: list[str], rows: Rows) -> Doubles:
     """What each column added to the log-odds of each row, (n, columns). TreeSHAP: Lundberg et al., 2020."""
     import xgboost as xgb
 

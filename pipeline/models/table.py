@@ -1,6 +1,6 @@
 """What the stacker reads of a user-day: its features, and what the sequence model makes of its window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
+from pipeline.models.arms import Scorer
 from pipeline.models.fields import Fields
-from pipeline.models.surprise import Surprise
+from pipeline.models.samples import Samples
+from pipeline.models.surprise import DECIMALS, Surprise
 from pipeline.models.windows import Tokens, Windows
 
 Doubles = NDArray[np.float64]
@@ -69,6 +71,16 @@ def match(user_days: UserDays, tokens: Tokens, windows: Windows) -> NDArray[np.i
 def learned_columns(surprise: Surprise, fields: Fields) -> dict[str, Doubles]:
     """What the sequence model adds, by column name: the surprise, its parts, and the code. NaN for not known."""
     return {name: column.to_numpy(zero_copy_only=False) for name, column in surprise.columns(fields).items()}
+
+
+def column_of(arm: str) -> str:
+    """The stacker's column of an arm."""
+    return f"arm_{arm}"
+
+
+def arm_columns(arms: Mapping[str, Scorer], samples: Samples, threads: int) -> dict[str, Doubles]:
+    """What each arm that is on says, by column name."""
+    return {column_of(name): scorer.score(samples, threads).round(DECIMALS) for name, scorer in arms.items()}
 
 
 def stacker_rows(columns: Sequence[str], feature_rows: NDArray[np.float32], learned: dict[str, Doubles]) -> Doubles:

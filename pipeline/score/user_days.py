@@ -81,6 +81,7 @@ def _scores(
         "surprise_percentile": pa.array(percentile),
         "arm_stacker": unknown if scored.score is None else pa.array(scored.score),
         "arm_surprise": pa.array(scored.surprise.level),
+        **{name: pa.array(values) for name, values in scored.arms.items()},
         **scored.surprise.columns(bundle.fields),
         "history_event_count": pa.array(scored.surprise.history),
         "top_events": pa.array(top_events, pa.string()),

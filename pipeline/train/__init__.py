@@ -51,6 +51,7 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
         place = aside / bundle_id
         place.mkdir()
         fitted = fit_bundle(settings, domain, con, place, user_days, tokens, until, as_of, progress)
+        written = sorted(path for path in place.rglob("*") if path.is_file())
         manifest = bundles.Manifest(
             id=bundle_id,
             domain=domain.name,
@@ -61,7 +62,7 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
             made_from=made_from,
             autoencoder=fitted.autoencoder,
             stacker=fitted.stacker,
-            files={path.name: sha256_of(path) for path in sorted(place.iterdir())},
+            files={str(path.relative_to(place)): sha256_of(path) for path in written},
         )
         write_json(place / "bundle.json", manifest.model_dump(mode="json"))
         publish(place, bundles.folder(settings.home, bundle_id))

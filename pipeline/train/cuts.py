@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Cuts:
@@ -18,14 +21,14 @@ class Cuts:
     quiet_first: date  # ordinary surprise is measured
     quiet_last: date
     stack_first: date  # the stacker learns
-    judge_first: date  # and is calibrated and measured from here on, before it learns from all
+    judge_first: date  # the last of its blocks: a version that has not learned from it decides about promotion
     stack_last: date
     has_labels: bool
 
 
 LEARN_SHARE = 0.25  # of the days, where labels leave the rest to the stacker
 LEARN_SHARE_ALONE = 0.8  # where there is no stacker
-JUDGE_SHARE = 0.2  # of the stacker's days
+BLOCKS = 4  # of the stacker's days, each scored by what was learned from those before it
 FEWEST_MATURED, FEWEST_STACKED = 10, 5  # days
 
 
@@ -44,6 +47,13 @@ def cut(days: list[date], until: date, label_delay_days: int, bad_days: Sequence
     return _without_stacker(days, matured)
 
 
+def blocks_of(day: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The block of each user-day, from 0 on: about as many days in each, never a day in two."""
+    days = np.unique(day)
+    block: NDArray[np.int64] = np.searchsorted(days, day) * min(BLOCKS, len(days)) // max(len(days), 1)
+    return block
+
+
 def _with_stacker(days: list[date], matured: list[date]) -> Cuts | None:
     """The stacker sees no day the autoencoder learned from, nor one not matured. None where too few are left to it."""
     learn = max(1, round(len(days) * LEARN_SHARE))
@@ -51,7 +61,8 @@ def _with_stacker(days: list[date], matured: list[date]) -> Cuts | None:
     if len(matured) < FEWEST_MATURED or len(stack) < FEWEST_STACKED:
         return None
     stop = stack[: max(1, len(stack) // 5)]
-    judge = stack[-max(1, round(len(stack) * JUDGE_SHARE)) :]
+    block = blocks_of(np.arange(len(stack)))
+    judge = [day for day, b in zip(stack, block, strict=True) if b == block[-1]]
     return Cuts(
         first=days[0],
         last=days[-1],

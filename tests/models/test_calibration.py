@@ -8,78 +8,136 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.calibration import Calibration
+from pipeline.models.calibration import Calibration, choose, log_odds
 
 ONES = np.ones(20_000)
+KINDS = ("none", "platt", "beta", "isotonic")
+
+
+def logistic(odds):
+    return 1 / (1 + np.exp(-odds))
 
 
 def drawn(slope, intercept, n=20_000, seed=3):
-    """Scores, and outcomes drawn with the risk that this calibration gives them."""
+    """Scores, and outcomes drawn with the risk of a line through their log-odds."""
     random = np.random.default_rng(seed)
     score = random.uniform(0.02, 0.98, n)
-    return score, random.random(n) < Calibration(slope=slope, intercept=intercept).risk(score)
+    return score, random.random(n) < logistic(slope * log_odds(score) + intercept)
 
 
-def test_a_distortion_is_found_and_undone():
-    found = Calibration.fit(*drawn(0.6, -1.5), ONES)
-    assert found.slope == pytest.approx(0.6, abs=0.05)
-    assert found.intercept == pytest.approx(-1.5, abs=0.08)
+def line(found):
+    """Slope and intercept of a calibration that is one straight line."""
+    (left, right), (low, high) = found.score_odds, found.risk_odds
+    return (high - low) / (right - left), (high + low) / 2
 
 
-def test_risks_add_up_to_the_bad_cases():
+def test_platt_finds_a_distortion_and_undoes_it():
+    slope, intercept = line(Calibration.fit("platt", *drawn(0.6, -1.5), ONES))
+    assert slope == pytest.approx(0.6, abs=0.05)
+    assert intercept == pytest.approx(-1.5, abs=0.08)
+
+
+@pytest.mark.parametrize("kind", ["beta", "isotonic"])
+def test_a_distortion_that_is_no_line_is_undone_too(kind):
+    random = np.random.default_rng(5)
+    score = random.uniform(0.001, 0.999, 20_000)
+    true = score**2 / (score**2 + 0.5 * (1 - score))
+    found = Calibration.fit(kind, score, random.random(20_000) < true, ONES)
+    assert np.abs(found.risk(score) - true).mean() < 0.02
+    straight = Calibration.fit("platt", score, random.random(20_000) < true, ONES)
+    assert np.abs(found.risk(score) - true).mean() < np.abs(straight.risk(score) - true).mean()
+
+
+@pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
+def test_risks_add_up_to_the_bad_cases(kind):
     score, is_bad = drawn(1.7, 0.4)
-    assert Calibration.fit(score, is_bad, ONES).risk(score).sum() == pytest.approx(is_bad.sum(), rel=0.01)
+    assert Calibration.fit(kind, score, is_bad, ONES).risk(score).sum() == pytest.approx(is_bad.sum(), rel=0.02)
 
 
-def test_a_row_of_weight_two_counts_as_two_rows():
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_of_weight_two_counts_as_two_rows(kind):
     score, is_bad = drawn(0.8, 0, n=400)
-    twice = Calibration.fit(np.tile(score, 2), np.tile(is_bad, 2), np.ones(800))
-    weighted = Calibration.fit(score, is_bad, np.full(400, 2.0))
-    assert weighted.slope == pytest.approx(twice.slope, rel=1e-4)
-    assert weighted.intercept == pytest.approx(twice.intercept, abs=1e-4)
+    twice = Calibration.fit(kind, np.tile(score, 2), np.tile(is_bad, 2), np.ones(800))
+    weighted = Calibration.fit(kind, score, is_bad, np.full(400, 2.0))
+    assert weighted.risk(score) == pytest.approx(twice.risk(score), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("outcome", [True, False])
-def test_days_with_only_one_outcome_leave_scores_alone(outcome):
-    found = Calibration.fit(np.array([0.2, 0.7]), np.array([outcome, outcome]), np.ones(2))
-    assert found == Calibration(slope=1, intercept=0)
+def test_days_with_only_one_outcome_leave_scores_alone(outcome, kind):
+    found = Calibration.fit(kind, np.array([0.2, 0.7]), np.array([outcome, outcome]), np.ones(2))
+    assert found.kind == "none"
     assert found.risk(np.array([0.2, 0.7])) == pytest.approx([0.2, 0.7])
 
 
-def test_scores_that_point_the_wrong_way_are_left_alone():
+@pytest.mark.parametrize("kind", ["platt", "beta"])
+def test_scores_that_point_the_wrong_way_are_left_alone(kind):
     score = np.array([0.9, 0.8, 0.2, 0.1])
-    assert Calibration.fit(score, score < 0.5, np.ones(4)) == Calibration(slope=1, intercept=0)
+    assert Calibration.fit(kind, score, score < 0.5, np.ones(4)).risk(score) == pytest.approx(score)
 
 
-def test_a_few_days_that_part_good_from_bad_make_nobody_certain():
+@pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
+def test_a_few_days_that_part_good_from_bad_make_nobody_certain(kind):
     score, is_bad = np.array([0.1, 0.2, 0.15, 0.8, 0.9, 0.85]), np.array([False, False, False, True, True, True])
-    risk = Calibration.fit(score, is_bad, np.ones(6)).risk(score)
+    risk = Calibration.fit(kind, score, is_bad, np.ones(6)).risk(score)
     assert risk.max() < 0.95
     assert risk.min() > 0.05
 
 
 @settings(deadline=None)
 @given(
-    st.floats(0.01, 50),
-    st.floats(-50, 50),
+    st.sampled_from(KINDS),
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 300),
+    st.floats(0.001, 0.999),
     st.lists(st.floats(0, 1), min_size=2, max_size=20),
 )
-def test_risk_keeps_the_order_of_scores_and_stays_between_0_and_1(slope, intercept, scores):
+def test_risk_keeps_the_order_of_scores_and_stays_between_0_and_1(kind, seed, n, bad, scores):
+    random = np.random.default_rng(seed)
+    seen = random.random(n) ** random.uniform(0.2, 8)
     ordered = np.sort(np.array(scores))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        risk = Calibration(slope=slope, intercept=intercept).risk(ordered)
+        risk = Calibration.fit(kind, seen, random.random(n) < bad, random.uniform(0.1, 9, n)).risk(ordered)
     assert np.all(np.diff(risk) >= 0)
     assert np.all((risk >= 0) & (risk <= 1))
 
 
+def test_of_two_scores_that_differ_by_a_percent_the_higher_is_riskier_even_on_one_step():
+    score, is_bad = drawn(1, -2, n=3000)
+    found = Calibration.fit("isotonic", score, is_bad, ONES[:3000])
+    assert np.all(np.diff(found.risk(np.arange(0.01, 1, 0.01))) > 0)
+
+
+def test_the_way_that_fits_days_left_out_best_is_chosen_and_platt_where_it_does_not_matter():
+    random = np.random.default_rng(5)
+    score, day = random.uniform(0.001, 0.999, 20_000), random.integers(0, 4, 20_000)
+    true = np.where(score < 0.5, 0.05, 0.6)
+    chosen, losses = choose(score, random.random(20_000) < true, ONES, day)
+    assert chosen.kind == "isotonic"
+    assert losses["isotonic"] < losses["platt"]
+    assert choose(*drawn(0.6, -1.5), ONES, day)[0].kind == "platt"
+
+
+def test_what_a_way_loses_is_the_log_loss_of_days_it_was_not_fitted_on():
+    from sklearn.metrics import log_loss
+
+    score, is_bad = drawn(0.6, -1.5, n=900)
+    day, weight = np.repeat([0, 1, 2], 300), np.ones(900)
+    risk = np.empty(900)
+    for out in range(3):
+        fitted = Calibration.fit("platt", score[day != out], is_bad[day != out], weight[day != out])
+        risk[day == out] = fitted.risk(score[day == out])
+    assert choose(score, is_bad, weight, day)[1]["platt"] == pytest.approx(log_loss(is_bad, risk), abs=1e-6)
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path):
-    made = Calibration(slope=0.1 + 0.2, intercept=-1 / 3)
+    made = Calibration.fit("isotonic", *drawn(0.7, 1 / 3), ONES)
     made.save(tmp_path / "calibration.json")
     assert Calibration.load(tmp_path / "calibration.json") == made
 
 
 def test_a_damaged_file_is_told(tmp_path):
-    (tmp_path / "calibration.json").write_text('{"slope": -1, "intercept": 0}')
+    (tmp_path / "calibration.json").write_text('{"kind": "platt", "score_odds": [0, 1], "risk_odds": [1, 0]}')
     with pytest.raises(InputError, match="is damaged"):
         Calibration.load(tmp_path / "calibration.json")

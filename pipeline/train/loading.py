@@ -1,0 +1,102 @@
+"""Samples from snapshots: user-days of chosen accounts, their events, features, and what was known of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.catalogue import features
+from pipeline.domain import Domain
+from pipeline.models.fields import fit_fields
+from pipeline.models.samples import Samples
+from pipeline.models.table import match, read_user_days
+from pipeline.models.windows import day_number, distinct_users, load_tokens, user_day_windows
+from pipeline.train.clocks import LabelClock
+
+MAX_USERS = 60_000  # ordinary accounts a training run reads; each stands for as many as were left out
+NEVER = np.int32(2**30)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Samples, the day by whose end each bad user-day was known to be (`NEVER` for others), and the share of accounts
+    read."""
+
+    samples: Samples
+    known_day: NDArray[np.int32]
+    share: float
+
+    def between(self, first: date, last: date) -> "Loaded":
+        """The user-days of the days `first`..`last`."""
+        day = self.samples.windows.day
+        chosen = (day >= day_number(first)) & (day <= day_number(last))
+        return Loaded(self.samples.take(chosen), self.known_day[chosen], self.share)
+
+    def with_clock(self, clock: LabelClock, until: date) -> "Loaded":
+        """Known bad user-days of days too young for all to be known weigh for the others too."""
+        age = np.maximum(day_number(until) - self.samples.windows.day, 0)
+        weight = self.samples.weight * np.where(self.samples.is_bad, clock.weight(age), 1.0)
+        return replace(self, samples=replace(self.samples, weight=weight))
+
+
+def load_samples(
+    con: duckdb.DuckDBPyConnection,
+    domain: Domain,
+    user_days: dict[date, Path],
+    tokens: dict[date, Path],
+    bad: pa.Table,
+    learn_last: date,
+    seed: int,
+) -> Loaded:
+    """Every user-day of `user_days`; windows reach into `tokens`, `bad` is known_bad_user_days.
+
+    Vocabularies and scales come from days up to `learn_last` only.
+    """
+    users, share = _choose_users(con, list(tokens.values()), bad, seed)
+    learned = [path for day, path in tokens.items() if day <= learn_last]
+    fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
+    loaded = load_tokens(con, list(tokens.values()), fields, users)
+    read = read_user_days(con, list(user_days.values()), users)
+    windows = user_day_windows(loaded, min(user_days), max(user_days))
+    windows = windows.take(np.isin(windows.day, np.unique(read.day)))
+    bad_user = pa.compute.index_in(bad.column("user_id"), value_set=loaded.users).fill_null(-1).to_numpy()
+    bad_key = bad_user.astype(np.int64) * 2**20 + _days(bad.column("event_day"))
+    key = windows.user.astype(np.int64) * 2**20 + windows.day
+    is_bad, is_bad_account = np.isin(key, bad_key), np.isin(windows.user, bad_user)
+    samples = Samples(
+        tokens=loaded,
+        fields=fields,
+        windows=windows,
+        columns=tuple(features()),
+        rows=read.rows[match(read, loaded, windows)],
+        is_bad=is_bad,
+        is_bad_account=is_bad_account,
+        weight=np.where(is_bad_account, 1.0, 1.0 / share),
+    )
+    order = np.argsort(bad_key, kind="stable")
+    known_day = np.full(len(key), NEVER, np.int32)
+    known_day[is_bad] = _days(bad.column("known_at"))[order][np.searchsorted(bad_key[order], key[is_bad])]
+    return Loaded(samples, known_day, share)
+
+
+def _days(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    days: NDArray[np.int64] = column.cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
+    return days
+
+
+def _choose_users(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], bad: pa.Table, seed: int
+) -> tuple[pa.Array | None, float]:
+    """All accounts known bad and at most MAX_USERS others, and the share of the others that is."""
+    everybody = distinct_users(con, paths)
+    if len(everybody) <= MAX_USERS:
+        return None, 1.0
+    chosen = distinct_users(con, paths, MAX_USERS, seed)
+    both = pa.concat_arrays([chosen, bad.column("user_id").combine_chunks()]).unique()
+    kept = both.filter(pa.compute.is_in(both, value_set=everybody))
+    return kept.take(pa.compute.sort_indices(kept)), MAX_USERS / len(everybody)

@@ -1,0 +1,170 @@
+"""Fit the stacker: which arms it reads, how sure its scores are, all decided on days after those learned from.
+
+| block 0 | block 1 | block 2 | block 3 |    the stacker's days, cut in time
+  learns -> scored
+  learns ------------> scored
+  learns ----------------------> scored      the last is also what a bundle is promoted by
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluate.intervals import Difference, paired
+from pipeline.evaluate.judged import Judged
+from pipeline.models import stacker
+from pipeline.models.calibration import Calibration, choose
+from pipeline.models.samples import Doubles, Flags, Samples
+from pipeline.models.windows import Ints
+from pipeline.train.cuts import blocks_of
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+Table = Mapping[str, NDArray[np.floating]]  # columns by name
+
+AUTOENCODER = "lstm_autoencoder"
+MAX_ROWS = 400_000  # good user-days a fit reads at most; each stands for as many as were left out
+REPEATS = 500  # of the gate's bootstrap
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How stackers are fitted and judged here. `reviews` is how many accounts a day's list may hold."""
+
+    reviews: float
+    seed: int
+    threads: int
+    rises: Mapping[str, int]  # features whose rise may only raise the risk (1), or only lower it (-1)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one arm's columns add to the features: bad accounts caught at the review budget, and average precision."""
+
+    arm: str
+    reviews: int  # a day
+    caught: Difference
+    average_precision: Difference
+
+    @property
+    def is_on(self) -> bool:
+        return self.caught.is_better
+
+    def told(self) -> dict[str, Any]:
+        """For the manifest and the card: the lift with its interval, and what was decided."""
+        found = {name: asdict(getattr(self, name)) for name in ("caught", "average_precision")}
+        rounded = {
+            name: {part: round(value, 5) if np.isfinite(value) else None for part, value in parts.items()}
+            for name, parts in found.items()
+        }
+        why = "catches more at the review budget" if self.is_on else "no sure lift at the review budget"
+        return {"arm": self.arm, "is_on": self.is_on, "why": why, "reviews": self.reviews, **rounded}
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A fitted stacker. `early` has not seen the last block; `forward` are scores of the blocks after the first."""
+
+    columns: list[str]
+    booster: "xgb.Booster"
+    early: "xgb.Booster"
+    calibration: Calibration
+    log_losses: dict[str, float]
+    gates: list[Gate]
+    block: Ints
+    forward: Doubles  # (n,) NaN in the first block
+
+
+def forward_scores(seen: Samples, table: Table, plan: Plan, block: Ints) -> tuple[Doubles, "xgb.Booster"]:
+    """Scores of each block by what was learned from the blocks before it, NaN in the first; the last such booster."""
+    score = np.full(len(block), np.nan)
+    booster = None
+    for b in range(1, int(block.max(initial=0)) + 1):
+        booster = fit_booster(seen, table, plan, block < b)
+        here = np.flatnonzero(block == b)
+        score[here] = stacker.predict(booster, list(table), _matrix(table, here))
+    if booster is None:
+        raise ValueError("a stacker needs two days or more")
+    return score, booster
+
+
+def fit_stack(seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Plan) -> Stacked:
+    """Decide about each arm's columns, calibrate, and fit on everything. `arms` has columns in the order of `seen`.
+
+    An arm is read only if, on days after those learned from, the list at the review budget catches more with it:
+    a paired interval above 0 (accounts drawn again with replacement).
+    """
+    block = blocks_of(seen.windows.day)
+    known = np.isfinite(np.nanmax(seen.rows, axis=0, initial=-np.inf))
+    table: Table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns) if known[i]}
+    without, early = forward_scores(seen, table, plan, block)
+    gates: list[Gate] = []
+    for name, columns in arms.items():
+        with_arm, _ = forward_scores(seen, {**table, **columns}, plan, block)
+        gates.append(_gate(name, seen, without, with_arm, plan))
+    chosen: dict[str, NDArray[np.floating]] = dict(table)
+    for gate in gates:
+        chosen |= arms[gate.arm] if gate.is_on else {}
+    forward = without
+    if len(chosen) > len(table):
+        forward, early = forward_scores(seen, chosen, plan, block)
+    later = block > 0
+    calibration, losses = choose(forward[later], seen.is_bad[later], seen.weight[later], block[later])
+    everything: Flags = np.ones(len(seen), np.bool_)
+    return Stacked(
+        columns=list(chosen),
+        booster=fit_booster(seen, chosen, plan, everything),
+        early=early,
+        calibration=calibration,
+        log_losses=losses,
+        gates=gates,
+        block=block,
+        forward=forward,
+    )
+
+
+def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Plan) -> Gate:
+    later = np.isfinite(without)
+    n = int(later.sum())
+    judged = Judged(
+        user=seen.windows.user[later],
+        day=seen.windows.day[later],
+        is_bad=seen.is_bad[later],
+        typology=np.full(n, None, object),
+        is_new=np.zeros(n, np.bool_),
+        first_bad_at=np.full(n, np.nan),
+        scores={"with": with_arm[later], "without": without[later]},
+    )
+    reviews = max(1, round(plan.reviews))
+    caught = paired(judged, "with", "without", "caught", REPEATS, plan.seed, reviews)
+    return Gate(arm, reviews, caught, paired(judged, "with", "without", "average_precision", REPEATS, plan.seed))
+
+
+def fit_booster(seen: Samples, table: Table, plan: Plan, learn: Flags) -> "xgb.Booster":
+    """A booster over the columns of `table`, of the user-days in `learn`."""
+    rows, weight = _thin_out(seen, np.flatnonzero(learn), plan.seed)
+    rises = {name: plan.rises[name] for name in table if name in plan.rises}
+    columns, matrix = list(table), _matrix(table, rows)
+    return stacker.fit(columns, matrix, seen.is_bad[rows], weight, plan.seed, plan.threads, rises)
+
+
+def _thin_out(seen: Samples, rows: Ints, seed: int) -> tuple[Ints, Doubles]:
+    """All bad user-days, and at most MAX_ROWS good ones that weigh as much as all did."""
+    good = rows[~seen.is_bad[rows]]
+    if len(good) <= MAX_ROWS:
+        return rows, seen.weight[rows]
+    kept = good[np.sort(np.random.default_rng(seed).permutation(len(good))[:MAX_ROWS])]
+    chosen = np.union1d(rows[seen.is_bad[rows]], kept)
+    share = np.where(seen.is_bad[chosen], 1.0, len(good) / MAX_ROWS)
+    return chosen, seen.weight[chosen] * share
+
+
+def _matrix(table: Table, rows: Ints) -> NDArray[np.float32]:
+    matrix = np.empty((len(rows), len(table)), np.float32)
+    for i, column in enumerate(table.values()):
+        matrix[:, i] = column[rows]
+    return matrix
