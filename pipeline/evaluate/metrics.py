@@ -5,7 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluate.calibration import calibration_error
 from pipeline.evaluate.reviews import reviewed_rows
+
+__all__ = ["calibration_error", "measure", "precision_at"]
 
 Doubles = NDArray[np.float64]
 
@@ -41,12 +44,4 @@ def precision_at(
     The card precision of the Fraud Detection Handbook, raised to user-days.
     """
     caught = reviewed_rows(risk, is_bad, day, user, reviews) & is_bad
-    return float(np.mean([caught[day == today].sum() / reviews for today in np.unique(day)]))
-
-
-def calibration_error(risk: Doubles, is_bad: NDArray[np.bool_], bins: int = 20) -> float:
-    """Expected calibration error over bins of equally many user-days."""
-    order = np.argsort(risk, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(risk[part].mean() - is_bad[part].mean()) * len(part) for part in parts]
-    return float(sum(gaps) / len(risk))
+    return float(caught.sum() / (reviews * len(np.unique(day))))

@@ -1,12 +1,23 @@
-"""Weighted average precision against scikit-learn's, and what an interval must hold."""
+"""Weighted average precision against scikit-learn's, pairs against draws done by hand, and what an interval covers."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judged_cases import judged, market
 from sklearn.metrics import average_precision_score
 
-from pipeline.evaluate.intervals import average_precision, average_precision_interval
+from pipeline.evaluate.intervals import (
+    Difference,
+    average_precision,
+    average_precision_interval,
+    difference,
+    draw,
+    estimate,
+    paired,
+)
+from pipeline.evaluate.metrics import precision_at
+from pipeline.evaluate.reviews import recall_of_accounts, reviewed_rows
 
 cells = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)), min_size=1, max_size=50)
 
@@ -15,16 +26,24 @@ cells = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)),
 @given(cells)
 def test_it_is_scikit_learns_ties_and_weights_included(rows):
     score, is_bad, weight = (np.array(column) for column in zip(*rows, strict=True))
-    score, weight = score.astype(float), weight.astype(float)
+    score = score.astype(float)
     if is_bad.any():
         assert average_precision(score, is_bad) == pytest.approx(average_precision_score(is_bad, score))
     if (weight * is_bad).any():
         expected = average_precision_score(is_bad, score, sample_weight=weight)
-        assert average_precision(score, is_bad, weight) == pytest.approx(expected)
+        for kind in (np.float64, np.uint8):
+            assert average_precision(score, is_bad, weight.astype(kind)) == pytest.approx(expected)
+
+
+def test_scores_not_known_share_the_last_place():
+    is_bad = np.array([True, False, True, False])
+    found = average_precision(np.array([0.1, np.nan, np.nan, np.nan]), is_bad)
+    assert found == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 4)
 
 
 def test_nothing_bad_has_no_average_precision():
     assert np.isnan(average_precision(np.array([1.0, 2.0]), np.array([False, False])))
+    assert np.isnan(average_precision(np.array([]), np.array([], bool)))
 
 
 def test_a_perfect_ranking_is_certain():
@@ -41,3 +60,77 @@ def test_days_of_one_account_are_drawn_together():
     assert many[0] < average_precision(score, is_bad) < many[1]
     assert few != many
     assert average_precision_interval(score, is_bad, np.arange(200, dtype=np.int32)) == many
+
+
+def test_a_pair_is_measured_on_the_same_draws():
+    cases = judged([(1, 0, True), (2, 0, False)], right=[1, 0], wrong=[0, 1])
+    value, drawn = draw(cases, ["right", "wrong"], "average_precision", repeats=100)
+    # both drawn: 1 against 1/2; the bad one twice: 1 against 1; the ordinary one twice: nothing to find
+    assert value.tolist() == [1, 1 / 2]
+    assert {tuple(found) for found in np.nan_to_num(drawn, nan=-1)} == {(1, 1 / 2), (1, 1), (-1, -1)}
+    assert paired(cases, "right", "wrong", "average_precision") == Difference(1 / 2, 0, 1 / 2)
+
+
+def test_a_pair_under_a_budget_by_hand():
+    rows = [(1, 0, True), (2, 0, False), (3, 1, True), (4, 1, True)]
+    cases = judged(rows, a=[1, 0, 1, 0], b=[0, 1, 1, 0])
+    assert paired(cases, "a", "b", "caught", reviews=1).value == 2 - 1
+    assert paired(cases, "a", "b", "precision", reviews=1).value == pytest.approx(2 / 2 - 1 / 2)
+    assert paired(cases, "a", "b", "recall", reviews=1).value == pytest.approx(2 / 3 - 1 / 3)
+
+
+def test_the_same_contender_twice_is_no_different():
+    cases = market(np.random.default_rng(2))
+    found = paired(cases, "a", "a", "precision", repeats=50, reviews=10)
+    assert found == Difference(0, 0, 0) and not found.is_better and not found.is_worse
+
+
+def test_better_and_worse_are_the_two_ends_of_one_pair():
+    cases = market(np.random.default_rng(3), accounts=600, skills=(4, 0.5))
+    for metric in ("average_precision", "precision", "recall", "caught"):
+        there, back = (paired(cases, *names, metric, repeats=100, reviews=20) for names in ("ab", "ba"))
+        assert there.is_better and back.is_worse and not there.is_worse
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+
+@pytest.mark.parametrize("reviews", [1, 7, 1000])
+def test_what_is_drawn_from_is_what_the_metrics_say(reviews):
+    cases = market(np.random.default_rng(4))
+    score, *rest = cases.scores["a"], cases.is_bad, cases.day, cases.user
+    caught = reviewed_rows(score, *rest, reviews) & cases.is_bad
+    found = {name: draw(cases, ["a"], name, 0, reviews=reviews)[0][0] for name in ("precision", "recall", "caught")}
+    assert found["precision"] == pytest.approx(precision_at(score, *rest, reviews))
+    assert found["recall"] == pytest.approx(recall_of_accounts(caught, cases.is_bad, cases.user))
+    assert found["caught"] == caught.sum()
+
+
+def test_nothing_bad_has_no_difference():
+    found = paired(judged([(1, 0, False)], a=[1], b=[2]), "a", "b", "recall", repeats=5)
+    assert np.isnan([found.value, found.low, found.high]).all() and not found.is_better and not found.is_worse
+
+
+def test_pairs_of_one_draw_are_the_pairs_by_themselves():
+    cases = market(np.random.default_rng(5), skills=(1.6, 1.2, 0.3))
+    value, drawn = draw(cases, list("abc"), "precision", 40, seed=9, reviews=10)
+    assert difference(value, drawn, 0, 2) == paired(cases, "a", "c", "precision", 40, seed=9, reviews=10)
+    assert estimate(value, drawn, 1).low <= value[1] <= estimate(value, drawn, 1).high
+
+
+@pytest.mark.parametrize("metric", ["average_precision", "precision"])
+def test_ninety_five_per_cent_intervals_hold_the_truth_about_that_often(metric):
+    """Three standard errors of 200 tries either side of 0.95."""
+    random = np.random.default_rng(6)
+    sizes = {"accounts": 200, "days": 2}
+    differences = [np.subtract(*draw(market(random, **sizes), "ab", metric, 0, reviews=10)[0]) for _ in range(1000)]
+    truth = np.nanmean(differences)
+    pairs = [paired(market(random, **sizes), "a", "b", metric, 100, reviews=10) for _ in range(200)]
+    assert 0.90 <= np.mean([pair.low <= truth <= pair.high for pair in pairs]) <= 0.996
+
+
+def test_two_equally_good_contenders_are_seldom_told_apart():
+    random = np.random.default_rng(7)
+    pairs = [
+        paired(market(random, accounts=200, days=2, skills=(1.4, 1.4)), "a", "b", "average_precision", 100)
+        for _ in range(200)
+    ]
+    assert np.mean([pair.is_better or pair.is_worse for pair in pairs]) <= 0.10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.reviews import recall_of_accounts, reviewed_rows
+from pipeline.evaluate.reviews import Queue, accounts_of, recall_of_accounts, reviewed_rows
 
 
 def arrays(rows):
@@ -60,3 +60,32 @@ def test_reviewing_everybody_catches_every_bad_account(rows):
     score, is_bad, day, user = arrays(rows)
     caught = reviewed_rows(score, is_bad, day, user, 9) & is_bad
     assert set(user[caught].tolist()) == set(user[is_bad].tolist())
+
+
+def test_copies_of_an_account_are_reviewed_one_by_one():
+    score, is_bad, day, user = arrays([(0, 0, 0.9, True), (1, 0, 0.5, True), (0, 1, 0.9, True), (1, 1, 0.5, False)])
+    queue = Queue.of(score, is_bad, day, user)
+    # day 0 has room for one of the two copies of 0; the other is caught on day 1
+    assert queue.caught(np.array([2, 1], np.uint8), 1) == 2
+    assert queue.caught(np.array([2, 1], np.uint8), 3) == 3
+    assert queue.caught(np.array([0, 1], np.uint8), 1) == 1  # not drawn: its place goes to the next
+
+
+@settings(deadline=None)
+@given(user_days, st.integers(1, 4), st.data())
+def test_copies_are_caught_as_if_they_were_accounts_of_their_own(rows, reviews, data):
+    score, is_bad, day, user = arrays(rows)
+    account = accounts_of(user)
+    accounts = int(account.max()) + 1
+    copies = np.array(data.draw(st.lists(st.integers(0, 3), min_size=accounts, max_size=accounts)))
+    times = copies[account]
+    nth = np.concatenate([np.arange(n) for n in times]) if times.sum() else np.empty(0)
+    spread = [np.repeat(column, times) for column in (score, is_bad, day)]
+    alone = (np.repeat(account, times) * 3 + nth).astype(np.int32)
+    expected = (reviewed_rows(*spread, alone, reviews) & spread[1]).sum()
+    assert Queue.of(score, is_bad, day, account).caught(copies.astype(np.uint8), reviews) == expected
+
+
+def test_nobody_to_review_is_no_error():
+    nothing = np.empty(0)
+    assert reviewed_rows(nothing, nothing.astype(bool), nothing.astype(np.int32), nothing.astype(np.int32), 3).size == 0

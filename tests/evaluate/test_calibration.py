@@ -1,0 +1,60 @@
+"""Reliability against bins done by hand, and what no order of rows may change."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.evaluate.calibration import Bin, calibration_error, reliability, wrong_shares
+
+
+def test_bins_hold_equally_many_from_the_lowest_risk_up():
+    risk = np.array([0.8, 0.1, 0.6, 0.3])
+    is_bad = np.array([True, False, False, True])
+    low, high = reliability(risk, is_bad, bins=2)
+    assert (low.user_days, low.promised, low.found) == (2, pytest.approx(0.2), 0.5)
+    assert (high.user_days, high.promised, high.found) == (2, pytest.approx(0.7), 0.5)
+    assert calibration_error(risk, is_bad, bins=2) == pytest.approx((0.3 * 2 + 0.2 * 2) / 4)
+
+
+def test_equal_risks_share_a_bin():
+    risk, is_bad = np.full(40, 0.5), np.arange(40) < 20
+    assert reliability(risk, is_bad, bins=20) == [Bin(40, 0.5, 0.5)]
+    assert calibration_error(risk, is_bad) == 0  # cut into bins by row, it would be 0.5
+
+
+rows = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=60)
+
+
+@settings(deadline=None)
+@given(rows, st.integers(1, 25), st.randoms())
+def test_the_order_of_rows_changes_nothing_and_no_row_is_lost(cells, bins, random):
+    def of(these):
+        risk, is_bad = (np.array(column) for column in zip(*these, strict=True))
+        return reliability(risk / 8, is_bad, bins)
+
+    found = of(cells)
+    assert sum(each.user_days for each in found) == len(cells) and len(found) <= bins
+    assert sum(each.found * each.user_days for each in found) == pytest.approx(sum(bad for _, bad in cells))
+    assert [each.promised for each in found] == sorted(each.promised for each in found)
+    assert [tuple(vars(each).values()) for each in of(random.sample(cells, len(cells)))] == [
+        pytest.approx(tuple(vars(each).values())) for each in found
+    ]
+
+
+@settings(deadline=None)
+@given(rows)
+def test_one_bin_is_the_gap_between_the_means(cells):
+    risk, is_bad = (np.array(column) for column in zip(*cells, strict=True))
+    assert calibration_error(risk / 8, is_bad, bins=1) == pytest.approx(abs(risk.mean() / 8 - is_bad.mean()))
+
+
+def test_no_user_days_have_no_calibration():
+    nothing = np.array([])
+    assert reliability(nothing, nothing.astype(bool)) == [] and np.isnan(calibration_error(nothing, nothing))
+
+
+def test_wrong_shares_are_of_what_is_reviewed():
+    risk, is_bad = np.array([0.9, 0.7, 0.1]), np.array([True, False, True])
+    assert wrong_shares(risk, is_bad, np.array([True, True, False])) == (pytest.approx(0.2), pytest.approx(0.5))
+    assert np.isnan(wrong_shares(risk, is_bad, np.zeros(3, bool))).all()
