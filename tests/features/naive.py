@@ -204,6 +204,11 @@ class Naive:
                 else None
             )
         highest = largest(amounts(today, "purchase"))
+        fortnight = [row for back, rows in past.items() if back <= 14 for row in rows]
+        before = [row for back, rows in past.items() if back > 14 for row in rows]
+        cells["max_purchase_14d_own_ratio"] = over(
+            largest(amounts(fortnight, "purchase")), mean(amounts(before, "purchase"))
+        )
         cells["max_purchase_own_ratio"] = over(highest, mean(prices))
         cells["max_purchase_record_ratio"] = over(highest, largest(prices))
         cells["max_purchase_own_spreads"] = (
@@ -271,8 +276,29 @@ class Naive:
         for kind in KINDS:
             cells[f"{kind}_bad_28d_count"] = worst(kind, long_ago)
         cells["counterpart_bad_7d_count"] = worst("counterpart", week_ago)
+        cells["counterpart_bad_3d_ratio"] = worst_share(day - timedelta(days=2 + self.delay))
         cells["counterpart_bad_7d_ratio"] = worst_share(week_ago)
         cells["counterpart_bad_28d_ratio"] = worst_share(long_ago)
+        return cells | self.trouble(day, today, long_ago, matured)
+
+    def trouble(self, day: date, today: list[Row], long_ago: date, matured: date) -> dict[str, Value]:
+        """How long ago bad events at its counterparts began and ended, and how many of the events since were bad."""
+        first, last, shares = [], [], []
+        for place in entities(today, "counterpart") if self.domain.labels is not None else ():
+            rows = self.using("counterpart", place, long_ago, day)
+            bad = [row for row in rows if self.is_known_bad(row, day)]
+            began = min(map(day_of, bad), default=day)
+            since = [row for row in rows if began <= day_of(row) <= matured and bad]
+            worst = {(day_of(row), row["event_id"]) for row in bad if day_of(row) <= matured}
+            shares.append(over(len(worst), len(since) + 1))
+            if bad:
+                first.append((day - began).days)
+                last.append((day - max(map(day_of, bad))).days)
+        cells: dict[str, Value] = {
+            "counterpart_bad_since_first_ratio": largest(shares),
+            "counterpart_first_bad_days": min(first, default=None),
+            "counterpart_last_bad_days": min(last, default=None),
+        }
         return cells
 
     def is_known_bad(self, row: Row, day: date) -> bool:

@@ -21,13 +21,20 @@ compared as (
         past.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }}
         and past.event_day
         > {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} as is_matured,
-        past.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week
+        past.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week,
+        past.event_day > {{ days_after('todays.event_day', -(3 + var('label_delay_days'))) }} as is_in_last_days,
+        past.event_day >= history.first_bad_day as is_in_trouble
     from todays
     inner join {{ ref('int_counterpart_days') }} as past
         on
             todays.counterpart_id = past.counterpart_id
             and todays.event_day >= past.event_day
             and {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} <= past.event_day
+    left join {{ ref('int_label_history') }} as history
+        on
+            history.kind = 'counterpart'
+            and todays.counterpart_id = history.value
+            and todays.event_day = history.event_day
 )
 
 select
@@ -47,7 +54,9 @@ select
     sum(purchase_amount) filter (where is_today)
     / nullif(sum(purchase_count) filter (where is_today), 0) as mean_purchase_today_amount,
     -- how many events had time to be reported: the denominators of the label history
+    coalesce(sum(event_count) filter (where is_matured and is_in_last_days), 0) as matured_3d_count,
     coalesce(sum(event_count) filter (where is_matured and is_in_week), 0) as matured_7d_count,
-    coalesce(sum(event_count) filter (where is_matured), 0) as matured_28d_count
+    coalesce(sum(event_count) filter (where is_matured), 0) as matured_28d_count,
+    coalesce(sum(event_count) filter (where is_matured and is_in_trouble), 0) as matured_since_first_bad_count
 from compared
 group by counterpart_id, event_day

@@ -15,10 +15,12 @@ known as (
         todays.kind,
         todays.value,
         todays.event_day,
+        bad.event_day as bad_day,
         -- an event_id is unique within its day
         bad.event_day || '|' || bad.event_id as bad_event,
         bad.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }} as is_matured,
-        bad.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week
+        bad.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week,
+        bad.event_day > {{ days_after('todays.event_day', -(3 + var('label_delay_days'))) }} as is_in_last_days
     from todays
     inner join {{ ref('int_bad_events') }} as bad
         on
@@ -36,6 +38,9 @@ select
     event_day,
     count(distinct bad_event) filter (where is_in_week) as bad_7d_count,
     count(distinct bad_event) as bad_28d_count,
+    min(bad_day) as first_bad_day,
+    max(bad_day) as last_bad_day,
+    count(distinct bad_event) filter (where is_matured and is_in_last_days) as matured_bad_3d_count,
     count(distinct bad_event) filter (where is_matured and is_in_week) as matured_bad_7d_count,
     count(distinct bad_event) filter (where is_matured) as matured_bad_28d_count
 from known

@@ -11,8 +11,16 @@ select
     max(coalesce(history.bad_28d_count, 0)) filter (where entities.kind = '{{ kind }}') as {{ kind }}_bad_28d_count,
     {% endfor -%}
     max(coalesce(history.bad_7d_count, 0)) filter (where entities.kind = 'counterpart') as counterpart_bad_7d_count,
+    max(coalesce(history.matured_bad_3d_count, 0) / (usual.matured_3d_count + 1.0)) as counterpart_bad_3d_ratio,
     max(coalesce(history.matured_bad_7d_count, 0) / (usual.matured_7d_count + 1.0)) as counterpart_bad_7d_ratio,
-    max(coalesce(history.matured_bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio
+    max(coalesce(history.matured_bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio,
+    max(
+        coalesce(history.matured_bad_28d_count, 0) / (usual.matured_since_first_bad_count + 1.0)
+    ) as counterpart_bad_since_first_ratio,
+    min({{ dbt.datediff('history.first_bad_day', 'entities.event_day', 'day') }})
+        filter (where entities.kind = 'counterpart') as counterpart_first_bad_days,
+    min({{ dbt.datediff('history.last_bad_day', 'entities.event_day', 'day') }})
+        filter (where entities.kind = 'counterpart') as counterpart_last_bad_days
 from {{ ref('int_entities') }} as entities
 inner join {{ ref('int_entity_users') }} as shared
     on

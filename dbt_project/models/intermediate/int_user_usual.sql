@@ -12,7 +12,8 @@ with compared as (
         past.refund_amount,
         past.priced_purchase_count,
         past.squared_amount_sum,
-        past.event_day >= {{ days_after('today.event_day', -7) }} as is_last_week
+        past.event_day >= {{ days_after('today.event_day', -7) }} as is_last_week,
+        past.event_day >= {{ days_after('today.event_day', -14) }} as is_last_fortnight
     from {{ ref('int_user_day_activity') }} as today
     inner join {{ ref('int_past_days') }} as past
         on
@@ -40,6 +41,9 @@ summarised as (
         sum(spend_amount) / nullif(sum(priced_purchase_count), 0) as mean_purchase_amount,
         sum(spend_amount) filter (where is_last_week)
         / nullif(sum(priced_purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
+        max(max_purchase_amount) filter (where is_last_fortnight) as highest_purchase_14d_amount,
+        sum(spend_amount) filter (where not is_last_fortnight)
+        / nullif(sum(priced_purchase_count) filter (where not is_last_fortnight), 0) as mean_purchase_before_amount,
         sqrt(greatest(
             0,
             sum(squared_amount_sum) / nullif(sum(priced_purchase_count), 0)
@@ -67,5 +71,7 @@ select
     highest_purchase_amount,
     mean_purchase_amount,
     mean_purchase_7d_amount,
+    highest_purchase_14d_amount,
+    mean_purchase_before_amount,
     purchase_amount_spread
 from summarised

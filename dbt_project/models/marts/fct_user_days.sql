@@ -67,6 +67,8 @@ with user_days as (
                     / (usual.purchase_amount_spread + 1)
         end as max_purchase_own_spreads,
         activity.max_purchase_amount / nullif(usual.highest_purchase_amount, 0) as max_purchase_record_ratio,
+        usual.highest_purchase_14d_amount
+        / nullif(usual.mean_purchase_before_amount, 0) as max_purchase_14d_own_ratio,
         -- everyone
         {{ percentile_of('activity.event_count') }} as event_count_percentile,
         {{ percentile_of('activity.spend_amount') }} as spend_amount_percentile,
@@ -88,8 +90,12 @@ with user_days as (
         {{ label_column('entities.' ~ kind ~ '_bad_28d_count') }} as {{ kind }}_bad_28d_count,
         {% endfor -%}
         {{ label_column('entities.counterpart_bad_7d_count') }} as counterpart_bad_7d_count,
+        {{ label_column('entities.counterpart_bad_3d_ratio') }} as counterpart_bad_3d_ratio,
         {{ label_column('entities.counterpart_bad_7d_ratio') }} as counterpart_bad_7d_ratio,
-        {{ label_column('entities.counterpart_bad_28d_ratio') }} as counterpart_bad_28d_ratio
+        {{ label_column('entities.counterpart_bad_28d_ratio') }} as counterpart_bad_28d_ratio,
+        {{ label_column('entities.counterpart_bad_since_first_ratio') }} as counterpart_bad_since_first_ratio,
+        {{ label_column('entities.counterpart_first_bad_days') }} as counterpart_first_bad_days,
+        {{ label_column('entities.counterpart_last_bad_days') }} as counterpart_last_bad_days
     from {{ ref('int_user_day_activity') }} as activity
     left join {{ ref('int_first_days') }} as first_days
         on
