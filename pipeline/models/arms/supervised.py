@@ -25,6 +25,7 @@ from pipeline.models.arms.training import (
     Task,
     choose,
     device,
+    enough_steps,
     one_thread_each,
     run_windows,
     seeded,
@@ -32,13 +33,12 @@ from pipeline.models.arms.training import (
 )
 from pipeline.models.fields import Fields
 from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import Ints, Windows
+from pipeline.models.windows import Ints
 
 DECIMALS = 4  # scores are rounded, so that the last bits of a float never change a list
 LEAST_BAD = 5  # user-days known bad without which there is nothing to learn
 LEAST_JUDGED = 5  # bad later user-days without which log loss says nothing
 LEAST_RANKED = 200  # bad later user-days from which average precision is steady enough to choose by
-BATCHES_PER_EPOCH = 24  # at least, where there is little to learn from
 
 
 @dataclass(frozen=True)
@@ -55,36 +55,44 @@ class SupervisedPlan(Plan):
     class_weight: Literal["sqrt", "balanced", "none"] = "sqrt"
 
 
-class RiskNetwork(nn.Module):
-    """Is this user-day bad? An encoder looks at the window's events, told which are of the judged day; the head reads
-    the newest event, the day's largest and the window's largest values of each hidden unit."""
+class Reader(nn.Module):
+    """Event tokens, told which are of the judged day, through an encoder."""
 
-    def __init__(self, fields: Fields, shape: Shape, dropout: float = 0.0) -> None:
+    def __init__(self, fields: Fields, shape: Shape, dropout: float) -> None:
         super().__init__()
         self.embed = EventEmbedding(fields.sizes, len(fields.numeric), shape.embedding_size)
         self.encoder = make_encoder(self.embed.width + 1, shape)
         self.dropout = Dropout(dropout)
-        self.widen = nn.Linear(3 * shape.hidden_size, shape.hidden_size)
-        self.to_logit = nn.Linear(shape.hidden_size, 1)
 
-    def encode(self, window: Window, random: torch.Generator | None = None) -> Tensor:
-        """Hidden states (B, T, H) of a window that is oldest first."""
+    def forward(self, window: Window, random: torch.Generator | None) -> Tensor:
+        """Hidden states (B, T, H) of a window that is oldest first, as they are."""
         steps = window.steps_from_end
         is_own = ((steps >= 0) & (steps < window.own[:, None])).unsqueeze(2)
         events = self.embed(window.codes, window.numbers)
         hidden: Tensor = self.encoder(torch.cat([events, is_own.to(events.dtype)], 2), steps, self.dropout, random)
         return hidden
 
+
+class RiskNetwork(nn.Module):
+    """Is this user-day bad? The head reads the newest event, the day's and the window's largest values of each
+    hidden unit."""
+
+    def __init__(self, fields: Fields, shape: Shape, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.reader = Reader(fields, shape, dropout)
+        self.widen = nn.Linear(3 * shape.hidden_size, shape.hidden_size)
+        self.to_logit = nn.Linear(shape.hidden_size, 1)
+
     def forward(self, window: Window, random: torch.Generator | None = None) -> Tensor:
         """Logits (B,) of windows, newest first; dropout only where `random` is given."""
         window = window.oldest_first()
-        hidden = self.encode(window, random)
+        hidden = self.reader(window, random)
         steps = window.steps_from_end[:, :, None]
         lowest = torch.finfo(hidden.dtype).min
         newest = hidden[torch.arange(len(hidden), device=hidden.device), window.lengths - 1]
         of_window = hidden.masked_fill(steps < 0, lowest).amax(dim=1)
         of_day = hidden.masked_fill((steps < 0) | (steps >= window.own[:, None, None]), lowest).amax(dim=1)
-        pooled = self.dropout(torch.cat([newest, of_day, of_window], dim=1), random)
+        pooled = self.reader.dropout(torch.cat([newest, of_day, of_window], dim=1), random)
         logits: Tensor = self.to_logit(torch.relu(self.widen(pooled))).squeeze(1).float()
         return logits
 
@@ -168,7 +176,7 @@ def fit_network(
         judge=_judge(model, stop, bad_weight, plan, random),
         unit="loss on later days",
     )
-    curve = train(model, task, _enough_steps(plan, learn.windows), random, progress)
+    curve = train(model, task, enough_steps(plan, learn.windows), random, progress)
     return RiskScorer(model, learn.fields, _about(shape, bad_weight, curve))
 
 
@@ -248,12 +256,6 @@ def _judge(
         return float((weight * losses).sum() / weight.sum())
 
     return judge
-
-
-def _enough_steps(plan: SupervisedPlan, windows: Windows) -> SupervisedPlan:
-    """Smaller batches where there is little to learn from."""
-    events = int(windows.length.mean() * min(len(windows), plan.windows_per_epoch))
-    return replace(plan, batch_events=min(plan.batch_events, max(events // BATCHES_PER_EPOCH, 256)))
 
 
 def _about(shape: Shape, bad_weight: float, curve: Curve) -> About:

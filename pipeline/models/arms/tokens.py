@@ -127,3 +127,15 @@ class EventHead(nn.Module):
             [nats[:, :, : codes.size(2)], nats[:, :, codes.size(2) :] + density * (kinds == 2)],
             dim=2,
         )
+
+
+def own_mean(nats: Tensor, own: Tensor) -> Tensor:
+    """Mean over the newest `own` events, (B,), of nats (B, T), newest first."""
+    is_own = torch.arange(nats.size(1), device=nats.device) < own[:, None]
+    return nats.double().masked_fill(~is_own, 0.0).sum(dim=1) / own
+
+
+def own_level(nats: Tensor, own: Tensor) -> Tensor:
+    """log mean exp over the newest `own` events, (B,): a soft maximum, as `surprise.soft_maximum`."""
+    is_own = torch.arange(nats.size(1), device=nats.device) < own[:, None]
+    return nats.double().masked_fill(~is_own, -torch.inf).logsumexp(dim=1) - own.double().log()

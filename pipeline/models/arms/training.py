@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from pipeline.models.windows import Ints, Tokens, Windows, batches
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+LEAST_STEPS = 24  # per epoch, where there is little to learn from,
+LEAST_EVENTS = 256  # as long as batches hold so many
 
 Doubles = NDArray[np.float64]
 Judge = Callable[[ThreadPoolExecutor], float]
@@ -36,6 +39,9 @@ class Plan:
     learning_rate: float = 1e-2
     weight_decay: float = 0.0
     settled_after: int = 0  # epochs before the first one that may be chosen
+
+
+P = TypeVar("P", bound=Plan)
 
 
 class Step(NamedTuple):
@@ -114,6 +120,12 @@ def one_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
 def choose(n: int, at_most: int, random: np.random.Generator) -> Ints:
     """At most so many of n, in order."""
     return np.sort(random.permutation(n)[:at_most])
+
+
+def enough_steps(plan: P, windows: Windows) -> P:
+    """The plan with smaller batches where there is little to learn from."""
+    events = int(windows.length.mean() * min(len(windows), plan.windows_per_epoch))
+    return replace(plan, batch_events=min(plan.batch_events, max(events // LEAST_STEPS, LEAST_EVENTS)))
 
 
 def train(model: nn.Module, task: Task, plan: Plan, random: np.random.Generator, progress: bool = False) -> Curve:
