@@ -18,7 +18,7 @@ Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int32]
 Copies = NDArray[np.uint8]  # how often each account was drawn
-Metric = Literal["average_precision", "precision", "recall", "caught"]
+Metric = Literal["average_precision", "precision", "recall", "caught", "roc_auc"]
 
 REVIEWS = 100
 COVERED = 0.95
@@ -50,7 +50,7 @@ class Difference(Estimate):
 def paired(
     judged: Judged, a: str, b: str, metric: Metric, repeats: int = 500, seed: int = 0, reviews: int = REVIEWS
 ) -> Difference:
-    """`a` minus `b`, both on the same draws of accounts; `reviews` a day is the budget of all but average precision."""
+    """`a` minus `b`, both on the same draws of accounts; `reviews` a day is the budget where the metric has one."""
     value, drawn = draw(judged, [a, b], metric, repeats, seed, reviews)
     return difference(value, drawn, 0, 1)
 
@@ -61,7 +61,7 @@ def draw(
     """Of C contenders the metric as it is (C,) and on each draw of accounts (repeats, C).
 
     `precision`: caught accounts per review, `reviews` on each day; `recall`: share of the bad accounts that is caught;
-    `caught`: their number.
+    `caught`: their number; the others know no budget.
     """
     account = accounts_of(judged.user)
     statistics = [_statistic(judged, name, account, metric, reviews) for name in names]
@@ -128,8 +128,18 @@ def _statistic(judged: Judged, name: str, account: Ints, metric: Metric, reviews
     score = judged.scores[name]
     if metric == "average_precision":
         return _AveragePrecision.of(score, judged.is_bad, account)
+    if metric == "roc_auc":
+        return _AreaUnderRoc.of(score, judged.is_bad, account)
     queue = Queue.of(score, judged.is_bad, judged.day, account)
     return lambda copies: float(queue.caught(copies, reviews))
+
+
+def _levels(score: Doubles) -> tuple[NDArray[np.int64], Ints]:
+    """Rows from the highest score down, and of each place its level of equal scores, from 0 up; unknown is lowest."""
+    known = np.where(np.isnan(score), -np.inf, score)
+    order: NDArray[np.int64] = np.argsort(-known, kind="stable")
+    ranked = known[order]
+    return order, np.cumsum(np.append(False, ranked[1:] != ranked[:-1]), dtype=np.int32)[: len(ranked)]
 
 
 @dataclass(frozen=True)
@@ -143,10 +153,7 @@ class _AveragePrecision:
 
     @classmethod
     def of(cls, score: Doubles, is_bad: Flags, account: Ints) -> "_AveragePrecision":
-        known = np.where(np.isnan(score), -np.inf, score)
-        order = np.argsort(-known, kind="stable")
-        ranked = known[order]
-        level = np.cumsum(np.append(False, ranked[1:] != ranked[:-1]), dtype=np.int32)[: len(ranked)]
+        order, level = _levels(score)
         bad = np.flatnonzero(is_bad[order])
         if not len(bad):
             return cls(account[:0], bad, account[:0], bad)
@@ -167,3 +174,25 @@ class _AveragePrecision:
             return float("nan")
         precision = np.divide(bad, seen, out=np.zeros(len(bad)), where=seen > 0)
         return float(added @ precision / bad[-1])
+
+
+@dataclass(frozen=True)
+class _AreaUnderRoc:
+    """How often a bad row stands above an ordinary one, of all such pairs; equal scores count half."""
+
+    account: Ints
+    is_bad: Flags
+    starts: NDArray[np.int64]  # of each level, from the highest score down
+
+    @classmethod
+    def of(cls, score: Doubles, is_bad: Flags, account: Ints) -> "_AreaUnderRoc":
+        order, level = _levels(score)
+        return cls(account[order], is_bad[order], np.flatnonzero(np.diff(level, prepend=-1)))
+
+    def __call__(self, weight: NDArray[np.generic]) -> float:
+        drawn = weight[self.account]
+        seen, bad = (np.add.reduceat(rows, self.starts, dtype=np.float64) for rows in (drawn, drawn * self.is_bad))
+        ordinary = seen - bad
+        pairs = bad.sum() * ordinary.sum()
+        below = ordinary.sum() - np.cumsum(ordinary) + ordinary / 2
+        return float(bad @ below / pairs) if pairs else float("nan")

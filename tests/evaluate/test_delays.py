@@ -1,11 +1,14 @@
 """Detection delays with censoring, against cases done by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judged_cases import judged
 
-from pipeline.evaluate.delays import Delays
+from pipeline.evaluate.delays import Delays, detection_cases
 
 
 def delays(*cases):
@@ -53,3 +56,49 @@ def test_the_curve_falls_from_one_and_never_below_zero(cases):
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.integers(0, 50))
 def test_with_everything_detected_it_is_the_plain_share(hours, limit):
     assert delays(*((hour, True) for hour in hours)).within(limit) == pytest.approx(np.mean(np.array(hours) <= limit))
+
+
+def cases_of(rows, caught, began=None, known_from=None):
+    """Hours and whether detected, per account; `caught` are rows."""
+    cases = judged(rows)
+    if began is not None:
+        cases = replace(cases, first_bad_at=np.array(began, float))
+    found = detection_cases(cases, np.isin(np.arange(len(rows)), caught), known_from)
+    columns = (found.user.tolist(), found.hours.tolist(), found.is_detected.tolist())
+    return {user: (hours, is_detected) for user, hours, is_detected in zip(*columns, strict=True)}
+
+
+def test_a_list_is_out_at_four_in_the_morning_after():
+    assert cases_of([(1, 5, True)], caught=[0], began=[5 * 24 + 20]) == {1: (4 + 4, True)}
+
+
+def test_delay_runs_from_the_first_bad_event_to_the_day_that_caught():
+    rows = [(1, 0, True), (1, 1, True), (1, 3, True), (2, 3, False)]
+    assert cases_of(rows, caught=[1]) == {1: (24 + 28, True)}
+
+
+def test_the_undetected_are_looked_for_until_the_last_list():
+    assert cases_of([(1, 0, True), (2, 4, False)], caught=[]) == {1: (4 * 24 + 28, False)}
+
+
+def test_or_until_a_label_told():
+    rows = [(1, 0, True), (2, 0, True), (3, 4, False)]
+    found = cases_of(rows, caught=[], known_from=np.array([48.0, np.nan, np.nan]))
+    assert found == {1: (48, False), 2: (4 * 24 + 28, False)}
+
+
+def test_abuse_that_began_before_the_test_is_no_case():
+    rows = [(1, 3, True), (2, 3, True)]
+    assert cases_of(rows, caught=[0, 1], began=[3 * 24 - 1, 3 * 24]) == {2: (28, True)}
+
+
+def test_accounts_are_cases_not_days():
+    rows = [(1, 0, True), (1, 1, True), (2, 1, True)]
+    found = detection_cases(judged(rows), np.array([True, False, False]))
+    assert found.user.tolist() == [1, 2]
+    assert found.among(np.array([2], np.int32)).within(72) == 0
+    assert found.among(np.array([7], np.int32)).within(72) is None
+
+
+def test_a_test_without_bad_accounts_has_no_cases():
+    assert cases_of([(1, 0, False)], caught=[]) == {}

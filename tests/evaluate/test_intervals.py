@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_cases import judged, market
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.evaluate.intervals import (
     Difference,
@@ -33,6 +33,23 @@ def test_it_is_scikit_learns_ties_and_weights_included(rows):
         expected = average_precision_score(is_bad, score, sample_weight=weight)
         for kind in (np.float64, np.uint8):
             assert average_precision(score, is_bad, weight.astype(kind)) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(cells)
+def test_area_under_roc_is_scikit_learns_of_every_draw(rows):
+    score, is_bad, _ = zip(*rows, strict=True)
+    cases = judged([(user, 0, bad) for user, bad in enumerate(is_bad)], a=score)
+    value, drawn = draw(cases, ["a"], "roc_auc", repeats=3, seed=1)
+    if 0 < sum(is_bad) < len(rows):
+        assert value[0] == pytest.approx(roc_auc_score(is_bad, score))
+        random = np.random.default_rng(1)
+        for found in drawn[:, 0]:
+            chosen = random.integers(0, len(rows), len(rows), np.int32)
+            if 0 < cases.is_bad[chosen].sum() < len(rows):
+                assert found == pytest.approx(roc_auc_score(cases.is_bad[chosen], cases.scores["a"][chosen]))
+    else:
+        assert np.isnan(value[0])
 
 
 def test_scores_not_known_share_the_last_place():

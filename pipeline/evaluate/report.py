@@ -1,0 +1,237 @@
+"""What the referee says about a test: numbers with their floors, ceilings and intervals, as JSON and as a page."""
+
+import math
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from pipeline.evaluate.bounds import CEILING, FLOOR
+from pipeline.evaluate.intervals import Difference, Estimate, Metric
+from pipeline.evaluate.leaks.prices import Price
+from pipeline.files import write_atomically
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_known)]  # None: nothing to measure it by
+Verdict = Literal["better", "worse", "no different", "not known"]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Part):
+    """A number and where 95 % of its bootstrap draws over accounts lie."""
+
+    value: Number
+    low: Number
+    high: Number
+
+    @classmethod
+    def of(cls, found: Estimate) -> Self:
+        return cls(value=found.value, low=found.low, high=found.high)
+
+
+class BudgetPoint(Part):
+    """At `reviews` a day: caught accounts per review, and of the bad accounts the share that is caught."""
+
+    reviews: int
+    precision: Number
+    recall: Number
+
+
+class Delay(Part):
+    """Kaplan-Meier: a share `undetected[i]` is not detected yet from `hours[i]` after its first bad event on."""
+
+    cases: int
+    detected: int
+    within_24_hours: Number
+    within_72_hours: Number
+    median_hours: Number  # None: half is never seen detected
+    hours: list[float]
+    undetected: list[float]
+
+
+class Group(Part):
+    """What a contender finds among some of the accounts, under the budget of all."""
+
+    name: str
+    accounts: int  # bad ones
+    user_days: int  # bad ones
+    average_precision: Number
+    precision: Number  # of the reviews these accounts got; None for typologies, which no ordinary account has
+    recall: Number
+    within_72_hours: Number
+
+
+class ReliabilityBin(Part):
+    user_days: int
+    promised: float
+    found: float
+
+
+class Reliability(Part):
+    """What a risk promises against what was found; the wrong shares are of what is reviewed under the budget."""
+
+    user_days: int
+    calibration_error: Number
+    brier: Number
+    bins: list[ReliabilityBin]
+    promised_wrong: Number
+    found_wrong: Number
+
+
+class Contender(Part):
+    name: str
+    average_precision: Interval
+    precision: Interval
+    recall: Interval
+    roc_auc: Interval  # never leads: it is good wherever bad is rare
+    caught: int
+    budgets: list[BudgetPoint]
+    delay: Delay
+    typologies: list[Group]
+    worst_typology: str | None
+    new_accounts: Group
+    known_accounts: Group
+    reliability: Reliability | None
+
+    @property
+    def kind(self) -> Literal["floor", "ceiling", "contender"]:
+        return "floor" if self.name.startswith(FLOOR) else "ceiling" if self.name.startswith(CEILING) else "contender"
+
+
+class Pair(Part):
+    """`a` minus `b` on the same draws of accounts."""
+
+    a: str
+    b: str
+    metric: Metric
+    difference: Interval
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, a: str, b: str, metric: Metric, found: Difference) -> Self:
+        verdict: Verdict = "better" if found.is_better else "worse" if found.is_worse else "no different"
+        if math.isnan(found.low):
+            verdict = "not known"
+        return cls(a=a, b=b, metric=metric, difference=Interval.of(found), verdict=verdict)
+
+
+class CurvePoint(Part):
+    """What a contender reaches with so many known labels."""
+
+    labels: int
+    value: Number
+    low: Number = None
+    high: Number = None
+
+
+class Move(Part):
+    """An account that enters or leaves the top of a day; ranks from 1."""
+
+    user: str
+    is_bad: bool
+    rank_before: int
+    rank_after: int
+
+
+class DayChange(Part):
+    day: date
+    stay: int
+    enter: int
+    leave: int
+    bad_enter: int
+    bad_leave: int
+    entering: list[Move]  # the highest of them, not all
+    leaving: list[Move]
+
+
+class ListChanges(Part):
+    """Who enters and who leaves the top `reviews` of each day when `before` gives way to `after`."""
+
+    before: str
+    after: str
+    reviews: int
+    days: list[DayChange]
+
+
+class TrainingGap(Part):
+    """Overfitting: the same metric on what was learned from and on later days."""
+
+    contender: str
+    train: Number
+    future: Number
+
+
+class Shuffle(Part):
+    """A contender that learned from labels dealt out at random: only chance is left."""
+
+    contender: str
+    found: Interval
+    chance: float
+
+    @property
+    def is_at_chance(self) -> bool | None:
+        low, high = self.found.low, self.found.high
+        return None if low is None or high is None else low <= self.chance <= high
+
+
+class Given(Part):
+    """What the caller measured: it takes more than one test's scores. Gaps and shuffles are in average precision."""
+
+    notes: list[str] = []  # said on top: what the data are, and what they do not show
+    learning_metric: str = "average precision"
+    learning: dict[str, list[CurvePoint]] = {}
+    gaps: list[TrainingGap] = []
+    shuffles: list[Shuffle] = []
+    leaks: list[Price] = []
+
+
+class Data(Part):
+    user_days: int
+    bad_user_days: int
+    accounts: int
+    bad_accounts: int
+    new_accounts: int
+    days: int
+    first_day: date
+    last_day: date
+    prevalence: float  # bad user-days of all
+
+
+class Report(Given):
+    """All of it. A report without a floor and a ceiling is refused."""
+
+    protocol: str
+    settings: dict[str, Any]
+    reviews: int  # a day
+    repeats: int  # draws of the bootstrap
+    data: Data
+    contenders: list[Contender]  # ceilings, contenders from the best average precision down, floors
+    pairs: list[Pair]
+    changes: ListChanges | None
+
+    @model_validator(mode="after")
+    def _stand_between_bounds(self) -> Self:
+        missing = {"floor", "ceiling"} - {each.kind for each in self.contenders}
+        if missing:
+            raise ValueError(f"a report needs a {' and a '.join(sorted(missing))}")
+        return self
+
+    def contender(self, name: str) -> Contender:
+        return next(each for each in self.contenders if each.name == name)
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """`report.json` and `report.html`, each whole or not there."""
+    from pipeline.evaluate.page import page
+
+    html = page(report)
+    write_atomically(folder / "report.json", report.model_dump_json(indent=2) + "\n")
+    write_atomically(folder / "report.html", html)
