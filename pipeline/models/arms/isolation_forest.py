@@ -50,7 +50,7 @@ class Forest:
             itself = np.arange(tree.node_count)
             below.append(root + np.where(is_leaf, itself, tree.children_left))
             above.append(root + np.where(is_leaf, itself, tree.children_right))
-            column.append(np.where(is_leaf, 0, chosen[tree.feature]))
+            column.append(chosen[np.where(is_leaf, 0, tree.feature)])
             path.append(_depths(tree.children_left, tree.children_right) + average_path(tree.n_node_samples))
         return cls(
             roots=roots.astype(np.int64),

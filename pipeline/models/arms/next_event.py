@@ -37,7 +37,7 @@ class Expectation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden_size: Annotated[int, Field(ge=4, le=4096)] = 64
+    hidden_size: Annotated[int, Field(ge=4, le=4096)]
     train_nats: list[float] = []
     later_nats: list[float] = []
 
@@ -63,8 +63,8 @@ class NextEventNetwork(nn.Module):
     def forward(self, window: Window) -> Tensor:
         """Nats of each event given those before it, (B, T), newest first as the window; meaningless on padding."""
         oldest_first = window.oldest_first()
-        hidden, _ = self.lstm(self.embed(oldest_first.codes, oldest_first.numbers)[:, :-1])
-        expects = torch.cat([self.first.to(hidden.dtype).expand(len(hidden), 1, -1), hidden], dim=1)
+        hidden, _ = self.lstm(self.embed(oldest_first.codes, oldest_first.numbers))
+        expects = torch.cat([self.first.to(hidden.dtype).expand(len(hidden), 1, -1), hidden[:, :-1]], dim=1)
         nats = self._nats(expects, oldest_first.codes, oldest_first.numbers)
         return nats.gather(1, window.steps_from_end.clamp(min=0))
 
@@ -113,7 +113,7 @@ def load(folder: Path) -> NextEventScorer:
 def fit(learn: Samples, stop: Samples, seed: int, threads: int, progress: bool) -> NextEventScorer:
     """Train on ordinary accounts until the events of ordinary later days stop getting more expected."""
     plan = Plan(seed=seed, threads=threads, learning_rate=5e-3)
-    return fit_next_event(plan, Expectation(), learn, stop, progress)
+    return fit_next_event(plan, Expectation(hidden_size=64), learn, stop, progress)
 
 
 def fit_next_event(

@@ -52,8 +52,8 @@ class Posterior(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden_size: Annotated[int, Field(ge=4, le=4096)] = 64
-    code_size: Annotated[int, Field(ge=1, le=1024)] = 16
+    hidden_size: Annotated[int, Field(ge=4, le=4096)]
+    code_size: Annotated[int, Field(ge=1, le=1024)]
     kl_nats: float = 0.0  # of a later window's code, on average
     active_units: int = 0
     train_nats: list[float] = []
@@ -128,7 +128,9 @@ def load(folder: Path) -> VariationalScorer:
 
 def fit(learn: Samples, stop: Samples, seed: int, threads: int, progress: bool) -> VariationalScorer:
     """Train on ordinary accounts until ordinary later days stop getting better."""
-    return fit_vae(VariationalPlan(seed=seed, threads=threads), Posterior(), learn, stop, progress)
+    return fit_vae(
+        VariationalPlan(seed=seed, threads=threads), Posterior(hidden_size=64, code_size=16), learn, stop, progress
+    )
 
 
 def fit_vae(
