@@ -24,13 +24,11 @@ class Writer:
     """Writes one day after the other; on leaving, `truth/simulation.json` with what was written."""
 
     def __init__(self, out: Path, settings: ShopSettings, days: int, format: str) -> None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} is not an empty folder", fix="give --out a new folder")
-        for name in FOLDERS:
-            (out / name).mkdir(parents=True, exist_ok=True)
+        _make(out)
         self.out, self.settings, self.days, self.format = out, settings, days, format
-        self.user_days = pq.ParquetWriter(out / "truth" / "user_days.parquet", USER_DAYS, compression="zstd")
-        self.bad_events = pq.ParquetWriter(out / "truth" / "events.parquet", BAD_EVENTS, compression="zstd")
+        truth = out / "truth"
+        self.user_days = pq.ParquetWriter(_aside(truth / "user_days.parquet"), USER_DAYS, compression="zstd")
+        self.bad_events = pq.ParquetWriter(_aside(truth / "events.parquet"), BAD_EVENTS, compression="zstd")
         self.counts: Counter[str] = Counter()
         self.of_typology: Counter[str] = Counter()
         self.of_look_alike: Counter[str] = Counter()
@@ -39,12 +37,14 @@ class Writer:
     def write(self, day: Day) -> None:
         events = self.out / "events" / f"{day.day}.{self.format}"
         if self.format == "csv":
-            _write_csv(_spelt_out(day.events), events)
+            _write_csv(_spelt_out(day.events), _aside(events))
         else:
-            pq.write_table(day.events, events, compression="zstd", use_dictionary=["event_type", "category", "channel"])
+            written_once = ["event_type", "category", "channel"]
+            pq.write_table(day.events, _aside(events), compression="zstd", use_dictionary=written_once)
         labels = self.out / "labels" / f"{day.day}.csv"
-        _write_csv(day.labels, labels)
+        _write_csv(day.labels, _aside(labels))
         for path in (events, labels):
+            _aside(path).rename(path)
             self.sha256[str(path.relative_to(self.out))] = sha256_of(path)
         for writer, table in ((self.user_days, day.true_user_days), (self.bad_events, day.true_events)):
             if len(table):
@@ -73,6 +73,7 @@ class Writer:
             return
         for name in ("user_days", "events"):
             path = self.out / "truth" / f"{name}.parquet"
+            _aside(path).rename(path)
             self.sha256[str(path.relative_to(self.out))] = sha256_of(path)
         s = self.settings
         settings = {
@@ -84,6 +85,30 @@ class Writer:
         write_json(
             self.out / "truth" / "simulation.json", {"settings": settings, "counts": counts, "sha256": self.sha256}
         )
+
+
+def _make(out: Path) -> None:
+    """The folders of a shop, in a folder that is new or empty; UsageError for any other."""
+    try:
+        there = {path.name for path in out.iterdir()} if out.exists() else set()
+        if there and there <= set(FOLDERS) and not (out / "truth" / "simulation.json").exists():
+            raise UsageError(
+                f"{out} is a shop that was not finished: it has no truth/simulation.json",
+                fix=f"rm -r {out}, or give --out a new folder",
+            )
+        if there:
+            raise UsageError(f"{out} is not an empty folder", fix="give --out a new folder")
+        for name in FOLDERS:
+            (out / name).mkdir(parents=True, exist_ok=True)
+    except NotADirectoryError:
+        raise UsageError(f"{out} is not an empty folder", fix="give --out a new folder") from None
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}", fix="give --out a new folder") from None
+
+
+def _aside(path: Path) -> Path:
+    """Where a file is while it is written."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -152,3 +153,30 @@ def test_a_folder_with_anything_in_it_is_left_alone(tmp_path):
     with pytest.raises(UsageError, match="not an empty folder"):
         run(tmp_path, days=1, users=300)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_unfinished_shop_is_named_as_such(tmp_path):
+    run(tmp_path, days=1, users=300)
+    (tmp_path / "truth/simulation.json").unlink()
+    with pytest.raises(UsageError, match="was not finished"):
+        run(tmp_path, days=1, users=300)
+
+
+def test_a_finished_shop_is_left_alone(tmp_path):
+    run(tmp_path, days=1, users=300)
+    with pytest.raises(UsageError, match="not an empty folder"):
+        run(tmp_path, days=1, users=300)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "shop", tmp_path / "file"):
+        with pytest.raises(UsageError, match="not an empty folder"):
+            run(out, days=1, users=300)
+    with pytest.raises(UsageError, match="cannot be written"):
+        run(Path("/proc/shop"), days=1, users=300)
+
+
+def test_nothing_is_left_aside(tmp_path):
+    run(tmp_path, days=2, users=300)
+    assert not list(tmp_path.rglob("*.tmp"))
