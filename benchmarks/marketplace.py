@@ -57,6 +57,7 @@ from marketplace_shop import (
     load,
     publish,
     read_days,
+    simulated,
     timed,
     train,
     truth_of,
@@ -68,7 +69,7 @@ from pipeline.catalogue import features
 from pipeline.evaluate.metrics import calibration_error
 from pipeline.evaluate.reviews import recall_of_accounts
 from pipeline.models import bundle as bundles
-from pipeline.simulate.hardness import hardness
+from pipeline.simulate.hardness import easiest, giveaways, hardness, orders
 from pipeline.simulate.look_alikes import RESEMBLES
 
 WARM_UP = 14  # days without enough history for the features that need some
@@ -191,10 +192,12 @@ def quiet_lists(abusive: Shop, bundle: str) -> dict[str, Any]:
     }
 
 
-def measure_hardness(shop: Shop) -> list[dict[str, Any]]:
-    """Per typology against its look-alikes: the best single feature, and boosting over all of them."""
+def measure_hardness(shop: Shop) -> dict[str, Any]:
+    """Per typology against its look-alikes: the best single feature, and boosting over all of them; per variant, the
+    best single feature; and the rules on a feature, or on two steps in a row, that are right too often."""
     if not (shop.home / "snapshots" / "user_days").is_dir():
-        build(shop)
+        simulated(shop)
+        load(shop)
     days = [FIRST + timedelta(days=n) for n in range(WARM_UP, TRAIN_DAYS + TEST_DAYS)]
     frame = read_days(shop, "user_days", days, f"user_id, {', '.join(features())}")
     user_days = pa.Table.from_pandas(frame)
@@ -218,7 +221,17 @@ def measure_hardness(shop: Shop) -> list[dict[str, Any]]:
                 "alone_everybody": far["auc"],
             }
         )
-    return rows
+    variants = [
+        {"variant": name, "bad": int((kinds == name).sum()), "feature": feature, "alone": found}
+        for kinds in [(told["typology"] + "/" + told["variant"]).to_numpy()]
+        for name, (feature, found) in easiest(hardness(user_days, truth, by="variant")).items()
+    ]
+    events = duckdb.sql(
+        f"""select *, (event_at at time zone 'UTC')::date as event_day
+            from '{shop.files}/events/*.parquet' where (event_at at time zone 'UTC')::date >= date '{days[0]}'"""
+    ).to_arrow_table()
+    sure = [rule for table in (user_days, orders(events)) for rule in giveaways(table, truth)]
+    return {"typologies": rows, "variants": variants, "rules": sure}
 
 
 def main() -> None:
@@ -249,7 +262,8 @@ def main() -> None:
             (options.write / picture).write_bytes(data)
         introduction = options.write.with_suffix(".md")
         if options.hardness and introduction.is_file():
-            table = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+            first, _, _ = page.partition("## Per variant")
+            table = "\n".join(line for line in first.splitlines() if line.startswith("|"))
             introduction.write_text(within_page(introduction.read_text(), table, "hardness"))
 
 

@@ -205,8 +205,9 @@ def _spread(lengths: Sequence[int]) -> str:
     return f"{min(lengths)} to {max(lengths)} (median {np.median(lengths):g})"
 
 
-def hardness_page(shop: Any, rows: list[dict[str, Any]]) -> Page:
+def hardness_page(shop: Any, found: dict[str, Any]) -> Page:
     """The page on how hard the shop is."""
+    rows = found["typologies"]
     lines = [
         "# How hard the simulated shop is",
         "",
@@ -242,8 +243,33 @@ def hardness_page(shop: Any, rows: list[dict[str, Any]]) -> Page:
             ),
         ),
         "",
+        *_variants_and_rules(found),
     ]
     return "\n".join(lines), {}
+
+
+def _variants_and_rules(found: dict[str, Any]) -> list[str]:
+    table = (
+        [row["variant"], str(row["bad"]), f"`{row['feature']}`", f"{row['alone']:.2f}"]
+        for row in sorted(found["variants"], key=lambda row: -row["alone"])
+    )
+    rules = [f"- `{rule.rule}`: {rule.bad} of {rule.named} are bad" for rule in found["rules"]]
+    return [
+        "## Per variant",
+        "",
+        "Each variant against all look-alikes of its typology, by its best single feature. With so few user-days each, "
+        "and the best of many features chosen on the same rows, some of this is chance.",
+        "",
+        *_table(["variant", "user-days", "best feature", "alone"], table),
+        "",
+        "## Rules that are right too often",
+        "",
+        "Of all thresholds on one feature and all counts of two steps in a row within a visit: those that at least "
+        "eight bad user-days meet, and that are right in six cases of ten, against everybody.",
+        "",
+        *(rules or ["None."]),
+        "",
+    ]
 
 
 def within_page(page: str, table: str, name: str) -> str:

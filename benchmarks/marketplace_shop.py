@@ -65,6 +65,13 @@ def timed(what: str) -> Iterator[None]:
 
 def build(shop: Shop, quiet: bool = False) -> dict[str, Any]:
     """Simulate, ingest as history, build features, train and promote. Returns what training says."""
+    simulated(shop, quiet)
+    load(shop)
+    return train(shop)
+
+
+def simulated(shop: Shop, quiet: bool = False) -> None:
+    """The shop's files, made once."""
     if not (shop.files / "truth" / "simulation.json").is_file():
         shutil.rmtree(shop.files, ignore_errors=True)
         made = simulate.run(
@@ -72,8 +79,6 @@ def build(shop: Shop, quiet: bool = False) -> dict[str, Any]:
             bad_share=shop.bad_share, quiet=quiet,
         )  # fmt: skip
         console.print(made.details)
-    load(shop)
-    return train(shop)
 
 
 def load(shop: Shop) -> None:

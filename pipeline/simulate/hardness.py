@@ -5,6 +5,7 @@ Pure functions on tables. A shop is too easy where a single feature, a leak of t
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import duckdb
 import numpy as np
@@ -14,8 +15,20 @@ from pipeline.simulate.codes import Array
 from pipeline.simulate.look_alikes import RESEMBLES
 
 EASIEST = 0.80
+EASIEST_VARIANT = 0.85  # a variant is a third of a typology, and less is known of it
+LEAST_CASES, SUREST = 8, 0.6  # bad user-days that one rule finds, and the share of bad ones among all it names
 KEYS = ("user_id", "event_day")
 AUCS = pa.schema([("typology", pa.string()), ("against", pa.string()), ("feature", pa.string()), ("auc", pa.float64())])
+
+By = Literal["typology", "variant"]
+
+
+class Giveaway(NamedTuple):
+    """A rule that is too sure: so many bad user-days among all those that meet it."""
+
+    rule: str
+    bad: int
+    named: int
 
 
 def auc(bad: Array, others: Array) -> float:
@@ -91,21 +104,49 @@ def leaks(events: pa.Table) -> pa.Table:
         ).to_arrow_table()
 
 
-def hardness(user_days: pa.Table, truth: pa.Table) -> pa.Table:
+def orders(events: pa.Table) -> pa.Table:
+    """Per user-day, how often one step follows another at once within a visit, and which ones begin and end visits.
+
+    `events` are delivered files with a column `event_day`.
+    """
+    with duckdb.connect() as con:
+        con.register("delivered", events)
+        con.execute(
+            """
+            create table pairs as
+            select
+                user_id, event_day,
+                coalesce(lag(event_type) over visits, 'start') || '_' || event_type as before,
+                case when lead(event_type) over visits is null then event_type || '_end' end as after
+            from delivered
+            window visits as (partition by session_id order by event_at, event_id)
+            """
+        )
+        kinds = con.sql("select before from pairs union select after from pairs where after is not null order by 1")
+        counts = [
+            f"count(*) filter (where before = '{kind}' or after = '{kind}') as {kind}" for (kind,) in kinds.fetchall()
+        ]
+        return con.sql(
+            f"select user_id, event_day, {', '.join(counts)} from pairs group by user_id, event_day order by all"
+        ).to_arrow_table()
+
+
+def hardness(user_days: pa.Table, truth: pa.Table, by: By = "typology") -> pa.Table:
     """AUC of every numeric column of `user_days`, per typology, against its look-alikes and against everybody.
 
-    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. Rows of AUCS, the most
-    telling first.
+    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. `by="variant"` tells apart
+    the variants of a typology, each against all its look-alikes only. Rows of AUCS, the most telling first.
     """
-    names = [field.name for field in user_days.schema if field.name not in KEYS and _is_number(field.type)]
-    typology, alike = _told(user_days, truth)
-    columns = {name: _numbers(user_days[name]) for name in names}
+    columns = _columns(user_days)
+    typology, alike, variant = _told(user_days, truth)
+    kinds = typology if by == "typology" else variant
     rows = []
-    for bad in sorted(set(typology) - {""}):
-        groups = {"look_alikes": alike == bad, "everybody": typology == ""}
+    for kind in sorted(set(kinds) - {""}):
+        groups = {"look_alikes": alike == kind.split("/")[0]}
+        groups |= {"everybody": typology == ""} if by == "typology" else {}
         for against, others in groups.items():
             rows += [
-                {"typology": bad, "against": against, "feature": name, "auc": auc(cell[typology == bad], cell[others])}
+                {"typology": kind, "against": against, "feature": name, "auc": auc(cell[kinds == kind], cell[others])}
                 for name, cell in columns.items()
             ]
     return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["typology"], row["against"], -row["auc"])), AUCS)
@@ -125,8 +166,31 @@ def too_easy(aucs: pa.Table, limit: float = EASIEST) -> dict[str, tuple[str, flo
     return {name: found for name, found in easiest(aucs).items() if found[1] > limit}
 
 
-def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array]:
-    """Per row, the typology it is ('' if none), and the one it only resembles ('' if none)."""
+def giveaways(
+    user_days: pa.Table, truth: pa.Table, least: int = LEAST_CASES, precision: float = SUREST
+) -> list[Giveaway]:
+    """Rules `column >= limit` or `column <= limit` that at least `least` bad user-days meet, and hardly anybody else.
+
+    Against all user-days, whatever the typology: an AUC hides a rule that finds few and is always right. The ones
+    that find most first.
+    """
+    is_bad = _told(user_days, truth)[0] != ""
+    found = []
+    for name, cell in _columns(user_days).items():
+        for sign, side in ((1, ">="), (-1, "<=")):
+            value = np.where(np.isnan(cell), -np.inf, sign * cell)
+            order = np.argsort(-value, kind="stable")
+            value, caught = value[order], np.cumsum(is_bad[order])
+            is_last = np.append(value[1:] != value[:-1], True) & np.isfinite(value)
+            sure = is_last & (caught >= least) & (caught >= precision * np.arange(1, len(value) + 1))
+            if sure.any():
+                at = int(np.flatnonzero(sure)[-1])
+                found.append(Giveaway(f"{name} {side} {sign * value[at]:g}", int(caught[at]), at + 1))
+    return sorted(found, key=lambda rule: -rule.bad)
+
+
+def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array, Array]:
+    """Per row, the typology it is, the one it only resembles, and typology/variant; '' where none."""
     known: Mapping[tuple[str, object], dict[str, str | None]] = {
         (row["user_id"], row["event_day"]): row for row in truth.to_pylist()
     }
@@ -135,7 +199,14 @@ def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array]:
     )
     rows = [known.get(key, {}) for key in keys]
     typology = np.array([row.get("typology") or "" for row in rows])
-    return typology, np.array([RESEMBLES.get(row.get("look_alike") or "", "") for row in rows])
+    variant = np.array([f"{row['typology']}/{row['variant']}" if row.get("typology") else "" for row in rows])
+    return typology, np.array([RESEMBLES.get(row.get("look_alike") or "", "") for row in rows]), variant
+
+
+def _columns(user_days: pa.Table) -> dict[str, Array]:
+    """The numeric columns that describe a user-day."""
+    names = [field.name for field in user_days.schema if field.name not in KEYS and _is_number(field.type)]
+    return {name: _numbers(user_days[name]) for name in names}
 
 
 def _numbers(column: pa.ChunkedArray) -> Array:

@@ -15,7 +15,18 @@ from pipeline.catalogue import features as catalogue
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
-from pipeline.simulate.hardness import EASIEST, auc, easiest, hardness, leaks, too_easy
+from pipeline.simulate.hardness import (
+    EASIEST,
+    EASIEST_VARIANT,
+    Giveaway,
+    auc,
+    easiest,
+    giveaways,
+    hardness,
+    leaks,
+    orders,
+    too_easy,
+)
 from pipeline.simulate.typologies import TYPOLOGIES
 
 DAYS, WARM_UP = 32, 14
@@ -24,7 +35,7 @@ SHOP = ShopSettings(users=4000, bad_share=0.05)
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """User-days as the product sees them, those of the leaks, and the truth."""
+    """User-days as the product sees them, those of the leaks and of the orders of steps, and the truth."""
     folder = tmp_path_factory.mktemp("hard")
     run(folder / "shop", days=DAYS, users=SHOP.users, bad_share=SHOP.bad_share)
     settings = Settings(home=folder / "home", now=datetime(2026, 9, 1, tzinfo=UTC))
@@ -33,16 +44,22 @@ def measured(tmp_path_factory):
     features.run(settings, domain, days[0], days[-1], as_of=settings.clock())
     found = [snapshots.newest(settings.home, "user_days", day, settings.clock()) for day in days]
     user_days = pa.concat_tables([pq.read_table(snapshot.path(settings.home)) for snapshot in found])
-    leaked = []
+    delivered = []
     for day in days:
         events = pq.read_table(folder / f"shop/events/{day}.parquet")
-        leaked.append(leaks(events.append_column("event_day", pa.array([day] * len(events)))))
-    return user_days, pa.concat_tables(leaked), pq.read_table(folder / "shop/truth/user_days.parquet")
+        delivered.append(events.append_column("event_day", pa.array([day] * len(events))))
+    leaked = pa.concat_tables([leaks(events) for events in delivered])
+    return (
+        user_days,
+        leaked,
+        orders(pa.concat_tables(delivered)),
+        pq.read_table(folder / "shop/truth/user_days.parquet"),
+    )
 
 
 @pytest.mark.slow
 def test_no_single_feature_gives_a_typology_away(measured):
-    user_days, _, truth = measured
+    user_days, _, _, truth = measured
     aucs = hardness(user_days, truth)
     assert set(aucs["feature"].to_pylist()) == set(catalogue())
     assert set(easiest(aucs)) == set(TYPOLOGIES)
@@ -51,15 +68,29 @@ def test_no_single_feature_gives_a_typology_away(measured):
 
 @pytest.mark.slow
 def test_ids_order_rounding_gaps_and_exact_times_leak_nothing(measured):
-    _, leaked, truth = measured
+    _, leaked, ordered, truth = measured
     assert too_easy(hardness(leaked, truth)) == {}
+    assert too_easy(hardness(ordered, truth)) == {}
     told_by_ids = hardness(leaked.select(["user_id", "event_day", "event_id_digits", "session_id_digits"]), truth)
     assert too_easy(told_by_ids, limit=0.65) == {}
 
 
 @pytest.mark.slow
+def test_no_single_feature_gives_a_variant_away(measured):
+    *tables, truth = measured
+    for table in tables:
+        assert too_easy(hardness(table, truth, by="variant"), EASIEST_VARIANT) == {}
+
+
+@pytest.mark.slow
+def test_no_rule_on_one_feature_or_two_steps_in_a_row_is_right_too_often(measured):
+    *tables, truth = measured
+    assert [rule for table in tables for rule in giveaways(table, truth)] == []
+
+
+@pytest.mark.slow
 def test_features_together_tell_more_than_the_best_alone(measured):
-    user_days, _, truth = measured
+    user_days, _, _, truth = measured
     alone = {name: found for name, (_, found) in easiest(hardness(user_days, truth)).items()}
     together = {name: boosted(user_days, truth, name) for name in alone}
     gains = {name: together[name] - alone[name] for name in alone}
@@ -72,7 +103,7 @@ def boosted(user_days, truth, typology):
     from pipeline.simulate.hardness import _told
 
     names = list(catalogue())
-    bad, alike = _told(user_days, truth)
+    bad, alike, _ = _told(user_days, truth)
     rows = np.flatnonzero((bad == typology) | (alike == typology))
     cells = np.column_stack([user_days[name].to_numpy() for name in names])[rows]
     is_bad, users = (bad[rows] == typology).astype(int), user_days["user_id"].to_numpy()[rows]
@@ -102,9 +133,42 @@ def test_a_shop_made_easier_is_caught():
         {
             **keys,
             "typology": ["bots"] * 10 + [None] * 20,
+            "variant": ["scraper"] * 10 + [None] * 20,
             "look_alike": [None] * 10 + ["night_owl"] * 10 + [None] * 10,
         }
     )
     user_days = pa.table({**keys, "tells": [9.0] * 9 + [0.0] * 21, "silent": [float(n % 2) for n in range(30)]})
     found = too_easy(hardness(user_days, truth))
     assert found == {"bots": ("tells", pytest.approx(0.95))} and found["bots"][1] > EASIEST
+    assert easiest(hardness(user_days, truth, by="variant")) == {"bots/scraper": ("tells", pytest.approx(0.95))}
+
+
+def test_a_rule_that_finds_few_and_is_always_right_is_found_where_the_auc_is_low():
+    n = 400
+    keys = {"user_id": [f"u{n}" for n in range(n)], "event_day": [SHOP.first_day] * n}
+    truth = pa.table(
+        {**keys, "typology": ["bots"] * 100 + [None] * 300, "variant": ["v"] * n, "look_alike": [None] * n}
+    )
+    seldom = np.where(np.arange(n) < 8, 1.0, 0.0)
+    noisy = np.where(np.arange(n) % 2 == 0, 1.0, 0.0)
+    user_days = pa.table({**keys, "seldom": seldom, "noisy": noisy})
+    assert easiest(hardness(user_days, truth), "everybody")["bots"][1] < 0.55
+    assert giveaways(user_days, truth) == [Giveaway("seldom >= 1", 8, 8)]
+    assert giveaways(user_days, truth, least=9) == []
+
+
+def test_orders_count_neighbours_within_a_visit_and_both_its_ends():
+    at = [datetime(2026, 6, 1, 12, minute, tzinfo=UTC) for minute in range(5)]
+    events = pa.table(
+        {
+            "user_id": ["u"] * 5,
+            "event_day": [SHOP.first_day] * 5,
+            "session_id": ["s", "s", "s", "t", "t"],
+            "event_id": [str(n) for n in range(5)],
+            "event_at": at,
+            "event_type": ["login", "browse", "browse", "browse", "browse"],
+        }
+    )
+    (row,) = orders(events).to_pylist()
+    del row["user_id"], row["event_day"]
+    assert row == {"start_login": 1, "login_browse": 1, "browse_browse": 2, "start_browse": 1, "browse_end": 2}
