@@ -5,15 +5,21 @@ about accounts of a typology, weighted towards the latest, is what its adaptive 
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
+from pipeline.simulate.codes import Array
+from pipeline.simulate.sessions import Sessions
 
 FORGETS = 0.93  # per day
 HALF_LEARNT = 4.0  # mentions after which a mark is avoided half the time
 MOST_CAREFUL = 0.85
+OUT_AT = 4 * 3600  # seconds of the day at which the list of the day before is out
 
 # Words of a reason -> the marks that gave rise to it. The sentences are those of fct_user_days.yml.
 TELLS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -39,19 +45,41 @@ TELLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _TELLS = tuple((re.compile(words), marks) for words, marks in TELLS)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """Chance to leave a mark out, by mark: `before` today's list was out and `since`."""
+
+    before: Mapping[str, float]
+    since: Mapping[str, float]
+
+    def avoided(self, start: Array) -> dict[str, Array]:
+        """For visits that begin at these seconds of the day."""
+        early = start < OUT_AT
+        marks = sorted({*self.before, *self.since})
+        return {mark: np.where(early, self.before.get(mark, 0.0), self.since.get(mark, 0.0)) for mark in marks}
+
+    def wait(self, sessions: Sessions, rows: Array, planned: Array) -> None:
+        """Visits that know this morning's list do not begin before it is out."""
+        if self.before != self.since:
+            too_early = rows[(planned >= OUT_AT) & (sessions.start[rows] < OUT_AT)]
+            sessions.start[too_early] = OUT_AT + sessions.start[too_early] / 2
+
+
 class Readers:
     """What was learnt, by typology and mark. `folder` holds day=*/risk_list.parquet; each list is read once."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.learnt: dict[str, dict[str, float]] = {}
+        self.knew: dict[str, dict[str, float]] = {}  # before the latest reading
         self.accounts: dict[str, str] = {}  # user_id -> typology, of adaptive campaigns
         self.read: set[str] = set()
 
     def read_up_to(self, day: str) -> None:
-        """Read the lists of days before `day` (ISO) that were not read yet."""
+        """Read the lists of days before `day` (ISO) that were not read yet: what is known once that day's is out."""
         if self.folder is None:
             return
+        self.knew = {typology: dict(marks) for typology, marks in self.learnt.items()}
         for marks in self.learnt.values():
             for mark in marks:
                 marks[mark] *= FORGETS
@@ -62,9 +90,11 @@ class Readers:
                 self._read(path)
 
     def avoided(self, typology: str) -> dict[str, float]:
-        """Chance to leave a mark out, by mark."""
-        marks = self.learnt.get(typology, {})
-        return {mark: MOST_CAREFUL * seen / (seen + HALF_LEARNT) for mark, seen in marks.items()}
+        """Chance to leave a mark out, by mark, after all that was read."""
+        return _careful(self.learnt.get(typology, {}))
+
+    def of(self, typology: str) -> Learnt:
+        return Learnt(_careful(self.knew.get(typology, {})), self.avoided(typology))
 
     def _read(self, path: Path) -> None:
         try:
@@ -78,6 +108,10 @@ class Readers:
             raise InputError(
                 f"{path} is not a risk list", str(error), fix="give the folder that holds day=*/"
             ) from None
+
+
+def _careful(marks: Mapping[str, float]) -> dict[str, float]:
+    return {mark: MOST_CAREFUL * seen / (seen + HALF_LEARNT) for mark, seen in marks.items()}
 
 
 def marks_of(reasons: list[str | None]) -> list[str]:

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.simulate.accounts import Accounts
+from pipeline.simulate.adaptive import Learnt
 from pipeline.simulate.codes import Array, fresh, generator
 from pipeline.simulate.marks import MARKS, Marked, draw
 from pipeline.simulate.ordinary import Today, visit
-from pipeline.simulate.people import People
-from pipeline.simulate.process import Acts, Process
+from pipeline.simulate.people import People, is_phone
+from pipeline.simulate.process import Acts, Process, Variant
 from pipeline.simulate.sessions import Sessions
 
 WARM_UP_DAYS = 40  # longer than any campaign: the first day has as much going on as any other
-YOUNG_DAYS = 45
+AHEAD_DAYS = 20  # in a small shop, a campaign is no larger than what its process is owed for so many days
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class Plan:
 
     code: int
     variant: int
+    seller: int
     user: Array
     account: Array
     nth: Array
-    of: Array
     day: Array
 
 
@@ -34,32 +36,40 @@ class Scheduler:
     def __init__(self, seed: int, shares: dict[Process, float], intensity: float) -> None:
         """`shares` are parts of all user-days."""
         self.seed, self.shares, self.intensity = seed, shares, intensity
-        self.owed = {process.name: 0.0 for process in shares}
+        self.owed: dict[str, float] = {}
         self.running: dict[str, list[Plan]] = {process.name: [] for process in shares}
         self.done = {process.name: np.zeros(len(process.variants)) for process in shares}
 
-    def begin(self, day: int, people: People, user_days: float) -> None:
-        """Begin what a day with so many `user_days` owes each process."""
-        choices = {young: _Choice(people, day, young) for young in (False, True)}
+    def begin(self, accounts: Accounts, user_days: float) -> None:
+        """Begin what a day with so many `user_days` in all owes each process."""
         for process, share in self.shares.items():
-            rng = generator(self.seed, day, f"plan {process.name}")
-            if day == -WARM_UP_DAYS:
-                self.owed[process.name] = -rng.random() * 2
-            self.owed[process.name] += share * user_days
-            while self.owed[process.name] > 0:
-                variant = self._turn_of(process, rng)
-                plan = _plan(process, variant, day, people, choices[process.young], rng)
+            name, a_day = process.name, share * user_days
+            rng = generator(self.seed, accounts.day, f"plan {name}")
+            if name not in self.owed:  # so that a campaign has begun with the chance that its share of it is owed
+                self.owed[name] = -rng.random() * _size(process.variants[0], AHEAD_DAYS * a_day)
+            self.owed[name] += a_day
+            while (variant := self._turn_of(process, accounts.is_flash_day, rng)) is not None:
+                plan = _plan(process.variants[variant], variant, accounts, AHEAD_DAYS * a_day, rng)
                 if not len(plan.user):  # every account is taken: what is owed waits
                     break
-                self.owed[process.name] -= len(plan.user)
-                self.done[process.name][variant] += len(plan.user)
-                self.running[process.name].append(plan)
+                self.owed[name] -= len(plan.user)
+                self.done[name][variant] += len(plan.user)
+                self.running[name].append(plan)
 
-    def _turn_of(self, process: Process, rng: np.random.Generator) -> int:
-        """The variant that is furthest behind its share of user-days."""
+    def _turn_of(self, process: Process, is_flash_day: bool, rng: np.random.Generator) -> int | None:
+        """The variant that is furthest behind its share of user-days, if the process is owed any.
+
+        What happens on flash days only happens then, be it ahead of what is owed.
+        """
         weights, done = np.array([variant.weight for variant in process.variants]), self.done[process.name]
         behind = weights / weights.sum() * (done.sum() + 5) - done
-        return int(np.argmax(behind + rng.random(len(weights))))
+        on_flash_days = np.array([variant.on_flash_days for variant in process.variants])
+        if is_flash_day and not on_flash_days.all() and (late := np.where(on_flash_days, behind, 0)).max() > 5:
+            return int(np.argmax(late))
+        allowed = np.flatnonzero(is_flash_day | ~on_flash_days)
+        if self.owed[process.name] <= 0 or not len(allowed):
+            return None
+        return int(allowed[np.argmax((behind + rng.random(len(weights)))[allowed])])
 
     def today(self, process: Process, day: int) -> Acts:
         """The visits of a process on a day; plans that are over are dropped."""
@@ -74,64 +84,56 @@ class Scheduler:
             values = [np.full(len(rows), getattr(plan, name), dtype=np.int64) for plan, rows in picked]
             return np.concatenate([np.zeros(0, dtype=np.int64), *values])
 
-        return Acts(column("user"), same("code"), same("variant"), column("account"), column("nth"), column("of"))
+        return Acts(column("user"), same("code"), same("variant"), column("account"), column("nth"), same("seller"))
 
 
-class _Choice:
-    """Draws accounts: the more active the more often; young ones mostly, if so asked."""
-
-    def __init__(self, people: People, day: int, young: bool) -> None:
-        on = max(day, 0)
-        weight = people.activity**0.6 * people.here(on)
-        if young:
-            weight = weight * np.where(on - people.joined < YOUNG_DAYS, 1.0, 0.05)
-        self.people, self.day, self.edges = people, day, np.cumsum(weight)
-
-    def draw(self, n: int, rng: np.random.Generator) -> Array:
-        """`n` different accounts that no campaign has taken; fewer if they run out."""
-        for tries in (2, 8, 32):
-            found = np.searchsorted(self.edges, rng.random(n * tries + 8) * self.edges[-1], side="right")
-            found = np.minimum(found, len(self.people) - 1)
-            found = found[self.people.busy_until[found] < self.day]
-            users = found[np.sort(np.unique(found, return_index=True)[1])]
-            if len(users) >= n:
-                break
-        chosen: Array = users[:n]
-        return chosen
+def _size(variant: Variant, most: float) -> float:
+    """User-days of a campaign, on average."""
+    acts = (variant.acts[0] + variant.acts[1]) / 2
+    return acts * _fitting(variant, (variant.accounts[0] + variant.accounts[1]) / 2, most)
 
 
-def _plan(process: Process, which: int, day: int, people: People, choice: _Choice, rng: np.random.Generator) -> Plan:
-    variant = process.variants[which]
-    users = choice.draw(int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), rng)
+def _fitting(variant: Variant, accounts: float, most: float) -> float:
+    """So many accounts, or as many as act on `most` days together; but a ring is no ring with fewer than two."""
+    acts = (variant.acts[0] + variant.acts[1]) / 2
+    return min(accounts, max(min(2, variant.accounts[0]), most // acts))
+
+
+def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np.random.Generator) -> Plan:
+    day, code = accounts.day, int(fresh(rng, 1)[0])
+    wanted = int(_fitting(variant, int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), most))
+    users, seller = accounts.draw(variant.who, wanted, code, rng)
     acts = rng.integers(variant.acts[0], variant.acts[1] + 1, len(users))
     row = np.repeat(np.arange(len(users)), acts)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(acts) - acts, acts)
     gaps = rng.integers(variant.every[0], variant.every[1] + 1, len(row))
-    gaps[nth == 0] = rng.integers(0, 1 + variant.every[1], len(users))
+    gaps[nth == 0] = 0 if variant.on_flash_days else rng.integers(0, 1 + variant.every[1], len(users))
     total = np.cumsum(gaps)
     days = day + total - (total - gaps)[nth == 0].repeat(acts)
     last = np.full(len(users), day)
     np.maximum.at(last, row, days)
-    people.busy_until[users] = last
-    return Plan(int(fresh(rng, 1)[0]), which, users[row], row, nth, acts[row], days)
+    accounts.take(users, last, variant.leaves)
+    return Plan(code, which, seller, users[row], row, nth, days)
 
 
-def act(process: Process, acts: Acts, today: Today, intensity: float, avoided: dict[str, float]) -> Sessions:
+def act(process: Process, acts: Acts, today: Today, intensity: float, learnt: Learnt) -> Sessions:
     """The visits that `acts` make: ordinary ones of their process's intent, marked. Adaptive variants avoid marks."""
     rng = generator(today.seed, today.day, f"act {process.name}")
     sessions = visit(acts.user, today, rng, process.intent)
+    sessions.about = np.maximum(-1, today.people.purchases[acts.user] - 1 - acts.nth)  # not the same one every time
     for number, variant in enumerate(process.variants):
         of_variant = np.flatnonzero(acts.variant == number)
         if variant.order:
             sessions.order[of_variant] = variant.order
-        given = draw(variant, len(of_variant), intensity, avoided if variant.adaptive else {}, rng)
+        start = sessions.start[of_variant]
+        given = draw(variant, len(of_variant), intensity, learnt.avoided(start) if variant.adaptive else {}, rng)
         for mark in MARKS:
             if mark in given:
                 rows = of_variant[given[mark]]
                 MARKS[mark](Marked(sessions, rows, acts, variant, today, rng))
                 _keep(process, mark, sessions, rows, today.people)
-    if process.shape:
-        process.shape(sessions, acts, today, rng)
+        if variant.adaptive:
+            learnt.wait(sessions, of_variant, start)
     sessions.actor = acts.campaign
     return sessions
 
@@ -140,13 +142,20 @@ def _keep(process: Process, mark: str, sessions: Sessions, rows: Array, people: 
     """An innocent's new phone, home or card stays theirs."""
     if mark not in process.keeps:
         return
+    if mark == "device":
+        _keep_devices(sessions.user[rows], sessions.device[rows], people)
+        return
     mine, theirs = {
-        "device": ("phone", "device"),
         "network": ("home", "network"),
         "address": ("lives_at", "lives_at"),
         "card": ("card", "card"),
     }[mark]
     getattr(people, mine)[sessions.user[rows]] = getattr(sessions, theirs)[rows]
+
+
+def _keep_devices(users: Array, devices: Array, people: People) -> None:
+    phone = is_phone(devices)
+    people.phone[users[phone]], people.laptop[users[~phone]] = devices[phone], devices[~phone]
 
 
 def cover(process: Process, acts: Acts, today: Today) -> Sessions:

@@ -1,13 +1,13 @@
 """Visits become events: steps in their order, moments in time, things looked at and prices paid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from pipeline.simulate.catalogue import TIERS
 from pipeline.simulate.codes import Array, generator, mix, uniform, word
 from pipeline.simulate.ordinary import Today
-from pipeline.simulate.sessions import STEPS, Sessions
+from pipeline.simulate.sessions import BASKET, PAST, STEPS, Sessions
 
 LOGIN, SEARCH, BROWSE, CART, COUPON, FAILURE, PURCHASE, REVIEW, REFUND = range(len(STEPS))
 PRICED = (CART, COUPON, FAILURE, PURCHASE, REFUND)
@@ -57,26 +57,25 @@ def expand(sessions: Sessions, today: Today) -> Events:
     rng = generator(today.seed, today.day, "events")
     visit, step, nth = _steps(sessions)
     phases = _PHASES[sessions.order[visit], step]
-    phase = phases[:, 0] + rng.random(len(visit)) * (phases[:, 1] - phases[:, 0])
-    in_order = np.argsort(visit + phase * 0.999, kind="stable")
+    chance = rng.random(len(visit))
+    phase = phases[:, 0] + chance * (phases[:, 1] - phases[:, 0])
+    is_of_basket = (step == REVIEW) & (sessions.subject[visit] == BASKET)  # never before the purchase
+    phase = np.where(is_of_basket, _PHASES[sessions.order[visit], PURCHASE, 1] + 0.05 * chance, phase)
+    in_order = np.argsort(visit + phase * 0.9, kind="stable")
     visit, step, nth = visit[in_order], step[in_order], nth[in_order]
     at = _moments(sessions, visit, rng)
     item = _items(sessions, today, visit, step, nth, rng)
-    category = np.where(
-        item >= 0, today.catalogue.category[item], np.where(step == SEARCH, sessions.cell[visit] // TIERS, -1)
-    )
     cents, quantity = _money(sessions, today, visit, step, item, rng)
-    pays = np.isin(step, (FAILURE, PURCHASE, REFUND))
     other = mix(sessions.card[visit], nth % sessions.cards[visit])
-    card = np.where(
-        (nth % sessions.cards[visit] > 0) & (step != REFUND),
-        _second(sessions, today, visit, other),
-        sessions.card[visit],
-    )
+    card = np.where(nth % sessions.cards[visit] > 0, _second(sessions, today, visit, other), sessions.card[visit])
+    card = np.where(np.isin(step, (FAILURE, PURCHASE)), card, 0)
     number = mix(today.seed, word("event"), today.day, np.arange(len(visit)))
+    events = Events(visit, step, at, item, item, cents, quantity, card, number)
+    _recall(events, nth, sessions, today)
+    searched = np.where(step == SEARCH, sessions.cell[visit] // TIERS, -1)
+    events.category = np.where(events.item >= 0, today.catalogue.category[events.item], searched)
     file_order = np.lexsort((number, at))
-    columns = (visit, step, at, item, category, cents, quantity, np.where(pays, card, 0), number)
-    return Events(*(column[file_order] for column in columns))
+    return Events(*(getattr(events, field.name)[file_order] for field in fields(Events)))
 
 
 def _steps(sessions: Sessions) -> tuple[Array, Array, Array]:
@@ -90,7 +89,7 @@ def _steps(sessions: Sessions) -> tuple[Array, Array, Array]:
 
 
 def _moments(sessions: Sessions, visit: Array, rng: np.random.Generator) -> Array:
-    """Milliseconds of the day; a visit that would run past midnight begins earlier."""
+    """Milliseconds of the day; a visit that would run past midnight ends at some moment of the hour before it."""
     gaps = sessions.pace[visit] * np.exp(sessions.spread[visit] * rng.standard_normal(len(visit)))
     # people put the phone down: heavy tails, more for those of uneven pace
     gaps = np.minimum(gaps, 1500) + np.where(
@@ -105,7 +104,9 @@ def _moments(sessions: Sessions, visit: Array, rng: np.random.Generator) -> Arra
     last = np.repeat(within[first + lengths - 1], lengths)
     scale = np.minimum(1.0, 80_000 / np.maximum(last, 1))
     start = sessions.start[visit]
-    start = start - np.maximum(0, start + last * scale - 86_390)
+    over = start + last * scale - 86_399
+    start = start - np.where(over > 0, over + np.repeat(rng.exponential(1200, len(first)), lengths), 0)
+    start = np.maximum(start, 0)
     fraction = np.repeat(rng.random(len(first)) * 1000, lengths)
     at = np.floor((start + within * scale) * 1000 + fraction)
     moments: Array = np.clip(at, 0, DAY_MS - 1).astype(np.int64)
@@ -129,11 +130,25 @@ def _items(sessions: Sessions, today: Today, visit: Array, step: Array, nth: Arr
     is_about = (seller >= 0) & (~looks | (slot % 3 == 0))
     item = np.where(
         is_about,
-        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, word("at"), seller, user, slot % 2)),
+        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, word("at"), seller, user, slot)),
         item,
     )
     item = np.where((sessions.item[visit] >= 0) & (slot == 0), sessions.item[visit], item)
     return np.where((step == LOGIN) | (step == SEARCH), -1, item)
+
+
+def _recall(events: Events, nth: Array, sessions: Sessions, today: Today) -> None:
+    """Returns, and reviews of earlier purchases, are of just what was bought, paid, and with which card. In place."""
+    is_return = events.step == REFUND
+    is_past = is_return | ((events.step == REVIEW) & (sessions.subject[events.visit] == PAST))
+    for rows, money_too in ((np.flatnonzero(is_past), False), (np.flatnonzero(is_return), True)):
+        people, visit = today.people, events.visit[rows]
+        user = sessions.user[visit]
+        bought = (user, people.slot(user, sessions.about[visit], nth[rows]))
+        events.item[rows] = people.bought_item[bought]
+        if money_too:
+            events.card[rows] = people.bought_card[bought]
+            events.cents[rows], events.quantity[rows] = people.bought_cents[bought], people.bought_pieces[bought]
 
 
 def _money(

@@ -1,6 +1,6 @@
 """Marks: the few ways in which a visit may differ from an ordinary one. None of them is bad in itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,9 @@ import numpy as np
 from pipeline.simulate.catalogue import GIFT_CARDS, RESOLD, TIERS
 from pipeline.simulate.codes import Array, mix, uniform, word
 from pipeline.simulate.ordinary import Today
+from pipeline.simulate.people import MEMORY
 from pipeline.simulate.process import Acts, Thing, Variant
-from pipeline.simulate.sessions import Sessions
+from pipeline.simulate.sessions import ANYTHING, BASKET, Sessions
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,6 @@ class Marked:
         return self.rng.uniform(low, high, len(self.rows))
 
 
-def campaign_seller(today: Today, campaign: Array) -> Array:
-    """The seller a campaign is about: small or middling, never one of the largest quarter."""
-    n = today.catalogue.sellers
-    return (n * (0.25 + 0.75 * uniform(campaign, word("seller")))).astype(np.int64)
-
-
 def _device(m: Marked) -> None:
     m.sessions.device[m.rows] = m.code("device")
 
@@ -52,10 +47,9 @@ def _network(m: Marked) -> None:
     """Somewhere else: mostly another home, else a carrier, a hotel or a privacy tunnel."""
     code = m.code("network")
     u, kind = uniform(code, 1), uniform(code, 2)
-    homes = 10**8 + (u * max(40, len(m.today.people) * 0.3)).astype(np.int64)
     nets = m.today.networks
     others = np.where(kind < 0.7, nets.carrier(u), np.where(kind < 0.86, nets.hotel(u), nets.tunnel(u)))
-    m.sessions.network[m.rows] = np.where(kind < 0.5, homes, others)
+    m.sessions.network[m.rows] = np.where(kind < 0.5, nets.home(u), others)
     m.sessions.host[m.rows] = code
 
 
@@ -154,14 +148,53 @@ def _buys(m: Marked) -> None:
 
 def _several(m: Marked) -> None:
     m.sessions.purchase[m.rows] += m.whole(1, 2)
+    _buys(m)
 
 
 def _seller(m: Marked) -> None:
-    m.sessions.seller[m.rows] = campaign_seller(m.today, m.acts.campaign[m.rows])
+    """About one seller; for accounts chosen because they bought there, about what they bought."""
+    s, rows, seller = m.sessions, m.rows, m.acts.seller[m.rows]
+    s.seller[rows] = seller
+    if m.variant.who == "one_sellers_buyers":
+        people, user = m.today.people, s.user[rows]
+        for back in range(MEMORY - 1, -1, -1):
+            number = people.purchases[user] - 1 - back
+            item = people.bought_item[user, number % MEMORY]
+            is_there = (number >= 0) & (m.today.catalogue.seller[item] == seller)
+            s.about[rows] = np.where(is_there, number, s.about[rows])
+            s.item[rows] = np.where(is_there, item, s.item[rows])
+
+
+def _flash(m: Marked) -> None:
+    """At the flash sale: in its hour, for its goods."""
+    season, tier = m.today.season, m.sessions.cell[m.rows] % TIERS
+    if season.flash_category >= 0:
+        m.sessions.start[m.rows] = (season.flash_hour + m.between(-0.3, 1.2)) % 24 * 3600
+        m.sessions.cell[m.rows] = season.flash_category * TIERS + tier
+        m.sessions.known[m.rows] *= 0.2
 
 
 def _reviews(m: Marked) -> None:
     m.sessions.review[m.rows] += m.rng.geometric(0.6, len(m.rows))
+
+
+def _of_basket(m: Marked) -> None:
+    """Reviews are of what this visit buys, right after."""
+    _buys(m)
+    m.sessions.subject[m.rows] = BASKET
+    m.sessions.review[m.rows] = np.maximum(1, m.sessions.review[m.rows])
+
+
+def _unbought(m: Marked) -> None:
+    m.sessions.subject[m.rows] = ANYTHING
+
+
+def _growing(m: Marked) -> None:
+    """From modest to large, a step or so with each visit."""
+    s, rows, nth = m.sessions, m.rows, m.acts.nth[m.rows]
+    tier = np.minimum(TIERS - 1, np.minimum(s.cell[rows] % TIERS, 1) + nth)
+    s.cell[rows] = s.cell[rows] // TIERS * TIERS + tier
+    s.known[rows] *= 0.3
 
 
 def _refunds(m: Marked) -> None:
@@ -169,11 +202,12 @@ def _refunds(m: Marked) -> None:
 
 
 def _earlier(m: Marked) -> None:
-    """About what was bought last, paid with that card."""
-    people, user = m.today.people, m.sessions.user[m.rows]
-    item = people.last_item[user]
-    m.sessions.item[m.rows] = item
-    m.sessions.card[m.rows] = np.where(item >= 0, people.last_card[user], m.sessions.card[m.rows])
+    """About what was bought before, paid with that card."""
+    s, rows, people, user = m.sessions, m.rows, m.today.people, m.sessions.user[m.rows]
+    bought = (user, people.slot(user, s.about[rows], np.zeros(len(rows), dtype=np.int64)))
+    has_bought = people.purchases[user] > 0
+    s.item[rows] = np.where(has_bought, people.bought_item[bought], s.item[rows])
+    s.card[rows] = np.where(has_bought, people.bought_card[bought], s.card[rows])
 
 
 MARKS: dict[str, Callable[[Marked], None]] = {
@@ -201,14 +235,18 @@ MARKS: dict[str, Callable[[Marked], None]] = {
     "buys": _buys,
     "several": _several,
     "seller": _seller,
+    "flash": _flash,
     "reviews": _reviews,
+    "of_basket": _of_basket,
+    "unbought": _unbought,
+    "growing": _growing,
     "refunds": _refunds,
     "earlier": _earlier,
 }
 
 
 def draw(
-    variant: Variant, n: int, intensity: float, avoided: dict[str, float], rng: np.random.Generator
+    variant: Variant, n: int, intensity: float, avoided: Mapping[str, float | Array], rng: np.random.Generator
 ) -> dict[str, Array]:
     """Which of `n` visits get which mark. Drawn marks that are `avoided` are left out with the chance it gives."""
     found = {mark: np.ones(n, dtype=bool) for mark in variant.always}

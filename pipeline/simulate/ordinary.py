@@ -7,12 +7,26 @@ import numpy as np
 
 from pipeline.simulate.catalogue import TIERS, Catalogue, Season
 from pipeline.simulate.codes import Array, generator, mix, pick, word
-from pipeline.simulate.people import Networks, People
-from pipeline.simulate.sessions import ACT_FIRST, ACT_MIDWAY, FUNNEL, Sessions, joined
+from pipeline.simulate.people import MEMORY, Networks, People
+from pipeline.simulate.sessions import (
+    ACT_FIRST,
+    ACT_MIDWAY,
+    AFTERTHOUGHT,
+    ANYTHING,
+    BASKET,
+    FUNNEL,
+    PAST,
+    Sessions,
+    joined,
+)
 
 Intent = Literal["usual", "buy", "look", "login", "review", "refund"]
-# Most look first; some know what they want and look around afterwards; some go on after buying.
-ORDERS = np.array([0.76, 0.12, 0.12])[[FUNNEL, ACT_FIRST, ACT_MIDWAY]]
+# Most look first; some know what they want and look around afterwards; some go on after buying; some sign in only
+# when the checkout asks them to.
+SHARE_OF_ORDER = {FUNNEL: 0.62, ACT_FIRST: 0.11, ACT_MIDWAY: 0.11, AFTERTHOUGHT: 0.16}
+ORDERS = np.array([SHARE_OF_ORDER[order] for order in sorted(SHARE_OF_ORDER)])
+PROMPTED = 0.5  # of a person's habit to review: how often it is done when the checkout asks for it
+NEVER_BOUGHT = 0.07  # of reviews: of a gift, or a thing bought elsewhere
 MOST_LOOKS = 150
 YOUNG_DAYS = 14
 
@@ -32,7 +46,7 @@ class Today:
 
 @dataclass
 class Promises:
-    """Reviews and returns that follow earlier purchases: due day -> (accounts, items, cards)."""
+    """Reviews and returns that follow earlier purchases: due day -> (accounts, numbers of their purchases)."""
 
     reviews: dict[int, list[Array]]
     refunds: dict[int, list[Array]]
@@ -61,10 +75,11 @@ def day(today: Today, promises: Promises) -> Sessions:
         ("refund", promises.refunds),
     )
     for intent, queue in due:
-        for who, items, cards in zip(*[iter(queue.pop(today.day, []))] * 3, strict=True):
+        for who, number in zip(*[iter(queue.pop(today.day, []))] * 2, strict=True):
             sessions = visit(who, today, rng, intent)
-            sessions.item, sessions.card = items, cards
-            parts.append(sessions.take(np.flatnonzero(today.people.leaves[who] > today.day)))
+            sessions.about, sessions.item = number, today.people.bought_item[who, number % MEMORY].astype(np.int64)
+            is_known = number >= today.people.purchases[who] - MEMORY
+            parts.append(sessions.take(np.flatnonzero(is_known & (today.people.leaves[who] > today.day))))
     return joined(parts)
 
 
@@ -82,6 +97,7 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
     purchase = np.where(buys, 1 + (rng.random(n) < 0.15) + (rng.random(n) < 0.05), 0)
     cart = np.where(carts, np.maximum(purchase, 1) + rng.poisson(0.35, n), 0)
     cell = _cells(users, hour, today, rng)
+    review, subject = _reviews(users, buys, today, rng, intent)
     device = np.where(phone, people.phone[users], people.laptop[users])
     return Sessions(
         user=users,
@@ -95,20 +111,21 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         coupon=np.where(buys, rng.random(n) < people.frugal[users], 0).astype(np.int64),
         payment_failure=np.where(carts, rng.poisson(0.06, n), 0),
         purchase=purchase,
-        review=np.full(n, intent == "review", dtype=np.int64) * (1 + (rng.random(n) < 0.25)),
+        review=review,
         refund=np.full(n, intent == "refund", dtype=np.int64) * (1 + (rng.random(n) < 0.12)),
         cell=cell,
         known=people.loyalty[users],
         width=np.maximum(1, np.ceil(browse * rng.uniform(0.45, 1.0, n))).astype(np.int64),
         item=np.full(n, -1),
         seller=np.full(n, -1),
+        subject=subject,
+        about=np.full(n, -1),
         quantity=np.where(rng.random(n) < 0.12, 1 + rng.geometric(0.6, n), 1),
-        phone=phone,
         device=np.where(rng.random(n) < 0.006, 1 + rng.integers(0, len(people) // 150 + 2, n), device),
         network=network,
         host=np.where(network == people.home[users], people.household[users], users),
         card=np.where(rng.random(n) < 0.85, people.card[users], people.card2[users]),
-        cards=np.where(rng.random(n) < 0.04, 2, 1),
+        cards=1 + (rng.random(n) < 0.045) + (rng.random(n) < 0.012),
         lives_at=_addresses(users, today, rng),
         order=pick(rng, ORDERS, n),
         process=np.zeros(n, dtype=np.int64),
@@ -140,10 +157,20 @@ def _buys(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
     n = len(users)
     if intent == "buy":
         return np.ones(n, dtype=bool), np.ones(n, dtype=bool)
-    if intent != "usual":
+    if intent in ("look", "login"):
         return np.zeros(n, dtype=bool), rng.random(n) < (0.15 if intent == "look" else 0)
     buys = rng.random(n) < today.people.buys[users] * today.season.mood
     return buys, buys | (rng.random(n) < 0.09)
+
+
+def _reviews(users: Array, buys: Array, today: Today, rng: np.random.Generator, intent: Intent) -> tuple[Array, Array]:
+    """How many reviews a visit writes, and of what: checkouts ask for one, about this purchase or the one before."""
+    n = len(users)
+    prompted = buys & (rng.random(n) < PROMPTED * today.people.writes[users])
+    subject = np.where(rng.random(n) < 0.6, BASKET, PAST)
+    if intent != "review":
+        return prompted.astype(np.int64), np.where(prompted, subject, PAST)
+    return 1 + (rng.random(n) < 0.25), np.where(rng.random(n) < NEVER_BOUGHT, ANYTHING, PAST)
 
 
 def _cells(users: Array, hour: Array, today: Today, rng: np.random.Generator) -> Array:
@@ -167,3 +194,14 @@ def _addresses(users: Array, today: Today, rng: np.random.Generator) -> Array:
     friend = (mix(today.seed, word("friend"), users, rng.integers(0, 4, n)) >> np.uint64(2)).astype(np.int64)
     u = rng.random(n)
     return np.where(u < 0.07, pickup, np.where(u < 0.13, friend, today.people.lives_at[users]))
+
+
+def within_reach(sessions: Sessions, people: People) -> None:
+    """Nobody returns what they never bought, and reviews are of things bought, unless the visit is about anything."""
+    had = people.remembered(sessions.user)
+    sessions.refund = np.minimum(sessions.refund, had)
+    is_first = (sessions.subject == PAST) & (had == 0) & (sessions.purchase > 0)
+    sessions.subject = np.where(is_first, BASKET, sessions.subject)
+    possible = np.select([sessions.subject == PAST, sessions.subject == BASKET], [had, sessions.purchase], MEMORY)
+    sessions.review = np.minimum(sessions.review, possible)
+    sessions.browse = np.where(sessions.counts().sum(axis=1) == 0, 1, sessions.browse)

@@ -12,6 +12,7 @@ NEW_PER_DAY = 0.0025  # of the accounts the shop began with
 STAY_DAYS = 500  # of an account, on average
 EXISTED = -400  # accounts that were there before the first day
 NEVER = -1000
+MEMORY = 4  # purchases an account may come back to
 
 
 @dataclass
@@ -22,11 +23,18 @@ class Networks:
     offices: int
     hotels: int
     tunnels: int
+    homes: int
 
     @classmethod
     def of(cls, users: int) -> Self:
         """Carrier and office networks with hundreds of users each; hotels, cafes, and privacy tunnels."""
-        return cls(max(3, users // 1200), max(2, users // 900), max(12, users // 120), max(4, users // 1500))
+        return cls(
+            carriers=max(3, users // 1200),
+            offices=max(2, users // 900),
+            hotels=max(12, users // 120),
+            tunnels=max(4, users // 1500),
+            homes=max(40, int(users * 0.35)),
+        )
 
     def carrier(self, u: Array) -> Array:
         return 10**6 + (u * u * self.carriers).astype(np.int64)
@@ -40,10 +48,16 @@ class Networks:
     def tunnel(self, u: Array) -> Array:
         return 4 * 10**6 + (u * self.tunnels).astype(np.int64)
 
+    def home(self, u: Array) -> Array:
+        return 10**8 + (u * self.homes).astype(np.int64)
+
 
 @dataclass
 class People:
-    """One row per account; every field is an array. Codes are numbers without meaning, 0 means none."""
+    """One row per account; every field is an array. Codes are numbers without meaning, 0 means none.
+
+    Codes of phones are odd, those of computers and tablets even: `is_phone`.
+    """
 
     joined: Array
     leaves: Array
@@ -70,8 +84,13 @@ class People:
     card: Array
     card2: Array
     lives_at: Array
-    last_item: Array  # of the latest purchase, -1: none yet
-    last_card: Array
+    purchases: Array  # how many so far
+    bought_item: Array  # (people, MEMORY): purchase number k is in column k % MEMORY
+    bought_card: Array
+    bought_cents: Array
+    bought_pieces: Array
+    bought_on: Array  # day of the latest purchase
+    seen_on: Array  # day of the latest visit
     travels_until: Array
     away: Array  # network while travelling
     busy_until: Array  # taken by a campaign until this day
@@ -88,6 +107,49 @@ class People:
         is_here: Array = (self.joined <= day) & (day < self.leaves)
         return is_here
 
+    def buy(self, day: int, user: Array, item: Array, card: Array, cents: Array, pieces: Array) -> Array:
+        """Remember a day's purchases, earlier ones first; the number of each among its account's is returned."""
+        order = np.argsort(user, kind="stable")
+        first = np.searchsorted(user[order], user[order])
+        number = np.empty(len(user), dtype=np.int64)
+        number[order] = self.purchases[user[order]] + np.arange(len(user)) - first
+        slot = number % MEMORY
+        for memory, value in (
+            (self.bought_item, item),
+            (self.bought_card, card),
+            (self.bought_cents, cents),
+            (self.bought_pieces, pieces),
+        ):
+            memory[user, slot] = value
+        self.bought_on[user] = day
+        np.add.at(self.purchases, user, 1)
+        return number
+
+    def remembered(self, user: Array) -> Array:
+        """How many purchases of these accounts are remembered."""
+        return np.minimum(self.purchases[user], MEMORY)
+
+    def slot(self, user: Array, about: Array, nth: Array) -> Array:
+        """The column of the `nth` purchase before number `about` (-1: before the latest), going round what is known."""
+        latest = self.purchases[user] - 1
+        back = np.where(about >= 0, latest - about, 0) + nth
+        found: Array = (latest - back % np.maximum(1, self.remembered(user))) % MEMORY
+        return found
+
+
+def is_phone(device: Array) -> Array:
+    """A device is either a phone, which has the app, or not: odd codes are phones."""
+    odd: Array = device % 2 == 1
+    return odd
+
+
+def phones(rng: np.random.Generator, n: int) -> Array:
+    return fresh(rng, n) * 2 + 1
+
+
+def laptops(rng: np.random.Generator, n: int) -> Array:
+    return fresh(rng, n) * 2
+
 
 def block(seed: int, networks: Networks, n: int, day: int, households: int) -> People:
     """`n` accounts that join on a day (-1: all who were there from the start). `households` exist already."""
@@ -100,7 +162,7 @@ def block(seed: int, networks: Networks, n: int, day: int, households: int) -> P
     activity = np.clip(0.14 * rng.lognormal(0, 1.05, n), 0.004, 0.93)
     peaks = np.array([8.0, 12.6, 17.5, 20.4])[pick(rng, np.array([0.12, 0.23, 0.2, 0.45]), n)]
     pooled = rng.random(n) < 0.3
-    own_phone, own_laptop = fresh(rng, n), fresh(rng, n)
+    own_phone, own_laptop = phones(rng, n), laptops(rng, n)
     codes = [(part >> np.uint64(2)).astype(np.int64) for part in of_house]
     return People(
         joined=joined,
@@ -120,16 +182,21 @@ def block(seed: int, networks: Networks, n: int, day: int, households: int) -> P
         returns=rng.beta(0.6, 6, n),
         phone_share=rng.beta(1.4, 1.1, n),
         tastes=pick(rng, interest, 3 * n).reshape(n, 3),
-        home=10**8 + (odds[0] * max(40, (households + n) * 0.35)).astype(np.int64),
+        home=networks.home(odds[0]),
         office=np.where(rng.random(n) < 0.3, networks.office(rng.random(n)), 0),
         carrier=networks.carrier(rng.random(n)),
         phone=own_phone,
-        laptop=np.where(pooled, codes[1], own_laptop),
+        laptop=np.where(pooled, codes[1] * 2, own_laptop),
         card=np.where(rng.random(n) < 0.22, codes[2], fresh(rng, n)),
         card2=fresh(rng, n),
         lives_at=np.where(rng.random(n) < 0.93, codes[3], fresh(rng, n)),
-        last_item=np.full(n, -1),
-        last_card=np.zeros(n, dtype=np.int64),
+        purchases=np.zeros(n, dtype=np.int64),
+        bought_item=np.full((n, MEMORY), -1, dtype=np.int32),
+        bought_card=np.zeros((n, MEMORY), dtype=np.int64),
+        bought_cents=np.zeros((n, MEMORY), dtype=np.int32),
+        bought_pieces=np.zeros((n, MEMORY), dtype=np.int32),
+        bought_on=np.full(n, NEVER),
+        seen_on=joined.copy(),
         travels_until=np.full(n, -1),
         away=np.zeros(n, dtype=np.int64),
         busy_until=np.full(n, NEVER),
@@ -149,11 +216,17 @@ def change(people: People, seed: int, day: int, networks: Networks) -> None:
     """What a day changes in people's lives: new phones and laptops, new cards, moves, journeys."""
     rng = generator(seed, day, "lives")
     n = len(people)
-    for what, days in (("phone", 650), ("laptop", 1100), ("card", 800), ("card2", 900), ("lives_at", 1500)):
+    for what, days, new in (
+        ("phone", 650, phones),
+        ("laptop", 1100, laptops),
+        ("card", 800, fresh),
+        ("card2", 900, fresh),
+        ("lives_at", 1500, fresh),
+    ):
         who = np.flatnonzero(rng.random(n) < 1 / days)
-        getattr(people, what)[who] = fresh(rng, len(who))
+        getattr(people, what)[who] = new(rng, len(who))
         if what == "lives_at":
-            people.home[who] = 2 * 10**8 + rng.integers(0, max(40, int(n * 0.25)), len(who))
+            people.home[who] = networks.home(rng.random(len(who)))
     who = np.flatnonzero((rng.random(n) < 0.003) & (people.travels_until < day))
     people.travels_until[who] = day + rng.integers(2, 11, len(who))
     people.away[who] = networks.hotel(rng.random(len(who)))

@@ -5,18 +5,18 @@ account makes one visit that is an ordinary one except for a few marks (see `mar
 resembles it is therefore never one mark, but which marks come together, in which order, when, and shared by whom.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-import numpy as np
-
 from pipeline.simulate.codes import Array
-from pipeline.simulate.ordinary import Intent, Today
-from pipeline.simulate.sessions import FUNNEL, Sessions
+from pipeline.simulate.ordinary import Intent
+from pipeline.simulate.sessions import FUNNEL
 
 Thing = Literal["device", "network", "address", "card"]
 Source = Literal["chargeback", "takedown", "complaint", "review_desk"]
+# Whose accounts: anybody's; new ones; ones aged for weeks; ones unseen for weeks; those of recent buyers; those of
+# recent buyers from one seller.
+Who = Literal["any", "young", "aged", "rested", "buyers", "one_sellers_buyers"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Variant:
 
     name: str
     weight: float = 1.0
+    _: KW_ONLY
     always: tuple[str, ...] = ()
     drawn: tuple[str, ...] = ()
     least: int = 0
@@ -37,6 +38,9 @@ class Variant:
     crossed: bool = False  # each thing is shared by another grouping, so no two accounts have all in common
     order: int = FUNNEL
     adaptive: bool = False  # reads published lists
+    who: Who = "any"
+    on_flash_days: bool = False  # begins on days of a flash sale only
+    leaves: bool = False  # the accounts are never used again
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,17 @@ class Acts:
     variant: Array  # index into the process's variants
     account: Array  # the how-manieth of its campaign
     nth: Array  # the how-manieth day of this account
-    of: Array  # so many days in all
+    seller: Array  # that the campaign is about
 
     def __len__(self) -> int:
         return len(self.user)
-
-
-Shape = Callable[[Sessions, Acts, Today, np.random.Generator], None]
 
 
 @dataclass(frozen=True)
 class Process:
     """A typology, or an innocent process that resembles one (then `resembles` names it).
 
-    `share` is its part of all bad (or all look-alike) user-days. `shape` does what marks cannot say.
+    `share` is its part of all bad (or all look-alike) user-days.
     """
 
     name: str
@@ -77,11 +78,9 @@ class Process:
     variants: tuple[Variant, ...]
     share: float = 1.0
     resembles: str = ""
-    young: bool = False  # mostly new accounts
     report: Report | None = None
     keeps: tuple[Thing, ...] = ()  # new things that stay the account's own
     cover: float = 0.35  # chance of an ordinary visit besides
-    shape: Shape | None = field(default=None, compare=False)
 
     @property
     def is_bad(self) -> bool:

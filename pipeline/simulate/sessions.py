@@ -11,6 +11,7 @@ from pipeline.simulate.codes import Array
 # In the order of an ordinary visit. The words are those of domains/shop.yml.
 STEPS = ("login", "search", "browse", "cart", "coupon", "payment_failure", "purchase", "review", "refund")
 FUNNEL, ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT = 0, 1, 2, 3  # orders of steps within a visit
+PAST, BASKET, ANYTHING = 0, 1, 2  # what reviews are about: earlier purchases, those of this visit, or neither
 
 
 @dataclass
@@ -35,8 +36,9 @@ class Sessions:
     width: Array  # how many different things are looked at
     item: Array  # the thing this visit is about, -1: one of those looked at
     seller: Array  # the seller this visit is about, -1: any
+    subject: Array  # of reviews
+    about: Array  # the earlier purchase that reviews and returns begin with (see People.slot), -1: the latest
     quantity: Array
-    phone: Array  # app or web
     device: Array
     network: Array
     host: Array  # within the network

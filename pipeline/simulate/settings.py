@@ -9,7 +9,9 @@ from pipeline.errors import UsageError
 MOST_USERS = 5_000_000
 FEWEST_USERS = 300  # fewer cannot fill a carrier's network, an office and ten kinds of rings
 LOOK_ALIKES_PER_BAD = 4
+WRONG_PER_BAD = 0.06  # honest user-days reported, against bad ones that happened
 FEWEST_LOOK_ALIKES = 0.02  # of user-days, also in a shop with hardly any abuse
+LEAST_CROWD = 40  # accounts' worth of look-alikes, so that a small shop has some of every kind
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ class ShopSettings:
     @property
     def look_alike_share(self) -> float:
         """Share of user-days that look like abuse and are not; the same with and without abuse."""
-        return max(FEWEST_LOOK_ALIKES, LOOK_ALIKES_PER_BAD * self.bad_share)
+        return max(FEWEST_LOOK_ALIKES, LEAST_CROWD / self.users, LOOK_ALIKES_PER_BAD * self.bad_share)
+
+    @property
+    def wrong_report_share(self) -> float:
+        """Share of user-days that are reported and honest; the same with and without abuse."""
+        return WRONG_PER_BAD * max(self.bad_share, FEWEST_LOOK_ALIKES / LOOK_ALIKES_PER_BAD)
 
     def day(self, n: int) -> date:
         """The n-th day, from 0."""

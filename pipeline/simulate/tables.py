@@ -11,6 +11,7 @@ from pipeline.simulate import codes
 from pipeline.simulate.catalogue import NAMES, Catalogue
 from pipeline.simulate.codes import Array, mix, names, word
 from pipeline.simulate.expand import PURCHASE, Events
+from pipeline.simulate.people import is_phone
 from pipeline.simulate.process import Process
 from pipeline.simulate.sessions import STEPS, Sessions
 from pipeline.simulate.settings import ShopSettings
@@ -64,7 +65,7 @@ def delivered(
         names("s_", seed, visits).take(pa.array(visit)),
         names("i_", seed, events.item + 1),
         pa.array(NAMES).take(pa.array(events.category, mask=events.category < 0)),
-        pa.array(("web", "app")).take(pa.array(sessions.phone[visit].astype(np.int8))),
+        pa.array(("web", "app")).take(pa.array(is_phone(sessions.device)[visit].astype(np.int8))),
         pa.array(events.cents / 100, mask=events.cents < 0),
         pa.array(events.quantity.astype(np.float64), mask=events.quantity < 1),
         names("d_", seed, sessions.device).take(pa.array(visit)),

@@ -16,6 +16,8 @@ from pipeline.simulate import run, simulate
 from pipeline.simulate.adaptive import Readers, marks_of
 from pipeline.simulate.marks import draw
 from pipeline.simulate.process import Variant
+from pipeline.simulate.shop import Shop
+from pipeline.simulate.typologies import TYPOLOGIES
 
 REASON = "devices it had never used before: 1"
 
@@ -123,3 +125,26 @@ def test_once_listed_for_their_devices_they_change_no_devices(tmp_path):
         publish(tmp_path, days[-1].day, [row["user_id"] for row in days[-1].true_user_days.to_pylist()])
     unread = list(islice(simulate(replace(settings, lists=None)), 24))
     assert new_device_share(days) < 0.7 * new_device_share(unread)
+
+
+def test_only_adaptive_crews_read(tmp_path):
+    shop = Shop(replace(SMALL, lists=tmp_path))
+    adaptive = set()
+    for _ in range(4):
+        rows = shop.next_day().true_user_days.to_pylist()
+        reads = {
+            (name, variant.name) for name, kind in TYPOLOGIES.items() for variant in kind.variants if variant.adaptive
+        }
+        adaptive |= {row["user_id"] for row in rows if (row["typology"], row["variant"]) in reads}
+    assert set(shop.readers.accounts) == adaptive != set()
+
+
+def test_a_list_is_not_known_before_four_in_the_morning(tmp_path):
+    readers = Readers(tmp_path)
+    readers.accounts = {"u": "bots"}
+    publish(tmp_path, "2026-06-01", ["u"])
+    readers.read_up_to("2026-06-02")
+    avoided = readers.of("bots").avoided(np.array([3 * 3600, 4 * 3600]))["device"]
+    assert avoided[0] == 0 < avoided[1]
+    readers.read_up_to("2026-06-03")
+    assert readers.of("bots").avoided(np.array([0]))["device"][0] > 0

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from simulated import SMALL, days_of
 
-from pipeline.simulate import run
+from pipeline.simulate import ShopSettings, run
 from pipeline.simulate.look_alikes import RESEMBLES
 from pipeline.simulate.marks import draw
 from pipeline.simulate.typologies import TYPOLOGIES
@@ -31,6 +31,20 @@ def quiet_shop():
 def test_prevalence_is_near_what_was_asked(small_shop):
     bad = sum(row["is_bad"] for row in truth_of(small_shop))
     assert 0.8 < bad / sum(day.user_days for day in small_shop) / SMALL.bad_share < 1.2
+
+
+@pytest.mark.parametrize(
+    ("users", "days", "bad_share", "seed"),
+    [(300, 40, 0.005, 1), (300, 20, 0.1, 2), (600, 30, 0.03, 7), (2000, 30, 0.0005, 3), (2500, 15, 0.1, 4)],
+)
+def test_look_alikes_outnumber_every_typology_and_prevalence_is_kept_at_every_size(users, days, bad_share, seed):
+    shop = days_of(ShopSettings(users=users, seed=seed, bad_share=bad_share), days)
+    rows = truth_of(shop)
+    bad = Counter(row["typology"] for row in rows if row["is_bad"])
+    alike = Counter(RESEMBLES[row["look_alike"]] for row in rows if row["look_alike"])
+    assert all(alike[name] > bad[name] for name in bad), (bad, alike)
+    wanted = bad_share * sum(day.user_days for day in shop)
+    assert abs(bad.total() - wanted) < max(12, 0.15 * wanted)  # a dozen: the rings that a small shop cannot halve
 
 
 def test_every_typology_occurs_in_each_of_its_variants_and_look_alikes_outnumber_it(small_shop):
@@ -131,3 +145,35 @@ def test_louder_abuse_shows_more_marks():
     rng = np.random.default_rng(1)
     quiet, loud = (sum(rows.sum() for rows in draw(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
     assert (quiet, loud) == (500 * variant.least, 500 * variant.most)
+
+
+def test_wrong_reports_look_like_right_ones():
+    days = days_of(replace(SMALL, users=2500, bad_share=0.03), 50)
+    bad = {(row["user_id"], str(row["event_day"])) for row in truth_of(days) if row["is_bad"]}
+    reports, withdrawn = {}, Counter()
+    for row in labels_of(days):
+        key = (row["user_id"], row["happened_at"][:10])
+        if row["is_bad"] == "true":
+            reports.setdefault(key, []).append(row)
+        else:
+            withdrawn[key in bad] += 1
+    right, wrong = ([rows for key, rows in reports.items() if (key in bad) is is_right] for is_right in (True, False))
+    assert len(wrong) > 25
+    assert withdrawn[True] and withdrawn[False]
+    for tells in (
+        lambda rows: len(rows) == 1,
+        lambda rows: rows[0]["typology"] is None,
+        lambda rows: rows[0]["source"] == "takedown",
+        lambda rows: rows[0]["source"] == "chargeback",
+    ):
+        shares = [np.mean([tells(rows) for rows in group]) for group in (right, wrong)]
+        assert shares == pytest.approx([shares[0]] * 2, abs=0.2), shares
+        assert 0 < shares[1] < 1
+
+
+def test_no_abuse_asked_for_and_a_quiet_shop_are_the_same():
+    none, quiet = (
+        days_of(replace(SMALL, **given), 20) for given in ({"bad_share": 0.0}, {"bad_share": 0.005, "quiet": True})
+    )
+    assert [day.events for day in none] == [day.events for day in quiet]
+    assert labels_of(none) == labels_of(quiet) != []

@@ -19,7 +19,17 @@ PROCESS = Process(
     name="account_takeover",
     intent="buy",
     variants=(
-        Variant("drop_address", 0.4, (), _MARKS, 4, 6, (3, 6), (1, 2), shares=("address", "device"), group=3),
+        Variant(
+            "drop_address",
+            0.4,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(3, 6),
+            acts=(1, 2),
+            shares=("address", "device"),
+            group=3,
+        ),
         Variant(
             "borrowed_session",
             0.35,
@@ -30,7 +40,18 @@ PROCESS = Process(
             acts=(1, 2),
             order=ACT_FIRST,
         ),
-        Variant("adaptive", 0.25, (), _MARKS, 4, 6, (3, 6), (1, 2), shares=("address",), group=2, adaptive=True),
+        Variant(
+            "adaptive",
+            0.25,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(3, 6),
+            acts=(1, 2),
+            shares=("address",),
+            group=2,
+            adaptive=True,
+        ),
     ),
     report=Report(0.7, (("complaint", 0.6, 1.5), ("chargeback", 0.3, 20), ("review_desk", 0.1, 3))),
 )

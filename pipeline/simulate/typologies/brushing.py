@@ -32,9 +32,9 @@ PROCESS = Process(
         Variant(
             "hurried",
             0.3,
-            drawn=("seller", "address", "bare", "together", "several", "quantity"),
+            drawn=("seller", "address", "bare", "together", "fast"),
             least=4,
-            most=6,
+            most=5,
             accounts=(5, 9),
             acts=(1, 3),
             every=(2, 5),
@@ -44,7 +44,7 @@ PROCESS = Process(
         Variant(
             "praised",
             0.3,
-            drawn=("seller", "reviews", "address", "together", "slow", "even"),
+            drawn=("seller", "of_basket", "address", "together", "slow", "even"),
             least=4,
             most=6,
             accounts=(5, 9),

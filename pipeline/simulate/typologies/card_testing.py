@@ -18,12 +18,23 @@ _MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
 PROCESS = Process(
     name="card_testing",
     intent="buy",
-    young=True,
     variants=(
-        Variant("small_baskets", 0.35, (), _MARKS, 4, 6, (2, 5), (1, 4), shares=("card", "device"), group=2),
+        Variant(
+            "small_baskets",
+            0.35,
+            who="young",
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(2, 5),
+            acts=(1, 4),
+            shares=("card", "device"),
+            group=2,
+        ),
         Variant(
             "gift_cards",
             0.3,
+            who="young",
             drawn=("gift_cards", "failures", "card", "bare", "device", "night"),
             least=4,
             most=5,
@@ -36,6 +47,7 @@ PROCESS = Process(
         Variant(
             "patient",
             0.35,
+            who="young",
             drawn=("card", "failures", "cheap", "device", "cards"),
             least=3,
             most=5,

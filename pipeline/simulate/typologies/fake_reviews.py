@@ -5,9 +5,9 @@ Resources  a chat group with the seller's list; some accounts share phones
 Timing     spread over two weeks; reviews follow a look of ordinary length
 Intent     rank and trust for one seller's goods
 
-Counts are those of a keen reviewer. `unbought` reviews what was never bought; `cover` buys cheaply, then reviews in the
-same visit, after the fact of an ordinary basket; `adaptive` changes what lists named. What remains is that the same
-accounts meet at the same sellers.
+Counts are those of a keen reviewer. `unbought` mostly reviews what was never bought; `cover` buys cheaply, then reviews
+in the same visit, after the fact of an ordinary basket; `adaptive` buys, too, and changes what lists named. What
+remains is that the same accounts meet at the same sellers.
 """
 
 from pipeline.simulate.process import Process, Report, Variant
@@ -22,21 +22,22 @@ PROCESS = Process(
         Variant(
             "unbought",
             0.4,
-            (),
-            _MARKS,
-            4,
-            5,
-            (5, 12),
-            (1, 3),
-            (2, 6),
+            drawn=("unbought", *_MARKS),
+            least=4,
+            most=6,
+            accounts=(5, 12),
+            acts=(1, 3),
+            every=(2, 6),
             shares=("device", "network"),
             group=3,
             order=ACT_FIRST,
+            who="buyers",
         ),
         Variant(
             "cover",
             0.35,
-            drawn=("seller", "buys", "cheap", "together", "reviews", "device"),
+            always=("buys",),
+            drawn=("of_basket", "seller", "cheap", "together", "device"),
             least=3,
             most=5,
             accounts=(5, 10),
@@ -45,20 +46,21 @@ PROCESS = Process(
             shares=("device",),
             group=2,
             order=AFTERTHOUGHT,
+            who="buyers",
         ),
         Variant(
             "adaptive",
             0.25,
-            (),
-            _MARKS,
-            4,
-            5,
-            (5, 10),
-            (1, 3),
-            (2, 6),
+            drawn=("of_basket", *_MARKS, "several"),
+            least=5,
+            most=6,
+            accounts=(5, 10),
+            acts=(1, 3),
+            every=(2, 6),
             shares=("device", "network"),
             group=3,
             adaptive=True,
+            who="buyers",
         ),
     ),
     report=Report(0.45, (("takedown", 0.6, 6), ("complaint", 0.2, 8), ("review_desk", 0.2, 4))),

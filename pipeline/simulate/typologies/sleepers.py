@@ -10,31 +10,34 @@ its visits; `silent` takes all at once, and no two accounts have both device and
 below what lists named.
 """
 
-import numpy as np
-
-from pipeline.simulate.catalogue import TIERS
-from pipeline.simulate.ordinary import Today
-from pipeline.simulate.process import Acts, Process, Report, Variant
-from pipeline.simulate.sessions import Sessions
+from pipeline.simulate.process import Process, Report, Variant
 
 _MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
-
-
-def _ramp(sessions: Sessions, acts: Acts, today: Today, rng: np.random.Generator) -> None:
-    """From the second visit on, a tier up now and then."""
-    up = (acts.nth > 0) & (rng.random(len(acts)) < 0.15 * acts.nth)
-    tier = np.minimum(TIERS - 1, sessions.cell % TIERS + up)
-    sessions.cell = sessions.cell // TIERS * TIERS + tier
-
 
 PROCESS = Process(
     name="sleepers",
     intent="buy",
     variants=(
-        Variant("ramp", 0.45, (), _MARKS, 4, 6, (3, 6), (2, 4), (2, 5), shares=("device", "address"), group=2),
+        Variant(
+            "ramp",
+            0.45,
+            always=("growing",),
+            who="aged",
+            leaves=True,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(3, 6),
+            acts=(2, 4),
+            every=(2, 5),
+            shares=("device", "address"),
+            group=2,
+        ),
         Variant(
             "silent",
             0.3,
+            who="aged",
+            leaves=True,
             drawn=("address", "expensive", "several", "device", "night", "card"),
             least=4,
             most=5,
@@ -45,9 +48,20 @@ PROCESS = Process(
             crossed=True,
         ),
         Variant(
-            "adaptive", 0.25, (), _MARKS, 4, 6, (3, 6), (1, 3), (2, 5), shares=("address",), group=2, adaptive=True
+            "adaptive",
+            0.25,
+            who="aged",
+            leaves=True,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(3, 6),
+            acts=(1, 3),
+            every=(2, 5),
+            shares=("address",),
+            group=2,
+            adaptive=True,
         ),
     ),
-    shape=_ramp,
     report=Report(0.65, (("chargeback", 0.8, 24), ("takedown", 0.1, 8), ("review_desk", 0.1, 4))),
 )

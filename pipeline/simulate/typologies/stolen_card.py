@@ -18,7 +18,18 @@ PROCESS = Process(
     name="stolen_card",
     intent="buy",
     variants=(
-        Variant("resale", 0.4, (), _MARKS, 4, 6, (2, 4), (1, 3), (1, 4), shares=("address",), group=2),
+        Variant(
+            "resale",
+            0.4,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(2, 4),
+            acts=(1, 3),
+            every=(1, 4),
+            shares=("address",),
+            group=2,
+        ),
         Variant(
             "warm_basket",
             0.35,
@@ -31,7 +42,17 @@ PROCESS = Process(
             order=ACT_MIDWAY,
         ),
         Variant(
-            "adaptive", 0.25, (), _MARKS, 4, 6, (2, 4), (1, 3), (1, 4), shares=("address",), group=2, adaptive=True
+            "adaptive",
+            0.25,
+            drawn=_MARKS,
+            least=4,
+            most=6,
+            accounts=(2, 4),
+            acts=(1, 3),
+            every=(1, 4),
+            shares=("address",),
+            group=2,
+            adaptive=True,
         ),
     ),
     report=Report(0.8, (("chargeback", 0.85, 22), ("complaint", 0.05, 6), ("review_desk", 0.1, 3))),

@@ -1,0 +1,11 @@
+"""Innocent processes that resemble abuse. Each resembles one typology, and together they outnumber it.
+
+They are made of the same marks, on as many accounts and days. Where abuse shows several marks at once, or crosses what
+it shares, innocence has a reason for one or two of them, and shares all with the same few people.
+"""
+
+from pipeline.simulate.look_alikes import of_access, of_goods, of_money
+from pipeline.simulate.process import Process
+
+LOOK_ALIKES: tuple[Process, ...] = (*of_access.PROCESSES, *of_money.PROCESSES, *of_goods.PROCESSES)
+RESEMBLES: dict[str, str] = {process.name: process.resembles for process in LOOK_ALIKES}

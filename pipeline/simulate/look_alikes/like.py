@@ -1,0 +1,45 @@
+"""How a look-alike is written down: marks are words with spaces between, `count` of `drawn` mark each visit."""
+
+from pipeline.simulate.ordinary import Intent
+from pipeline.simulate.process import Process, Thing, Variant, Who
+from pipeline.simulate.sessions import FUNNEL
+
+Span = tuple[int, int]
+
+
+def like(
+    typology: str,
+    name: str,
+    intent: Intent,
+    *,
+    always: str = "",
+    drawn: str,
+    count: Span = (0, 3),
+    accounts: Span = (1, 3),
+    acts: Span = (1, 3),
+    every: Span = (1, 3),
+    shares: tuple[Thing, ...] = (),
+    group: int = 1,
+    order: int = FUNNEL,
+    who: Who = "any",
+    on_flash_days: bool = False,
+    keeps: tuple[Thing, ...] = (),
+    share: float = 1.0,
+) -> Process:
+    """One innocent process with one variant, which resembles `typology`."""
+    variant = Variant(
+        "",
+        always=tuple(always.split()),
+        drawn=tuple(drawn.split()),
+        least=count[0],
+        most=count[1],
+        accounts=accounts,
+        acts=acts,
+        every=every,
+        shares=shares,
+        group=group,
+        order=order,
+        who=who,
+        on_flash_days=on_flash_days,
+    )
+    return Process(name, intent, (variant,), share=share, resembles=typology, keeps=keeps)
