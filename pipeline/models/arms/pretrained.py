@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from pipeline.models.arms import Arm
 from pipeline.models.arms.encoders import Shape
+from pipeline.models.arms.sampling import check_labels
 from pipeline.models.arms.supervised import (
     Reader,
     RiskNetwork,
     RiskScorer,
     SupervisedPlan,
-    check_labels,
     fit_network,
     load,
 )

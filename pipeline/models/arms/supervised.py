@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import InputError
 from pipeline.models.arms import Arm
 from pipeline.models.arms.encoders import Dropout, Kind, Shape, make_encoder
+from pipeline.models.arms.sampling import ClassWeight, Sampling, check_labels, weight_of_bad
 from pipeline.models.arms.saving import load_network, save_network
 from pipeline.models.arms.tokens import EventEmbedding, Window
 from pipeline.models.arms.training import (
@@ -23,7 +22,6 @@ from pipeline.models.arms.training import (
     Plan,
     Step,
     Task,
-    choose,
     device,
     enough_steps,
     one_thread_each,
@@ -32,11 +30,9 @@ from pipeline.models.arms.training import (
     train,
 )
 from pipeline.models.fields import Fields
-from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import Ints
+from pipeline.models.samples import Doubles, Samples
 
 DECIMALS = 4  # scores are rounded, so that the last bits of a float never change a list
-LEAST_BAD = 5  # user-days known bad without which there is nothing to learn
 LEAST_JUDGED = 5  # bad later user-days without which log loss says nothing
 LEAST_RANKED = 200  # bad later user-days from which average precision is steady enough to choose by
 
@@ -52,7 +48,7 @@ class SupervisedPlan(Plan):
     weight_decay: float = 0.02
     batch_events: int = 4096
     dropout: float = 0.15
-    class_weight: Literal["sqrt", "balanced", "none"] = "sqrt"
+    class_weight: ClassWeight = "sqrt"
 
 
 class Reader(nn.Module):
@@ -150,7 +146,7 @@ def fit_network(
     """Train a network from the weights it has. User-days of weight 0 have no label and are left out."""
     check_labels(learn)
     learn, stop = learn.take(learn.weight > 0), stop.take(stop.weight > 0)
-    bad_weight = weight_of_bad(learn, plan)
+    bad_weight = weight_of_bad(learn, plan.class_weight)
     random = np.random.default_rng(plan.seed)
     sampling = Sampling.of(learn, bad_weight, plan.windows_per_epoch)
     with torch.no_grad():
@@ -178,58 +174,6 @@ def fit_network(
     )
     curve = train(model, task, enough_steps(plan, learn.windows), random, progress)
     return RiskScorer(model, learn.fields, _about(shape, bad_weight, curve))
-
-
-def check_labels(learn: Samples) -> None:
-    """Raises InputError where there are too few labels to tell bad from good."""
-    is_labelled = learn.weight > 0
-    bad, good = int((learn.is_bad & is_labelled).sum()), int((~learn.is_bad & is_labelled).sum())
-    if bad < LEAST_BAD or good < LEAST_BAD:
-        raise InputError(
-            f"a supervised arm needs at least {LEAST_BAD} bad and {LEAST_BAD} good user-days to learn from",
-            f"found {bad} bad and {good} good",
-            fix="collect verdicts, or use the unsupervised arms until there are enough",
-        )
-
-
-def weight_of_bad(learn: Samples, plan: SupervisedPlan) -> float:
-    """How many times a good user-day a bad one weighs in training."""
-    bad, good = learn.weight[learn.is_bad].sum(), learn.weight[~learn.is_bad].sum()
-    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[plan.class_weight]
-    return float((good / bad) ** power)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which user-days an epoch sees: every bad one while they are fewer than half, and a changing choice of others,
-    each standing for those left out."""
-
-    is_bad: Flags
-    weight: Doubles  # (n,) of each user-day in the whole
-    n_bad: int  # of an epoch
-    n_good: int
-
-    @classmethod
-    def of(cls, learn: Samples, bad_weight: float, at_most: int) -> "Sampling":
-        bad, good = int(learn.is_bad.sum()), int((~learn.is_bad).sum())
-        n_bad = min(bad, max(at_most // 2, at_most - good))
-        return cls(
-            learn.is_bad, learn.weight * np.where(learn.is_bad, bad_weight, 1.0), n_bad, min(good, at_most - n_bad)
-        )
-
-    def choose(self, random: np.random.Generator) -> Ints:
-        bad, good = np.flatnonzero(self.is_bad), np.flatnonzero(~self.is_bad)
-        chosen = [bad[choose(len(bad), self.n_bad, random)], good[choose(len(good), self.n_good, random)]]
-        rows: Ints = np.sort(np.concatenate(chosen))
-        return rows
-
-    @property
-    def loss_weight(self) -> Doubles:
-        """(n,) what a chosen user-day counts in the loss: 1 on average over an epoch."""
-        bad, good = int(self.is_bad.sum()), int((~self.is_bad).sum())
-        weight: Doubles = self.weight * np.where(self.is_bad, bad / self.n_bad, good / self.n_good)
-        scaled: Doubles = weight * (self.n_bad + self.n_good) / self.weight.sum()
-        return scaled
 
 
 def _judge(

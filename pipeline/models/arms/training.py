@@ -19,7 +19,7 @@ from pipeline.models.windows import Ints, Tokens, Windows, batches
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-LEAST_STEPS = 24  # per epoch, where there is little to learn from,
+LEAST_STEPS = 12  # per epoch, where there is little to learn from,
 LEAST_EVENTS = 256  # as long as batches hold so many
 
 Doubles = NDArray[np.float64]

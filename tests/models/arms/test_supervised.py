@@ -10,7 +10,8 @@ from labelled_streams import by_order, cut, patternless
 
 from pipeline.models.arms.encoders import Shape
 from pipeline.models.arms.pretrained import SHAPES, PretrainingPlan, pretrain
-from pipeline.models.arms.supervised import RiskNetwork, Sampling, SupervisedPlan, fit, weight_of_bad
+from pipeline.models.arms.sampling import Sampling, weight_of_bad
+from pipeline.models.arms.supervised import RiskNetwork, SupervisedPlan, fit
 from pipeline.models.arms.tokens import Window, read_windows
 from pipeline.models.arms.training import seeded
 
@@ -83,7 +84,7 @@ def test_dropout_depends_on_its_generator_alone():
 def test_bad_user_days_weigh_between_as_they_come_and_as_much_as_all_others():
     samples = patternless([1] * 400, bad_share=0.04)
     bad, good = samples.is_bad.sum(), (~samples.is_bad).sum()
-    weights = {c: weight_of_bad(samples, SupervisedPlan(class_weight=c)) for c in ("none", "sqrt", "balanced")}
+    weights = {c: weight_of_bad(samples, c) for c in ("none", "sqrt", "balanced")}
     assert weights["none"] == 1 and weights["balanced"] == pytest.approx(good / bad)
     assert weights["sqrt"] == pytest.approx((good / bad) ** 0.5)
 
