@@ -1,6 +1,7 @@
 """The command line: everything Airflow does can also be done by hand, with the same functions."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -278,6 +279,39 @@ def simulate(
         progress=shows_progress(as_json),
     )
     print_answer(receipt.model_dump(mode="json", exclude_none=True), as_json)
+
+
+@app.command()
+def evaluate(
+    protocol: Annotated[str, typer.Argument(help="One of protocols/, or a YAML file of your own.")],
+    out: Annotated[Path, typer.Option(help="Where report.json and report.html go.")] = Path("evaluation"),
+    data: Annotated[
+        Path | None, typer.Option(help="The folder the protocol's files are in. Or set RISK_DATASETS.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Keep what is built here, for the next time.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Only these arms, comma separated; 'none' for none.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="No learning curves, no price list of leaks.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the product and its arms by a protocol: floors, ceilings, intervals, as JSON and as a page to read."""
+    from pipeline.evaluate.protocol import Protocol
+    from pipeline.evaluate.report import write_report
+    from pipeline.evaluate.run import run as judge
+    from pipeline.evaluate.terminal import render
+
+    chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
+    data = data or (Path(os.environ["RISK_DATASETS"]) if "RISK_DATASETS" in os.environ else None)
+    asked = Protocol.load(protocol)
+    report = judge(asked, data, home, arms=chosen, quick=quick, console=errors if shows_progress(as_json) else None)
+    out.mkdir(parents=True, exist_ok=True)
+    write_report(report, out)
+    if as_json:
+        print(report.model_dump_json(indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for table in render(report):
+        console.print(table)
+    console.print(f"{out}/report.html and report.json")
 
 
 @models_app.command("list")

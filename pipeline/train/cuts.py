@@ -47,10 +47,10 @@ def cut(days: list[date], until: date, label_delay_days: int, bad_days: Sequence
     return _without_stacker(days, matured)
 
 
-def blocks_of(day: NDArray[np.integer]) -> NDArray[np.int64]:
+def blocks_of(day: NDArray[np.integer], n: int = BLOCKS) -> NDArray[np.int64]:
     """The block of each user-day, from 0 on: about as many days in each, never a day in two."""
     days = np.unique(day)
-    block: NDArray[np.int64] = np.searchsorted(days, day) * min(BLOCKS, len(days)) // max(len(days), 1)
+    block: NDArray[np.int64] = np.searchsorted(days, day) * min(n, len(days)) // max(len(days), 1)
     return block
 
 

@@ -8,6 +8,7 @@ from pipeline.models.samples import Doubles, Samples
 from pipeline.models.windows import Ints
 from pipeline.train.cuts import blocks_of
 
+CUTS = 2  # forward in time: a network is fitted once for each, and once on all
 STOP_SHARE = 0.2  # of the days an arm learns from: the last ones decide when it stops
 
 
@@ -24,7 +25,7 @@ def forward_column(
 ) -> tuple[Doubles, Scorer]:
     """The arm's score of each user-day of `seen` by what it learned from the days before its block, and the arm
     fitted on all of `known`. NaN where there was too little to learn from."""
-    block: Ints = blocks_of(seen.windows.day)
+    block: Ints = blocks_of(seen.windows.day, CUTS)
     column = np.full(len(seen), np.nan)
     for b in np.unique(block):
         here = seen.take(block == b)

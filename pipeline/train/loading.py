@@ -52,12 +52,14 @@ def load_samples(
     bad: pa.Table,
     learn_last: date,
     seed: int,
+    at_most: int = MAX_USERS,
 ) -> Loaded:
-    """Every user-day of `user_days`; windows reach into `tokens`, `bad` is known_bad_user_days.
+    """Every user-day of `user_days`, of `at_most` ordinary accounts; windows reach into `tokens`, `bad` is
+    known_bad_user_days.
 
     Vocabularies and scales come from days up to `learn_last` only.
     """
-    users, share = _choose_users(con, list(tokens.values()), bad, seed)
+    users, share = _choose_users(con, list(tokens.values()), bad, seed, at_most)
     learned = [path for day, path in tokens.items() if day <= learn_last]
     fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
     loaded = load_tokens(con, list(tokens.values()), fields, users)
@@ -90,13 +92,13 @@ def _days(column: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _choose_users(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], bad: pa.Table, seed: int
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], bad: pa.Table, seed: int, at_most: int
 ) -> tuple[pa.Array | None, float]:
-    """All accounts known bad and at most MAX_USERS others, and the share of the others that is."""
+    """All accounts known bad and `at_most` others, and the share of the others that is."""
     everybody = distinct_users(con, paths)
-    if len(everybody) <= MAX_USERS:
+    if len(everybody) <= at_most:
         return None, 1.0
-    chosen = distinct_users(con, paths, MAX_USERS, seed)
+    chosen = distinct_users(con, paths, at_most, seed)
     both = pa.concat_arrays([chosen, bad.column("user_id").combine_chunks()]).unique()
     kept = both.filter(pa.compute.is_in(both, value_set=everybody))
-    return kept.take(pa.compute.sort_indices(kept)), MAX_USERS / len(everybody)
+    return kept.take(pa.compute.sort_indices(kept)), at_most / len(everybody)

@@ -1,0 +1,143 @@
+"""Who is judged: floors, each arm alone, each arm beside the features, and the product as it is shipped."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow.compute as pc
+
+from pipeline.errors import InputError
+from pipeline.evaluate.intervals import average_precision
+from pipeline.evaluate.trial import Trial
+from pipeline.models import bundle as bundles
+from pipeline.models import stacker
+from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.bundle import Bundle
+from pipeline.models.samples import Doubles, Samples
+from pipeline.models.scoring import score_days
+from pipeline.models.surprise import score_windows
+from pipeline.models.table import column_of, learned_columns
+from pipeline.train.forward import forward_column
+from pipeline.train.stacking import Plan, Table, fit_booster
+
+FEATURES = "XGBoost, features"
+PRODUCT = "Dawnlist"
+SURPRISE = "Dawnlist's surprise, no labels"
+SHUFFLED = "XGBoost, labels shuffled"
+
+
+@dataclass
+class Field:
+    """Scores of the test by contender, and of the days learned from where a gap between the two is to be shown."""
+
+    scores: dict[str, Doubles] = field(default_factory=dict)
+    learned: dict[str, tuple[Samples, Doubles]] = field(default_factory=dict)
+    fell_out: dict[str, str] = field(default_factory=dict)  # contenders that could not be fitted, and why
+
+
+def with_arm(arm: str) -> str:
+    """The name of the stacker over the features and one arm."""
+    return f"{FEATURES} + {arm}"
+
+
+def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
+    """Single features of the protocol, and the one that did best on the days learned from, in its better direction."""
+    test, seen = trial.test, trial.matured
+    for name in trial.protocol.floors:
+        yield f"floor: {name}", column(test, name)
+    tried = [(name, sign) for name in table_of(seen, seen) for sign in (1, -1)]
+    name, sign = max(tried, key=lambda one: average_precision(one[1] * column(seen, one[0]), seen.is_bad))
+    yield f"floor: best single feature ({'most' if sign > 0 else 'least'} {name})", sign * column(test, name)
+
+
+def column(samples: Samples, name: str) -> Doubles:
+    """A feature as a score; user-days where it is not known come last."""
+    values = samples.rows[:, samples.columns.index(name)].astype(np.float64)
+    return np.where(np.isnan(values), np.nanmin(values, initial=0.0) - 1, values)
+
+
+def table_of(samples: Samples, like: Samples) -> dict[str, np.ndarray]:
+    """The feature columns that are known at all in `like`."""
+    known = np.isfinite(np.nanmax(like.rows, axis=0, initial=-np.inf))
+    return {name: samples.rows[:, i] for i, name in enumerate(samples.columns) if known[i]}
+
+
+def fit_and_score(seen: Samples, learn: Table, test: Table, plan: Plan) -> tuple[Doubles, Doubles]:
+    """The stacker over these columns, fitted on all of `seen`: scores of the test, and of `seen` itself."""
+    booster = fit_booster(seen, learn, plan, np.ones(len(seen), np.bool_))
+    columns = list(learn)
+    return (
+        stacker.predict(booster, columns, np.column_stack([test[name] for name in columns])),
+        stacker.predict(booster, columns, np.column_stack([learn[name] for name in columns])),
+    )
+
+
+def tabular(trial: Trial, plan: Plan, found: Field) -> None:
+    """XGBoost over the features alone; and the same with labels shuffled, which must end at chance."""
+    seen = trial.seen
+    learn, test = table_of(seen, seen), table_of(trial.test, seen)
+    found.scores[FEATURES], learned = fit_and_score(seen, learn, test, plan)
+    found.learned[FEATURES] = (seen, learned)
+    shuffled = np.random.default_rng(plan.seed).permutation(seen.is_bad)
+    mixed = replace(seen, is_bad=shuffled)
+    found.scores[SHUFFLED], _ = fit_and_score(mixed, learn, test, plan)
+
+
+def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:
+    """Each arm by itself, and as one more column of the stacker, which reads only what it said forward in time."""
+    seen, test, matured = trial.seen, trial.test, trial.matured
+    learn, judged = table_of(seen, seen), table_of(test, seen)
+    for name in names:
+        yield name
+        try:
+            forward, scorer = forward_column(ARMS[name], matured, seen, plan.seed, plan.threads, False)
+        except InputError as error:
+            found.fell_out[name] = str(error)
+            continue
+        found.scores[name] = scorer.score(test, plan.threads)
+        found.learned[name] = (matured, scorer.score(matured, plan.threads))
+        mine = column_of(name)
+        found.scores[with_arm(name)], _ = fit_and_score(
+            seen, {**learn, mine: forward}, {**judged, mine: found.scores[name]}, plan
+        )
+
+
+def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
+    """The stacker over the features and all the autoencoder says: surprise by field, the worst event, the code.
+
+    The bundle's own autoencoder, which has learned from days before those of the stacker.
+    """
+    bundle, seen = load_bundle(trial), trial.seen
+    if bundle.fields != seen.fields:
+        raise InputError("the bundle was trained on other accounts than are judged here", fix="start with a new home")
+    said = [
+        learned_columns(
+            score_windows(bundle.autoencoder, bundle.fields, part.tokens, part.windows, plan.threads), bundle.fields
+        )
+        for part in (seen, trial.test)
+    ]
+    found.scores[f"{FEATURES} + surprise and code"], _ = fit_and_score(
+        seen, {**table_of(seen, seen), **said[0]}, {**table_of(trial.test, seen), **said[1]}, plan
+    )
+
+
+def product(trial: Trial) -> dict[str, Doubles]:
+    """The bundle as it scores each day: its risk, which is a chance of being bad, and its surprise."""
+    assert trial.protocol.test is not None and trial.protocol.until is not None
+    test = trial.test
+    seen = score_days(trial.settings, load_bundle(trial), *trial.protocol.test, trial.protocol.until, trial.as_of)
+    place = pc.index_in(seen.user_id, value_set=test.tokens.users).to_numpy().astype(np.int64)
+    key, wanted = place * 2**20 + seen.day, test.windows.user.astype(np.int64) * 2**20 + test.windows.day
+    order = np.argsort(key, kind="stable")
+    rows = order[np.searchsorted(key[order], wanted)]
+    return {PRODUCT: seen.risk[rows], SURPRISE: seen.surprise[rows]}
+
+
+def load_bundle(trial: Trial) -> Bundle:
+    return bundles.load(trial.settings.home, trial.bundle, trial.settings.threads)
+
+
+def plan_of(trial: Trial) -> Plan:
+    """As the product's stacker is fitted."""
+    settings = trial.settings
+    return Plan(trial.protocol.reviews, settings.seed, settings.threads, trial.domain.monotone_signs)

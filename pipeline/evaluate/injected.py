@@ -1,0 +1,164 @@
+"""Anomalies put into real streams: nobody has labelled these, so we add what we know to be wrong and say so."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from pipeline import daily
+from pipeline.domain import Domain
+from pipeline.errors import InputError
+from pipeline.evaluate.contenders import SURPRISE, column
+from pipeline.evaluate.judged import Judged
+from pipeline.evaluate.protocol import Protocol
+from pipeline.evaluate.report import Given, Report
+from pipeline.evaluate.summary import summary
+from pipeline.evaluate.trial import EVERYBODY, snapshot_paths
+from pipeline.lake import end_of
+from pipeline.models import bundle as bundles
+from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.labels import SCHEMA
+from pipeline.models.samples import Samples
+from pipeline.models.surprise import score_windows
+from pipeline.models.windows import window_days
+from pipeline.settings import Settings
+from pipeline.train.cuts import cut
+from pipeline.train.forward import fit_arm
+from pipeline.train.loading import load_samples
+from pipeline.warehouse import connect
+
+PER_KIND = 25  # user-days
+SEED = 11
+SAID = (
+    "real invoice lines with anomalies injected by us: what counts as bad here is only what was put in, so real "
+    "oddities count as mistakes, and a list that finds these may miss others"
+)
+# Each adds lines to a real customer's real day, made from real lines.
+INJECTED = {
+    "somebody else's basket": """
+        select other.* replace (victim.customer_id as customer_id,
+            victim.day + (other.invoice_at - date_trunc('day', other.invoice_at)) as invoice_at)
+        from chosen victim join lines other on other.invoice_no = victim.other_invoice""",
+    "fifty times the usual pieces": """
+        select lines.* replace (lines.quantity * 50 as quantity, lines.invoice_no || '7' as invoice_no)
+        from chosen victim join lines on lines.customer_id = victim.customer_id
+            and date_trunc('day', lines.invoice_at) = victim.day and lines.quantity > 0""",
+    "a spree of cancellations": """
+        select other.* replace ('C' || other.invoice_no as invoice_no, -abs(other.quantity) as quantity,
+            victim.customer_id as customer_id, victim.day + interval 15 hour as invoice_at)
+        from chosen victim join lines other on other.invoice_no = victim.other_invoice and other.quantity > 0""",
+    "a burst at night": """
+        select other.* replace (victim.customer_id as customer_id, victim.invoice_no || '9' as invoice_no,
+            victim.day + interval 3 hour + interval 1 minute
+                * (row_number() over (partition by victim.customer_id order by other.stock_code) % 40) as invoice_at)
+        from chosen victim join lines other on other.invoice_no = victim.other_invoice""",
+}
+LINES = "create temp table lines as select * from read_parquet($file) where customer_id is not null"
+CHOSEN = """
+    create or replace temp table chosen as
+    with days as (
+        select customer_id, date_trunc('day', invoice_at) as day, min(invoice_no) as invoice_no
+        from lines where invoice_at >= $first and invoice_at < $after and quantity > 0 group by all
+    ),
+    baskets as (
+        select invoice_no as other_invoice, customer_id as other_customer from lines
+        where invoice_at < $first and quantity > 0 group by all having count(*) between 15 and 60
+    ),
+    numbered as (select *, row_number() over (order by md5(customer_id || day::varchar || $salt)) as n from days),
+    dealt as (select *, row_number() over (order by md5(other_invoice || $salt)) as n from baskets)
+    select * from numbered join dealt using (n) where n <= $many and customer_id <> other_customer
+"""
+
+
+def judge_injected(protocol: Protocol, data: Path | None, home: Path, arms: Sequence[str], console: Console) -> Report:
+    """Unsupervised contenders on days that hold injected anomalies; they learned from days that do not."""
+    assert protocol.until is not None and protocol.test is not None
+    if data is None or not (file := data / protocol.events[0]).is_file():
+        raise InputError(f"protocol {protocol.name} needs {protocol.events[0]}", fix="name its folder with --data")
+    as_of = end_of(protocol.test[1]) + timedelta(hours=4)
+    given = {"home": home, "domain": protocol.domain, "as_of": as_of, "now": as_of}
+    home.mkdir(parents=True, exist_ok=True)
+    added, truth = inject(file, protocol.test, home.parent / "injected.parquet")
+    with console.status("building, and training the product"):
+        daily.ingest(None, given, events=[file, added], history=True)
+        first, _ = daily.train_days(protocol.until, given)
+        daily.backfill_features(first, protocol.test[1], given)
+        bundle_id = daily.train(protocol.until, given)["details"]["bundle"]
+    settings = Settings.load(home=home, domain=protocol.domain)
+    known, test = _samples(protocol, settings, first, as_of)
+    bundle = bundles.load(home, bundle_id, settings.threads)
+    surprise = score_windows(bundle.autoencoder, bundle.fields, test.tokens, test.windows, settings.threads)
+    scores = {f"floor: {name}": column(test, name) for name in protocol.floors}
+    scores[SURPRISE] = bundle.reference.percentile(surprise.level, surprise.history)
+    for name in arms:
+        with console.status(f"arm {name}: {ARMS[name].about}"):
+            scores[name] = fit_arm(ARMS[name], known, settings.seed, settings.threads, False).score(test)
+    judged = _judged(test, known, truth, scores)
+    floor = f"floor: {protocol.floors[0]}"
+    pairs = [(name, floor) for name in (SURPRISE, *arms)]
+    settings_said = protocol.model_dump(mode="json") | {"bundle": bundle_id}
+    return summary(
+        judged, protocol.title, settings_said, reviews=protocol.reviews, pairs=pairs, given=Given(notes=[SAID])
+    )
+
+
+def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Table]:
+    """Write lines to add to the delivery in `file` to `out`; returns it, and which user-days they fall on."""
+    parts, truth = [], []
+    first = datetime.combine(days[0], datetime.min.time())
+    after = datetime.combine(days[1] + timedelta(days=1), datetime.min.time())
+    with duckdb.connect() as con:
+        con.execute("set enable_progress_bar = false; set threads = 1")
+        con.execute(LINES, {"file": str(file)})
+        for place, (kind, sql) in enumerate(INJECTED.items()):
+            salt = f"{SEED}|{place}"
+            con.execute(CHOSEN, {"first": first, "after": after, "salt": salt, "many": PER_KIND})
+            rows = con.sql(f"from ({sql}) order by all").to_arrow_table()
+            parts.append(rows)
+            user, day = rows["customer_id"].cast(pa.string()), rows["invoice_at"].cast(pa.date32())
+            truth.append(pa.table({"user_id": user, "day": day, "kind": pa.array([kind] * len(rows))}))
+    pq.write_table(pa.concat_tables(parts), out)
+    return out, pa.concat_tables(truth).group_by(["user_id", "day"]).aggregate([("kind", "min")])
+
+
+def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetime) -> tuple[Samples, Samples]:
+    """What was there to learn from, and what is judged. No label anywhere."""
+    assert protocol.until is not None and protocol.test is not None
+    user_days = snapshot_paths(settings.home, "user_days", first, protocol.test[1], as_of)
+    tokens = snapshot_paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
+    days = [day for day in user_days if day <= protocol.until]
+    cuts = cut(days, protocol.until, 0, [], settings.min_bad_labels)
+    with connect(settings) as con:
+        everything = load_samples(
+            con, Domain.load(protocol.domain), user_days, tokens, SCHEMA.empty_table(), cuts.learn_last, settings.seed,
+            EVERYBODY,
+        )  # fmt: skip
+    return everything.between(first, protocol.until).samples, everything.between(*protocol.test).samples
+
+
+def _judged(test: Samples, known: Samples, truth: pa.Table, scores: dict[str, np.ndarray]) -> Judged:
+    place = pc.index_in(truth["user_id"], value_set=test.tokens.users).fill_null(-1).to_numpy().astype(np.int64)
+    key = place * 2**20 + truth["day"].cast(pa.int32()).to_numpy()
+    order = np.argsort(key)
+    wanted = test.windows.user.astype(np.int64) * 2**20 + test.windows.day
+    is_bad = np.isin(wanted, key)
+    typology: np.ndarray = np.full(len(wanted), None, object)
+    typology[is_bad] = truth["kind_min"].to_numpy()[order][np.searchsorted(key[order], wanted[is_bad])]
+    first_bad = np.full(len(test.tokens.users), np.inf)
+    np.minimum.at(first_bad, test.windows.user[is_bad], test.windows.day[is_bad] * 24.0)
+    first_bad[np.isinf(first_bad)] = np.nan
+    return Judged(
+        user=test.windows.user,
+        day=test.windows.day,
+        is_bad=is_bad,
+        typology=typology,
+        is_new=~np.isin(test.windows.user, np.unique(known.windows.user)),
+        first_bad_at=first_bad[test.windows.user],
+        scores=scores,
+    )

@@ -1,0 +1,104 @@
+"""Protocols: what is learned from, what is judged, and by what rules. One YAML file each, in protocols/."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.catalogue import features
+from pipeline.errors import UsageError
+from pipeline.files import digest
+from pipeline.settings import PROJECT
+
+FOLDER = PROJECT / "protocols"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LearningCurve(Strict):
+    """How much is found with only so many bad accounts known; drawn `repeats` times each."""
+
+    labels: tuple[Annotated[int, Field(ge=1)], ...] = (20, 50, 200)
+    repeats: Annotated[int, Field(ge=1)] = 3
+    arms: tuple[str, ...] = ()
+
+
+class Simulation(Strict):
+    """The shop to simulate, as in `dawnlist simulate`."""
+
+    users: int = Field(ge=1)
+    days: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    first_day: date
+    bad_share: float = 0.005
+
+
+class Protocol(Strict):
+    """How a list is judged. `kind`: real or simulated events, sequences without a clock, or injected anomalies.
+
+    Files are named from the folder of data. Models learn from what was known at the end of `until`; accounts known
+    before a test day (for something since `known_since`) are not in that day's test; what is bad is told by labels
+    known at the end of `truth_until`, or by the simulation's own truth.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    title: str
+    kind: Literal["events", "sequences", "injected"] = "events"
+    domain: str = ""
+    events: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    simulate: Simulation | None = None
+    until: date | None = None
+    test: tuple[date, date] | None = None
+    truth_until: date | None = None
+    known_since: date | None = None
+    reviews: int = Field(100, ge=1)
+    peer: Literal["book"] | None = None
+    floors: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    order_and_timing: tuple[str, ...] = ()
+    steps: int = Field(12, ge=1)
+    learning_curve: LearningCurve = LearningCurve()
+
+    @field_validator("floors")
+    @classmethod
+    def known_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(value) - set(features())):
+            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        return value
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.kind == "sequences":
+            return self
+        if self.until is None or self.test is None:
+            raise ValueError("until and test are needed where events have a clock")
+        if not self.until < self.test[0] <= self.test[1]:
+            raise ValueError(f"the test must come after until: {self.until}, {self.test[0]}, {self.test[1]}")
+        if bool(self.events) == (self.simulate is not None):
+            raise ValueError("either events or simulate, not both")
+        return self
+
+    @property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """Read `protocols/<name>.yml`, or the YAML file at path `name`. Raises UsageError naming each wrong field."""
+        path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
+        if not path.is_file():
+            here = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yml")))
+            raise UsageError(f"no protocol {name!r}", f"protocols here: {here}", fix="name one of them, or a YAML file")
+        try:
+            content: Any = yaml.safe_load(path.read_text())
+            return cls.model_validate(content)
+        except yaml.YAMLError as error:
+            raise UsageError(f"protocol {path} is not YAML", str(error), fix=f"correct {path}") from None
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, e['loc'])) or 'protocol'}: {e['msg']}" for e in error.errors()]
+            raise UsageError(f"protocol {path} is wrong", *wrong, fix=f"correct {path}") from None

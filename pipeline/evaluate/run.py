@@ -1,0 +1,132 @@
+"""`dawnlist evaluate`: one protocol, every contender, one report."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from pipeline.errors import UsageError
+from pipeline.evaluate import contenders
+from pipeline.evaluate.contenders import FEATURES, PRODUCT, SHUFFLED, Field
+from pipeline.evaluate.injected import judge_injected
+from pipeline.evaluate.intervals import Estimate, average_precision, average_precision_interval
+from pipeline.evaluate.leaks import Price
+from pipeline.evaluate.learning import learning_curves
+from pipeline.evaluate.prices import prices
+from pipeline.evaluate.protocol import Protocol
+from pipeline.evaluate.report import CurvePoint, Given, Interval, Report, Shuffle, TrainingGap
+from pipeline.evaluate.sequences import judge_sequences
+from pipeline.evaluate.summary import summary
+from pipeline.evaluate.trial import Trial, prepare
+from pipeline.models.arms.catalogue import ARMS
+
+NOTHING_PROVEN = "this shop is simulated by ourselves: it compares methods and proves nothing about yours"
+Say = Callable[[str], None]
+
+
+def run(
+    protocol: Protocol,
+    data: Path | None,
+    home: Path | None,
+    *,
+    arms: Sequence[str] | None = None,
+    quick: bool = False,
+    console: Console | None = None,
+) -> Report:
+    """Judge a protocol's contenders. `home` keeps what was built for the next time; `arms` replaces the protocol's.
+
+    `quick` leaves out learning curves and the price list. Raises UsageError or InputError where something is missing.
+    """
+    console = console or Console(quiet=True)
+    chosen = tuple(protocol.arms if arms is None else arms)
+    if unknown := sorted(set(chosen) - set(ARMS)):
+        raise UsageError(f"no arm is called {', '.join(unknown)}", f"arms: {', '.join(ARMS)}")
+    if protocol.kind == "sequences":
+        return judge_sequences(protocol, data, chosen, console)
+    with _kept(home) as place:
+        if protocol.kind == "injected":
+            return judge_injected(protocol, data, place, chosen, console)
+        with console.status("building, and training the product") as status:
+            say = _teller(status)
+            trial = prepare(protocol, data, place, progress=False)
+            found = _everybody(trial, data, chosen, say)
+            given = _given(trial, found, data, quick, say)
+    judged = replace(trial.judged, scores=found.scores, risks=(PRODUCT, FEATURES))
+    settings = protocol.model_dump(mode="json") | {"bundle": trial.bundle}
+    return summary(judged, protocol.title, settings, reviews=protocol.reviews, pairs=_pairs(found), given=given)
+
+
+def _teller(status: Status) -> Say:
+    """Says what is being done."""
+    return lambda words: status.update(words)
+
+
+@contextmanager
+def _kept(home: Path | None) -> Iterator[Path]:
+    if home is not None:
+        yield home
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "home"
+
+
+def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say) -> Field:
+    """Scores of floors, the product, its stacker with and without what the autoencoder says, each arm, and the peer."""
+    found, plan = Field(), contenders.plan_of(trial)
+    tell("floors and XGBoost over the features")
+    found.scores |= dict(contenders.floors(trial))
+    contenders.tabular(trial, plan, found)
+    found.scores |= contenders.product(trial)
+    contenders.autoencoder_in_full(trial, plan, found)
+    if trial.protocol.peer == "book" and data is not None:
+        from pipeline.evaluate.book import book_scores
+
+        tell("the book's XGBoost")
+        found.scores |= book_scores(trial, data)
+    for name in contenders.arms(trial, tuple(arms), plan, found):
+        tell(f"arm {name}: {ARMS[name].about}")
+    return found
+
+
+def _pairs(found: Field) -> list[tuple[str, str]]:
+    """What each arm adds to the features; and the product against them and against the peer."""
+    beside = [name for name in found.scores if name.startswith(f"{FEATURES} + ")]
+    peers = [name for name in found.scores if name.startswith("book: ")]
+    return [*((name, FEATURES) for name in (PRODUCT, *beside)), *((PRODUCT, name) for name in peers)]
+
+
+def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say) -> Given:
+    judged, shuffled = trial.judged, found.scores.pop(SHUFFLED)
+    chance = float(judged.is_bad.mean())
+    value = average_precision(shuffled, judged.is_bad)
+    low, high = average_precision_interval(shuffled, judged.is_bad, judged.user)
+    gaps = [
+        TrainingGap(
+            contender=name,
+            train=average_precision(score, samples.is_bad),
+            future=average_precision(found.scores[name], judged.is_bad),
+        )
+        for name, (samples, score) in found.learned.items()
+        if name not in ARMS or ARMS[name].kind == "supervised"
+    ]
+    curves: dict[str, list[CurvePoint]] = {}
+    leaks: list[Price] = []
+    if not quick:
+        tell("learning curves")
+        curves = learning_curves(trial, contenders.plan_of(trial))
+        tell("the price list of leaks")
+        leaks = prices(trial)
+    notes = [f"{name} could not be fitted: {why}" for name, why in found.fell_out.items()]
+    if trial.protocol.simulate is not None:
+        notes.insert(0, NOTHING_PROVEN)
+    return Given(
+        notes=notes,
+        learning=curves,
+        gaps=gaps,
+        shuffles=[Shuffle(contender=SHUFFLED, found=Interval.of(Estimate(value, low, high)), chance=chance)],
+        leaks=leaks,
+    )
