@@ -30,7 +30,10 @@ class Marked:
         if what in self.variant.shares:
             shift = word(what) % self.variant.group if self.variant.crossed else 0
             owner = (owner + shift) // self.variant.group
-        return (mix(self.acts.campaign[self.rows], word(what), owner) >> np.uint64(2)).astype(np.int64)
+        campaign = self.acts.campaign[self.rows]
+        if what == "device" and self.variant.lasts:
+            owner = owner + 1000 * ((self.today.day + campaign % self.variant.lasts) // self.variant.lasts + 100)
+        return (mix(campaign, word(what), owner) >> np.uint64(2)).astype(np.int64)
 
     def whole(self, low: int, high: int) -> Array:
         return self.rng.integers(low, high + 1, len(self.rows))

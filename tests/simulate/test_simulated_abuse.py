@@ -173,7 +173,8 @@ def test_wrong_reports_look_like_right_ones():
 
 def test_no_abuse_asked_for_and_a_quiet_shop_are_the_same():
     none, quiet = (
-        days_of(replace(SMALL, **given), 20) for given in ({"bad_share": 0.0}, {"bad_share": 0.005, "quiet": True})
+        days_of(replace(SMALL, users=4000, **given), 24)
+        for given in ({"bad_share": 0.0}, {"bad_share": 0.005, "quiet": True})
     )
     assert [day.events for day in none] == [day.events for day in quiet]
     assert labels_of(none) == labels_of(quiet) != []

@@ -114,7 +114,7 @@ PROCESSES = (
         "growing_customer",
         "buy",
         always="growing",
-        drawn="network quantity resold bare device address",
+        drawn="network quantity resold bare device address night",
         count=(1, 4),
         accounts=(3, 6),
         acts=(2, 4),

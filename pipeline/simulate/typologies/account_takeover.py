@@ -10,7 +10,7 @@ the goods, are not. `drop_address` ships to addresses the crew shares. `borrowed
 device is the victim's own, and buys first, then looks around. `adaptive` gives up what lists named.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 from pipeline.simulate.sessions import ACT_FIRST
 
 _MARKS = ("device", "network", "address", "expensive", "bare", "night", "resold")
@@ -28,6 +28,7 @@ PROCESS = Process(
             accounts=(3, 6),
             acts=(1, 2),
             shares=("address", "device"),
+            lasts=BURNT_AFTER,
             group=3,
         ),
         Variant(

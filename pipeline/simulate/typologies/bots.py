@@ -10,7 +10,7 @@ widely; `scalper` waits and buys; `humanised` is as slow as a person and acts in
 its shared devices remains; `adaptive` slows down when lists say how fast it was.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _SCRAPES = ("wide", "even", "fast", "night", "device", "network")
@@ -30,6 +30,7 @@ PROCESS = Process(
             acts=(1, 4),
             every=(1, 2),
             shares=("device", "network"),
+            lasts=BURNT_AFTER,
             group=2,
         ),
         Variant(
@@ -43,6 +44,7 @@ PROCESS = Process(
             acts=(1, 1),
             on_flash_days=True,
             shares=("network", "device"),
+            lasts=BURNT_AFTER,
             group=3,
         ),
         Variant(
@@ -54,6 +56,7 @@ PROCESS = Process(
             accounts=(2, 5),
             acts=(1, 4),
             shares=("device",),
+            lasts=BURNT_AFTER,
             group=2,
             order=ACT_MIDWAY,
         ),
@@ -67,6 +70,7 @@ PROCESS = Process(
             acts=(1, 4),
             every=(1, 2),
             shares=("device",),
+            lasts=BURNT_AFTER,
             group=2,
             adaptive=True,
         ),

@@ -10,7 +10,7 @@ Failed payments, new cards and small amounts are each common. `small_baskets` bu
 only in how cards travel between accounts.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
@@ -29,6 +29,7 @@ PROCESS = Process(
             accounts=(2, 5),
             acts=(1, 4),
             shares=("card", "device"),
+            lasts=BURNT_AFTER,
             group=2,
         ),
         Variant(
@@ -41,6 +42,7 @@ PROCESS = Process(
             accounts=(2, 4),
             acts=(1, 3),
             shares=("device", "card"),
+            lasts=BURNT_AFTER,
             group=2,
             order=ACT_MIDWAY,
         ),
@@ -55,6 +57,7 @@ PROCESS = Process(
             acts=(2, 4),
             every=(1, 4),
             shares=("card", "device"),
+            lasts=BURNT_AFTER,
             group=3,
             crossed=True,
             adaptive=True,

@@ -9,7 +9,7 @@ Per account it is a login or a few and a short look. `wave` shares devices acros
 account its own network and a person's pace, so that only the shared devices remain; `adaptive` changes with the lists.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 
 _MARKS = ("logins", "device", "network", "fast", "together", "night")
 
@@ -27,6 +27,7 @@ PROCESS = Process(
             accounts=(6, 14),
             every=(1, 2),
             shares=("device", "network"),
+            lasts=BURNT_AFTER,
             group=4,
         ),
         Variant(
@@ -40,6 +41,7 @@ PROCESS = Process(
             acts=(1, 2),
             every=(2, 5),
             shares=("device",),
+            lasts=BURNT_AFTER,
             group=3,
         ),
         Variant(
@@ -52,6 +54,7 @@ PROCESS = Process(
             accounts=(5, 10),
             every=(1, 2),
             shares=("device",),
+            lasts=BURNT_AFTER,
             group=3,
             adaptive=True,
         ),

@@ -10,7 +10,7 @@ in the same visit, after the fact of an ordinary basket; `adaptive` buys, too, a
 remains is that the same accounts meet at the same sellers.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 from pipeline.simulate.sessions import ACT_FIRST, AFTERTHOUGHT
 
 _MARKS = ("seller", "device", "reviews", "fast", "together", "network")
@@ -29,6 +29,7 @@ PROCESS = Process(
             acts=(1, 3),
             every=(2, 6),
             shares=("device", "network"),
+            lasts=BURNT_AFTER,
             group=3,
             order=ACT_FIRST,
             who="buyers",
@@ -36,14 +37,14 @@ PROCESS = Process(
         Variant(
             "cover",
             0.35,
-            always=("buys",),
             drawn=("of_basket", "seller", "cheap", "together", "device"),
             least=3,
-            most=5,
+            most=4,
             accounts=(5, 10),
             acts=(1, 3),
             every=(2, 6),
             shares=("device",),
+            lasts=BURNT_AFTER,
             group=2,
             order=AFTERTHOUGHT,
             who="buyers",
@@ -58,6 +59,7 @@ PROCESS = Process(
             acts=(1, 3),
             every=(2, 6),
             shares=("device", "network"),
+            lasts=BURNT_AFTER,
             group=3,
             adaptive=True,
             who="buyers",

@@ -10,7 +10,7 @@ everything, so the farm shows only in who shares what with whom; `own_home` uses
 what lists named.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 
 _MARKS = ("device", "card", "address", "network", "cheap", "bare")
 
@@ -30,6 +30,7 @@ PROCESS = Process(
             acts=(2, 5),
             every=(2, 6),
             shares=("device", "card", "address"),
+            lasts=BURNT_AFTER,
             group=3,
             crossed=True,
         ),
@@ -45,6 +46,7 @@ PROCESS = Process(
             acts=(2, 4),
             every=(2, 6),
             shares=("network", "address", "device"),
+            lasts=BURNT_AFTER,
             group=3,
         ),
         Variant(
@@ -59,6 +61,7 @@ PROCESS = Process(
             acts=(2, 4),
             every=(2, 6),
             shares=("device", "card"),
+            lasts=BURNT_AFTER,
             group=3,
             adaptive=True,
         ),

@@ -10,7 +10,7 @@ at once; `service` works through many customers' accounts from its own devices; 
 returns the old one, in one visit, the return before the purchase.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 from pipeline.simulate.sessions import ACT_FIRST
 
 PROCESS = Process(
@@ -39,6 +39,7 @@ PROCESS = Process(
             accounts=(4, 8),
             acts=(1, 2),
             shares=("device", "network"),
+            lasts=BURNT_AFTER,
             group=3,
             adaptive=True,
         ),

@@ -10,7 +10,7 @@ its visits; `silent` takes all at once, and no two accounts have both device and
 below what lists named.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
 
 _MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
 
@@ -31,6 +31,7 @@ PROCESS = Process(
             acts=(2, 4),
             every=(2, 5),
             shares=("device", "address"),
+            lasts=BURNT_AFTER,
             group=2,
         ),
         Variant(
@@ -38,12 +39,13 @@ PROCESS = Process(
             0.3,
             who="aged",
             leaves=True,
-            drawn=("address", "expensive", "several", "device", "night", "card"),
+            drawn=("address", "expensive", "several", "device", "resold", "card"),
             least=4,
             most=5,
             accounts=(3, 8),
             acts=(1, 2),
             shares=("device", "address"),
+            lasts=BURNT_AFTER,
             group=3,
             crossed=True,
         ),
