@@ -37,7 +37,7 @@ TELLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"logins", ("logins",)),
     (r"seconds|within .* of the one before|apart|pace varied", ("fast", "even")),
     (r"midnight and six", ("night",)),
-    (r"reviews", ("reviews", "together")),
+    (r"reviews", ("reviews", "of_basket", "together")),
     (r"refund", ("refunds", "earlier")),
     (r"page views|events that day|different items|within one hour|more events|busier", ("wide", "fast")),
     (r"coupons", ("coupon",)),
