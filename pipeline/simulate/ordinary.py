@@ -77,7 +77,8 @@ def day(today: Today, promises: Promises) -> Sessions:
     for intent, queue in due:
         for who, number in zip(*[iter(queue.pop(today.day, []))] * 2, strict=True):
             sessions = visit(who, today, rng, intent)
-            sessions.about, sessions.item = number, today.people.bought_item[who, number % MEMORY].astype(np.int64)
+            bought = today.people.bought_item[who, number % MEMORY].astype(np.int64)
+            sessions.about, sessions.item = number, np.where(sessions.subject == ANYTHING, -1, bought)
             is_known = number >= today.people.purchases[who] - MEMORY
             parts.append(sessions.take(np.flatnonzero(is_known & (today.people.leaves[who] > today.day))))
     return joined(parts)
