@@ -37,6 +37,7 @@ class PretrainingPlan(Plan):
     """How to pre-train: events of a window are hidden and all their fields redrawn from the others."""
 
     epochs: int = 16
+    windows_per_epoch: int = 4_000
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     batch_events: int = 4096

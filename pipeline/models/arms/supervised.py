@@ -44,6 +44,7 @@ class SupervisedPlan(Plan):
 
     epochs: int = 30
     patience: int = 6
+    windows_per_epoch: int = 4_000  # half of them bad where there are so many: more says little new
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     batch_events: int = 4096

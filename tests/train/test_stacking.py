@@ -1,0 +1,113 @@
+"""The stacker reads an arm only where it was seen to help on later days, and says how sure it is of its scores."""
+
+import numpy as np
+import pytest
+from user_days import user_days
+
+from pipeline.models import stacker
+from pipeline.train.cuts import blocks_of
+from pipeline.train.stacking import MAX_ROWS, Plan, fit_booster, fit_stack, forward_scores
+
+PLAN = Plan(reviews=20, seed=7, threads=2, rises={})
+N = 200 * 20
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """A weak feature, a column that says nothing, and the truth behind both."""
+    random = np.random.default_rng(4)
+    strength = random.normal(size=N)
+    is_bad = random.random(N) < 1 / (1 + np.exp(3.5 - 2 * strength))
+    rows = np.column_stack([strength + random.normal(scale=2, size=N), random.normal(size=N)])
+    return user_days(rows, is_bad), strength
+
+
+def test_days_are_cut_into_blocks_in_order_and_no_day_is_in_two():
+    day = np.repeat(np.arange(11), 3)
+    block = blocks_of(day)
+    assert np.all(np.diff(block) >= 0)
+    assert sorted(set(block)) == [0, 1, 2, 3]
+    assert all(len(set(block[day == d])) == 1 for d in range(11))
+    assert blocks_of(np.array([5, 5, 6])).tolist() == [0, 0, 1]
+
+
+def test_no_block_is_scored_by_what_was_learned_from_it_or_later(drawn):
+    seen, _ = drawn
+    block = blocks_of(seen.windows.day)
+    table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns)}
+    score, _ = forward_scores(seen, table, PLAN, block)
+    assert np.isnan(score[block == 0]).all()
+    later = seen.windows.day >= seen.windows.day[block == 2].min()
+    changed = type(seen)(**{**vars(seen), "is_bad": np.where(later, ~seen.is_bad, seen.is_bad)})
+    again, _ = forward_scores(changed, table, PLAN, block)
+    assert np.array_equal(again[block <= 2], score[block <= 2], equal_nan=True)
+    assert not np.array_equal(again[block == 3], score[block == 3])
+
+
+def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(drawn):
+    seen, strength = drawn
+    noise = np.random.default_rng(9).normal(size=N)
+    stacked = fit_stack(seen, {"clever": {"arm_clever": strength}, "blind": {"arm_blind": noise}}, PLAN)
+    gates = {gate.arm: gate for gate in stacked.gates}
+    assert gates["clever"].is_on
+    assert gates["clever"].caught.low > 0
+    assert not gates["blind"].is_on
+    assert stacked.columns == ["column_0", "column_1", "arm_clever"]
+    told = gates["blind"].told()
+    assert told["caught"]["low"] <= 0
+    assert told["why"] == "no sure lift at the review budget"
+
+
+def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
+    seen, _ = drawn
+    stacked = fit_stack(seen, {}, PLAN)
+    later = stacked.block > 0
+    risk = stacked.calibration.risk(stacked.forward[later])
+    assert risk.sum() == pytest.approx(seen.is_bad[later].sum(), rel=0.05)
+
+
+def test_the_early_version_has_not_seen_the_last_block(drawn):
+    seen, _ = drawn
+    stacked = fit_stack(seen, {}, PLAN)
+    last = stacked.block == stacked.block.max()
+    said = stacker.predict(stacked.early, stacked.columns, seen.rows[last])
+    assert np.allclose(said, stacked.forward[last])
+
+
+def test_where_policy_says_so_more_never_lowers_the_risk():
+    random = np.random.default_rng(2)
+    rows = random.normal(size=(N, 2))
+    is_bad = random.random(N) < 1 / (1 + np.exp(2 + 2 * np.sin(3 * rows[:, 0])))  # goes up and down
+    seen = user_days(rows, is_bad)
+    grid = np.column_stack([np.linspace(-2, 2, 200), np.zeros(200)]).astype(np.float32)
+
+    def along(rises):
+        plan = Plan(reviews=20, seed=7, threads=2, rises=rises)
+        table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns)}
+        return np.diff(stacker.predict(fit_booster(seen, table, plan, np.ones(N, bool)), list(table), grid))
+
+    assert (along({}) < 0).any()
+    assert (along({"column_0": 1}) >= 0).all()
+    assert (along({"column_0": -1}) <= 0).all()
+
+
+def test_of_very_many_good_user_days_some_stand_for_all(drawn, monkeypatch):
+    from pipeline.train import stacking
+
+    seen, _ = drawn
+    monkeypatch.setattr(stacking, "MAX_ROWS", 1000)
+    rows, weight = stacking._thin_out(seen, np.arange(N), seed=1)
+    assert seen.is_bad[rows].sum() == seen.is_bad.sum()
+    assert (~seen.is_bad[rows]).sum() == 1000 < MAX_ROWS
+    assert weight[~seen.is_bad[rows]].sum() == pytest.approx((~seen.is_bad).sum())
+    assert np.array_equal(rows, stacking._thin_out(seen, np.arange(N), seed=1)[0])
+
+
+def test_equal_inputs_make_equal_bytes(drawn, tmp_path):
+    seen, strength = drawn
+    for name in ("a", "b"):
+        stacked = fit_stack(seen, {"clever": {"arm_clever": strength}}, PLAN)
+        stacker.save(stacked.booster, tmp_path / f"{name}.ubj")
+        stacked.calibration.save(tmp_path / f"{name}.json")
+    assert (tmp_path / "a.ubj").read_bytes() == (tmp_path / "b.ubj").read_bytes()
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
