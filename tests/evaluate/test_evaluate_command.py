@@ -1,0 +1,83 @@
+"""`dawnlist evaluate` on a little simulated shop: the whole way, and what is told when it cannot go it."""
+
+import json
+
+import pytest
+import yaml
+from command import Home
+
+from pipeline.evaluate.contenders import FEATURES, PRODUCT, with_arm
+
+PROTOCOL = {
+    "name": "little",
+    "title": "A little shop",
+    "domain": "shop",
+    "simulate": {"users": 500, "days": 70, "seed": 3, "first_day": "2026-03-01", "bad_share": 0.05},
+    "until": "2026-05-02",
+    "test": ["2026-05-03", "2026-05-09"],
+    "reviews": 10,
+    "floors": ["spend_amount"],
+    "arms": ["isolation_forest"],
+}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate")
+    (folder / "little.yml").write_text(yaml.safe_dump(PROTOCOL))
+    home = Home(folder / "elsewhere")
+    said = home.says("evaluate", folder / "little.yml", "--home", folder / "home", "--out", folder / "out", "--quick")
+    assert said.code == 0, said.err
+    return folder / "out", said
+
+
+@pytest.mark.slow
+def test_every_contender_stands_between_a_floor_and_a_ceiling(judged):
+    report = json.loads((judged[0] / "report.json").read_text())
+    names = [each["name"] for each in report["contenders"]]
+    wanted = {PRODUCT, FEATURES, "isolation_forest", with_arm("isolation_forest"), "floor: random", "ceiling: oracle"}
+    assert wanted <= set(names)
+    assert names[0] == "ceiling: oracle"
+    found = {each["name"]: each["recall"]["value"] for each in report["contenders"]}
+    assert max(found.values()) == found["ceiling: oracle"]
+    assert found[FEATURES] > found["floor: random"]
+
+
+@pytest.mark.slow
+def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned(judged):
+    report = json.loads((judged[0] / "report.json").read_text())
+    assert report["shuffles"][0]["found"]["value"] < 3 * report["shuffles"][0]["chance"]
+    assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
+
+
+@pytest.mark.slow
+def test_the_page_is_whole_and_the_terminal_shows_the_table(judged):
+    folder, said = judged
+    page = (folder / "report.html").read_text()
+    assert page.rstrip().endswith("</html>")
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    assert "A little shop" in said.out
+    assert "report.html" in said.out
+
+
+def test_an_arm_that_is_none_is_told(tmp_path):
+    said = Home(tmp_path / "home").says("evaluate", "retail", "--arms", "crystal_ball", "--data", tmp_path)
+    assert said.code == 2
+    assert "no arm is called crystal_ball" in said.err
+    assert "isolation_forest" in said.err
+
+
+def test_files_that_are_not_there_are_told(tmp_path):
+    said = Home(tmp_path / "home").says("evaluate", "payments", "--data", tmp_path, "--home", tmp_path / "kept")
+    assert said.code == 3
+    assert "transactions.parquet" in said.err
+    assert "--data" in said.err
+
+
+def test_without_a_folder_of_data_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("RISK_DATASETS", raising=False)
+    said = Home(tmp_path / "home").says("evaluate", "payments", "--home", tmp_path / "kept")
+    assert said.code == 2
+    assert "--data" in said.err

@@ -1,0 +1,64 @@
+"""Protocols say how a list is judged; a wrong one is told, field by field."""
+
+import pytest
+import yaml
+
+from pipeline.errors import UsageError
+from pipeline.evaluate.protocol import FOLDER, Protocol
+from pipeline.models.arms.catalogue import ARMS
+
+FINE = {
+    "name": "mine",
+    "title": "Mine",
+    "domain": "shop",
+    "events": ["orders.csv"],
+    "until": "2026-08-31",
+    "test": ["2026-09-01", "2026-09-30"],
+}
+
+
+def written(tmp_path, **changed):
+    path = tmp_path / "mine.yml"
+    path.write_text(yaml.safe_dump(FINE | changed))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.yml"))])
+def test_every_protocol_that_ships_is_whole_and_names_arms_there_are(name):
+    protocol = Protocol.load(name)
+    assert protocol.name == name
+    assert {*protocol.arms, *protocol.learning_curve.arms} <= set(ARMS)
+
+
+def test_one_of_your_own_is_read(tmp_path):
+    assert Protocol.load(written(tmp_path)).test[1].isoformat() == "2026-09-30"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"test": ["2026-08-31", "2026-09-30"]}, "the test must come after until"),
+        ({"test": ["2026-09-30", "2026-09-01"]}, "the test must come after until"),
+        ({"events": []}, "either events or simulate"),
+        ({"floors": ["fortune"]}, "unknown features"),
+        ({"reviews": 0}, "reviews"),
+        ({"colour": "red"}, "colour"),
+        ({"until": None}, "until and test are needed"),
+        ({"name": "../evil"}, "name"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, changed, said):
+    with pytest.raises(UsageError, match="is wrong") as error:
+        Protocol.load(written(tmp_path, **changed))
+    assert said in str(error.value)
+
+
+def test_one_that_is_not_there_is_told_with_those_that_are():
+    with pytest.raises(UsageError, match="payments"):
+        Protocol.load("no_such")
+
+
+def test_what_is_no_yaml_is_told(tmp_path):
+    (tmp_path / "mine.yml").write_text("name: [")
+    with pytest.raises(UsageError, match="not YAML"):
+        Protocol.load(str(tmp_path / "mine.yml"))
