@@ -22,6 +22,7 @@ from pipeline.train.stacking import Plan, Table, fit_booster
 
 FEATURES = "XGBoost, features"
 PRODUCT = "Dawnlist"
+OLDER = "Dawnlist, trained a week earlier"
 SURPRISE = "Dawnlist's surprise, no labels"
 SHUFFLED = "XGBoost, labels shuffled"
 
@@ -107,7 +108,7 @@ def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
 
     The bundle's own autoencoder, which has learned from days before those of the stacker.
     """
-    bundle, seen = load_bundle(trial), trial.seen
+    bundle, seen = load_bundle(trial, trial.bundle), trial.seen
     if bundle.fields != seen.fields:
         raise InputError("the bundle was trained on other accounts than are judged here", fix="start with a new home")
     said = [
@@ -121,11 +122,11 @@ def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
     )
 
 
-def product(trial: Trial) -> dict[str, Doubles]:
-    """The bundle as it scores each day: its risk, which is a chance of being bad, and its surprise."""
+def product(trial: Trial, bundle: str) -> dict[str, Doubles]:
+    """A bundle as it scores each day: its risk, which is a chance of being bad, and its surprise."""
     assert trial.protocol.test is not None and trial.protocol.until is not None
-    test = trial.test
-    seen = score_days(trial.settings, load_bundle(trial), *trial.protocol.test, trial.protocol.until, trial.as_of)
+    test, loaded = trial.test, load_bundle(trial, bundle)
+    seen = score_days(trial.settings, loaded, *trial.protocol.test, trial.protocol.until, trial.as_of)
     place = pc.index_in(seen.user_id, value_set=test.tokens.users).to_numpy().astype(np.int64)
     key, wanted = place * 2**20 + seen.day, test.windows.user.astype(np.int64) * 2**20 + test.windows.day
     order = np.argsort(key, kind="stable")
@@ -133,8 +134,8 @@ def product(trial: Trial) -> dict[str, Doubles]:
     return {PRODUCT: seen.risk[rows], SURPRISE: seen.surprise[rows]}
 
 
-def load_bundle(trial: Trial) -> Bundle:
-    return bundles.load(trial.settings.home, trial.bundle, trial.settings.threads)
+def load_bundle(trial: Trial, bundle: str) -> Bundle:
+    return bundles.load(trial.settings.home, bundle, trial.settings.threads)
 
 
 def plan_of(trial: Trial) -> Plan:

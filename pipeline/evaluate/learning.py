@@ -43,7 +43,7 @@ def learning_curves(trial: Trial, plan: Plan) -> dict[str, list[CurvePoint]]:
         for kept in draws(matured, labels, repeats, plan.seed):
             for name, score in _taught(trial, kept, plan).items():
                 found[name][labels].append(average_precision(score, judged.is_bad))
-    nobody = average_precision(contenders.product(trial)[SURPRISE], judged.is_bad)
+    nobody = average_precision(contenders.product(trial, trial.bundle)[SURPRISE], judged.is_bad)
     flat = {SURPRISE: [CurvePoint(labels=labels, value=nobody) for labels in (0, *asked.labels, len(everybody))]}
     return flat | {
         name: [

@@ -11,7 +11,7 @@ from rich.status import Status
 
 from pipeline.errors import UsageError
 from pipeline.evaluate import contenders
-from pipeline.evaluate.contenders import FEATURES, PRODUCT, SHUFFLED, Field
+from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, SHUFFLED, Field
 from pipeline.evaluate.injected import judge_injected
 from pipeline.evaluate.intervals import Estimate, average_precision, average_precision_interval
 from pipeline.evaluate.leaks import Price
@@ -21,6 +21,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report import CurvePoint, Given, Interval, Report, Shuffle, TrainingGap
 from pipeline.evaluate.sequences import judge_sequences
 from pipeline.evaluate.summary import summary
+from pipeline.evaluate.summary_changes import list_changes
 from pipeline.evaluate.trial import Trial, prepare
 from pipeline.models.arms.catalogue import ARMS
 
@@ -52,12 +53,15 @@ def run(
             return judge_injected(protocol, data, place, chosen, console)
         with console.status("building, and training the product") as status:
             say = _teller(status)
-            trial = prepare(protocol, data, place, progress=False)
+            trial = prepare(protocol, data, place, quick)
             found = _everybody(trial, data, chosen, say)
             given = _given(trial, found, data, quick, say)
-    judged = replace(trial.judged, scores=found.scores, risks=(PRODUCT, FEATURES))
+    judged = replace(trial.judged, scores=found.scores, risks=(PRODUCT,))
     settings = protocol.model_dump(mode="json") | {"bundle": trial.bundle}
-    return summary(judged, protocol.title, settings, reviews=protocol.reviews, pairs=_pairs(found), given=given)
+    users = trial.test.tokens.users.to_pylist()
+    changes = list_changes(judged, OLDER, PRODUCT, protocol.reviews, users) if trial.older else None
+    pairs, reviews = _pairs(found), protocol.reviews
+    return summary(judged, protocol.title, settings, reviews=reviews, pairs=pairs, changes=changes, given=given)
 
 
 def _teller(status: Status) -> Say:
@@ -80,7 +84,9 @@ def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say) 
     tell("floors and XGBoost over the features")
     found.scores |= dict(contenders.floors(trial))
     contenders.tabular(trial, plan, found)
-    found.scores |= contenders.product(trial)
+    found.scores |= contenders.product(trial, trial.bundle)
+    if trial.older is not None:
+        found.scores[OLDER] = contenders.product(trial, trial.older)[PRODUCT]
     contenders.autoencoder_in_full(trial, plan, found)
     if trial.protocol.peer == "book" and data is not None:
         from pipeline.evaluate.book import book_scores
@@ -95,7 +101,7 @@ def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say) 
 def _pairs(found: Field) -> list[tuple[str, str]]:
     """What each arm adds to the features; and the product against them and against the peer."""
     beside = [name for name in found.scores if name.startswith(f"{FEATURES} + ")]
-    peers = [name for name in found.scores if name.startswith("book: ")]
+    peers = [name for name in found.scores if name.startswith("book: ") or name == OLDER]
     return [*((name, FEATURES) for name in (PRODUCT, *beside)), *((PRODUCT, name) for name in peers)]
 
 

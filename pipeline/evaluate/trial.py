@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 EVERYBODY = 10**9  # a test leaves nobody out
+WEEK = 7
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Trial:
     settings: Settings
     domain: Domain
     bundle: str
+    older: str | None  # trained a week earlier: what the list would be without this week's training
     cuts: Cuts
     known: Loaded
     test: Samples
@@ -65,19 +67,24 @@ class Trial:
         return self.known.between(self.cuts.first, self.cuts.stack_last).samples
 
 
-def prepare(protocol: Protocol, data: Path | None, home: Path, progress: bool) -> Trial:
-    """Run the product as a user would, up to a bundle trained on what was known at the end of `until`."""
+def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = False) -> Trial:
+    """Run the product as a user would, up to a bundle trained on what was known at the end of `until`.
+
+    Unless `quick`, one trained a week earlier stands beside it.
+    """
     assert protocol.until is not None and protocol.test is not None
     given = {"home": home, "domain": protocol.domain, "as_of": _after(protocol), "now": _after(protocol)}
     domain, settings = Domain.load(protocol.domain), Settings.load(home=home, domain=protocol.domain)
     if domain.labels is None:
         raise UsageError(f"the pack {domain.name} has no labels to judge by", fix="use a protocol of kind: injected")
-    truth_folder = _deliver(protocol, data, home, given, progress)
+    truth_folder = _deliver(protocol, data, home, given)
     first, _ = daily.train_days(protocol.until, given)
-    daily.backfill_features(first, protocol.test[1], given)
-    bundle = daily.train(protocol.until, given, progress=progress)["details"]["bundle"]
+    before = protocol.until - timedelta(days=WEEK)
+    daily.backfill_features(first if quick else first - timedelta(days=WEEK), protocol.test[1], given)
+    older = None if quick else daily.train(before, given)["details"]["bundle"]
+    bundle = daily.train(protocol.until, given)["details"]["bundle"]
     with connect(settings) as con:
-        return _cut(protocol, settings, domain, bundle, con, first, truth_folder)
+        return _cut(protocol, settings, domain, (bundle, older), con, first, truth_folder)
 
 
 def _after(protocol: Protocol) -> datetime:
@@ -86,16 +93,14 @@ def _after(protocol: Protocol) -> datetime:
     return end_of(protocol.truth_until or protocol.test[1]) + timedelta(hours=4)
 
 
-def _deliver(
-    protocol: Protocol, data: Path | None, home: Path, given: Mapping[str, Any], progress: bool
-) -> Path | None:
+def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[str, Any]) -> Path | None:
     """Ingest the protocol's files as history. The folder of the truth, where the data is simulated."""
     if protocol.simulate is not None:
         from pipeline import simulate
 
         out = home.parent / f"{home.name}_shop"
         if not (out / "truth" / "simulation.json").is_file():
-            simulate.run(out, progress=progress, **protocol.simulate.model_dump())
+            simulate.run(out, **protocol.simulate.model_dump())
         events, labels = [out / "events"], [out / "labels"]
     else:
         if data is None:
@@ -103,7 +108,7 @@ def _deliver(
         events, labels = [data / name for name in protocol.events], [data / name for name in protocol.labels]
         if missing := [str(path) for path in (*events, *labels) if not path.exists()]:
             raise InputError("the protocol's files are not there", *missing, fix="name their folder with --data")
-    daily.ingest(None, given, events=events, labels=labels, history=True, progress=progress)
+    daily.ingest(None, given, events=events, labels=labels, history=True)
     return out / "truth" if protocol.simulate is not None else None
 
 
@@ -111,7 +116,7 @@ def _cut(
     protocol: Protocol,
     settings: Settings,
     domain: Domain,
-    bundle: str,
+    trained: tuple[str, str | None],
     con: "duckdb.DuckDBPyConnection",
     first: date,
     truth_folder: Path | None,
@@ -135,7 +140,7 @@ def _cut(
     judged, kept = _judge(test, truth, found, known.samples)
     check_fold(known.between(cuts.first, cuts.stack_last).samples.windows.day, judged.day, wait_days)
     check_known_accounts(judged.user, judged.day, *_codes(test, found))
-    return Trial(protocol, settings, domain, bundle, cuts, known, test.take(kept), judged)
+    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged)
 
 
 def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
