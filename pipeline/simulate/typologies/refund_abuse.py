@@ -6,7 +6,7 @@ Timing     every few days, soon after a purchase
 Intent     the money and the goods
 
 Honest people return a tenth of what they buy, and all at once after a bad batch. `serial` claims often and buys again
-at once; `service` works through many customers' accounts from its own devices; `swap` buys the same dear thing and
+as often; `service` works through many customers' accounts from its own devices; `swap` buys the same dear thing and
 returns the old one, in one visit, the return before the purchase.
 """
 
@@ -21,10 +21,9 @@ PROCESS = Process(
             "serial",
             0.4,
             who="buyers",
-            always=("buys",),
-            drawn=("refunds", "quantity", "expensive", "night", "bare"),
+            drawn=("refunds", "buys", "quantity", "several", "night", "bare"),
             least=3,
-            most=4,
+            most=5,
             accounts=(1, 3),
             acts=(2, 5),
             every=(2, 7),
