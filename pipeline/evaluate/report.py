@@ -92,6 +92,7 @@ class Contender(Part):
     precision: Interval
     recall: Interval
     roc_auc: Interval  # never leads: it is good wherever bad is rare
+    reviewed: int  # user-days
     caught: int
     budgets: list[BudgetPoint]
     delay: Delay

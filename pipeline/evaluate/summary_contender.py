@@ -80,6 +80,7 @@ def measure_contender(test: Test, name: str, found: Mapping[Metric, Estimate]) -
         precision=Interval.of(found["precision"]),
         recall=Interval.of(found["recall"]),
         roc_auc=Interval.of(found["roc_auc"]),
+        reviewed=int(seen.is_reviewed.sum()),
         caught=int(seen.is_caught.sum()),
         budgets=[_at(test, name, seen, reviews) for reviews in test.budgets],
         delay=_delay(seen.cases),

@@ -1,0 +1,100 @@
+"""The report on a terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cells import one_line
+from pipeline.evaluate.page import METRICS, interval, number, pair_rows, typologies
+from pipeline.evaluate.page_plots import drawn_contenders
+from pipeline.evaluate.report import Interval, Report
+
+STYLES = {"contender": "", "floor": "dim", "ceiling": "dim"}
+VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}
+
+
+def render(report: Report) -> list[Table]:
+    """The contenders with their floors and ceilings, the pairs, the typologies, and the price list of leaks."""
+    tables = [_contenders(report), _typologies(report)]
+    if report.pairs:
+        tables.insert(1, _pairs(report))
+    if report.leaks:
+        tables.append(_leaks(report))
+    return tables
+
+
+def _contenders(report: Report) -> Table:
+    data = report.data
+    title = f"{report.protocol}: {data.bad_accounts:,} bad accounts, {report.reviews} reviews a day, {data.days} days"
+    headings = ("average precision", "precision", "recall", "caught", "within 72 h", "calibration", "worst typology")
+    table = _table(title, "contender", *headings)
+    for each in report.contenders:
+        table.add_row(
+            _text(each.name),
+            _brief(each.average_precision),
+            _brief(each.precision),
+            number(each.recall.value),
+            f"{each.caught:,}",
+            number(each.delay.within_72_hours, 2),
+            number(each.reliability.calibration_error, 4) if each.reliability else "",
+            _text(each.worst_typology or "") if each.kind == "contender" else "",
+            style=STYLES[each.kind],
+        )
+    return table
+
+
+def _brief(found: Interval) -> str:
+    """On one line of a narrow terminal."""
+    return interval(found).replace(" (", " [").replace(" to ", ", ").replace(")", "]")
+
+
+def _pairs(report: Report) -> Table:
+    metrics = ("average_precision", "precision")
+    table = _table("Side by side: difference with 95 % interval", "contender", *(METRICS[name] for name in metrics))
+    for a, b, found in pair_rows(report):
+        cells = [
+            Text(f"{interval(found[name].difference, True)} {found[name].verdict}", VERDICTS[found[name].verdict])
+            for name in metrics
+        ]
+        table.add_row(_text(f"{a} − {b}"), *cells)
+    return table
+
+
+def _typologies(report: Report) -> Table:
+    drawn = drawn_contenders(report)
+    table = _table("Recall by typology", "typology", "accounts", *(each.name for each in drawn))
+    for kind, found in typologies(report):
+        cells = (
+            Text(
+                number(found[each.name].recall, 2),
+                "bold red" if _is_worst(each.kind, each.worst_typology, kind.name) else "",
+            )
+            for each in drawn
+        )
+        table.add_row(_text(kind.name), f"{kind.accounts:,}", *cells)
+    return table
+
+
+def _is_worst(kind: str, worst: str | None, name: str) -> bool:
+    return kind == "contender" and worst == name
+
+
+def _leaks(report: Report) -> Table:
+    table = _table("What leaks would have faked", "leak", "honest AP", "faked AP", "gain, 95 %", "guard")
+    for leak in report.leaks:
+        gain = f"{number(leak.gain_low, signed=True)} to {number(leak.gain_high, signed=True)}"
+        caught = _text(f"{leak.guard}: {'caught' if leak.caught else 'NOT CAUGHT'}")
+        table.add_row(_text(leak.name), number(leak.honest_ap), number(leak.faked_ap), gain, caught)
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=_text(title), title_justify="left")
+    table.add_column(_text(first), overflow="fold")
+    for name in others:
+        table.add_column(_text(name), justify="right", overflow="fold")
+    return table
+
+
+def _text(words: str) -> Text:
+    """Shown as it is: no markup, no terminal codes."""
+    return Text(one_line(words))

@@ -1,0 +1,136 @@
+"""The page: hostile names are shown and nothing else, the same bytes each time, and it is whole or not there."""
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from judged_cases import judged, market
+from rich.console import Console
+
+from pipeline.evaluate.leaks.prices import Price
+from pipeline.evaluate.page import page
+from pipeline.evaluate.report import CurvePoint, Given, Interval, Report, Shuffle, TrainingGap, write_report
+from pipeline.evaluate.report_table import render
+from pipeline.evaluate.summary import summary
+from pipeline.evaluate.summary_changes import list_changes
+
+EVIL = '<script>alert("$\\frac{1}$")</script><img src=x onerror=alert(1)> --> ]]> {{ 7*7 }} \x1b[31m'
+LEAK = dict(what=EVIL, honest_ap=0.5, faked_ap=0.8, gain_low=0.2, gain_high=0.4, honest_precision=0.2)
+
+
+class Tags(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.found, self.attributes, self.text = set(), set(), []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def tags(html):
+    return Tags(html)
+
+
+@pytest.fixture(scope="module")
+def report():
+    cases = market(np.random.default_rng(1), accounts=300, skills=(2.5, 1.5))
+    cases = replace(
+        cases,
+        scores={EVIL: cases.scores["a"], "_b": cases.scores["b"], f"floor: {EVIL}": cases.scores["b"]},
+        risks=(EVIL,),
+        typology=np.where(cases.typology == "bots", EVIL, cases.typology),
+    )
+    cases.scores[EVIL] = 1 / (1 + np.exp(3 - cases.scores[EVIL]))
+    given = Given(
+        notes=[EVIL],
+        learning_metric=EVIL,
+        learning={EVIL: [CurvePoint(labels=20, value=0.1, low=0.05, high=0.2), CurvePoint(labels=50, value=0.3)]},
+        gaps=[TrainingGap(contender=EVIL, train=0.9, future=0.5)],
+        shuffles=[Shuffle(contender=EVIL, found=Interval(value=0.3, low=0.2, high=0.4), chance=0.05)],
+        leaks=[Price(name=EVIL, guard=EVIL, caught=False, faked_precision=0.3, **LEAK)],
+    )
+    changes = list_changes(cases, "_b", EVIL, 10, [EVIL] * 300)
+    settings = {EVIL: EVIL, "nested": {EVIL: [EVIL]}}
+    return summary(cases, EVIL, settings, reviews=10, pairs=[(EVIL, "_b")], changes=changes, given=given, repeats=20)
+
+
+def test_hostile_names_are_shown_and_never_run(report):
+    seen = tags(page(report))
+    assert not seen.found & {"script", "img", "a", "iframe", "object", "foreignobject", "link"}
+    assert not {name for name in seen.attributes if name.startswith("on")}
+    text = "".join(seen.text)
+    assert "<script>alert" in text and "{{ 7*7 }}" in text and "\x1b" not in text
+
+
+def test_nothing_is_fetched_from_elsewhere(report):
+    html = page(report)
+    assert set(re.findall(r'https?://[^"\s<)]+', html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert "default-src 'none'" in html and "url(http" not in html and "@import" not in html
+
+
+def test_the_same_report_is_the_same_page(report):
+    assert page(report) == page(Report.model_validate_json(report.model_dump_json()))
+
+
+def test_everything_given_is_on_it(report):
+    html = page(report)
+    assert html.count("<svg") == 5
+    for heading in ("Side by side", "few labels", "By typology", "New accounts", "enters", "Overfitting", "leaks"):
+        assert re.search(f"<h2>[^<]*{heading}", html), heading
+    assert "look for a leak" in html and "not caught" in html
+
+
+def test_what_is_not_given_leaves_no_empty_section():
+    html = page(summary(judged([(1, 0, True), (2, 0, False)], us=[1, 0]), "small", {}, reviews=1, repeats=3))
+    assert html.count("<svg") == 2
+    for heading in ("Side by side", "few labels", "enters", "Overfitting", "leaks"):
+        assert not re.search(f"<h2>[^<]*{heading}", html), heading
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_known_is_a_dash_and_no_picture_breaks():
+    cases = judged([(1, 0, True), (2, 0, False)], us=[np.nan, np.nan], risks=["us"])
+    cases = replace(cases, first_bad_at=np.full(2, np.nan))
+    html = page(summary(cases, "unknown", {}, reviews=1, pairs=[("us", "floor: random")], repeats=3))
+    assert "nan" not in "".join(tags(html).text).lower() and "–" in html and "None" not in html
+
+
+def test_nobody_but_floors_and_ceiling_is_a_page_too():
+    html = page(summary(replace(judged([(1, 0, True), (2, 0, False)]), scores={}), "empty", {}, reviews=1, repeats=3))
+    assert "ceiling: oracle" in html
+
+
+def test_a_report_is_written_whole_and_replaces_the_last(report, tmp_path):
+    for _ in range(2):
+        write_report(report, tmp_path / "reports")
+    assert sorted(file.name for file in (tmp_path / "reports").iterdir()) == ["report.html", "report.json"]
+    assert Report.model_validate_json((tmp_path / "reports" / "report.json").read_text()) == report
+
+
+def test_a_page_that_fails_leaves_the_last_report(report, tmp_path, monkeypatch):
+    write_report(report, tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    monkeypatch.setattr("pipeline.evaluate.page.page", lambda report: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(report.model_copy(update={"protocol": "next"}), tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_terminal_shows_names_as_they_are(report):
+    console = Console(width=400, record=True, file=io.StringIO(), color_system=None)
+    for table in render(report):
+        console.print(table)
+    shown = console.export_text()
+    assert '<script>alert("$\\frac{1}$")</script>' in shown and "\x1b" not in shown
+    assert "Side by side" in shown and "NOT CAUGHT" in shown and "ceiling: oracle" in shown

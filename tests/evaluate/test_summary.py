@@ -1,0 +1,130 @@
+"""The referee's numbers on cases done by hand, and what must hold of any test."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from judged_cases import judged, market
+
+from pipeline.errors import InputError
+from pipeline.evaluate.bounds import ORACLE, RANDOM
+from pipeline.evaluate.intervals import average_precision_interval, paired
+from pipeline.evaluate.metrics import measure
+from pipeline.evaluate.report import Report
+from pipeline.evaluate.summary import summary
+from pipeline.evaluate.summary_changes import list_changes
+
+
+@pytest.fixture(scope="module")
+def cases():
+    found = market(np.random.default_rng(0), accounts=500, skills=(2.5, 1.5))
+    risk = 1 / (1 + np.exp(3 - 2 * found.scores["a"]))
+    return replace(found, scores={**found.scores, "ours": risk, "floor: b again": found.scores["b"]}, risks=("ours",))
+
+
+@pytest.fixture(scope="module")
+def report(cases):
+    return summary(cases, "a market", {"seed": 0}, reviews=10, pairs=[("ours", "b")], repeats=50)
+
+
+def test_every_number_stands_between_a_floor_and_a_ceiling(report):
+    assert [each.kind for each in report.contenders] == ["ceiling", *["contender"] * 3, "floor", "floor"]
+    assert {report.contenders[0].name, report.contenders[-1].name} == {ORACLE, RANDOM}
+    ceiling = report.contender(ORACLE)
+    for each in report.contenders:
+        assert each.caught <= ceiling.caught
+        for mine, most in zip(each.budgets, ceiling.budgets, strict=True):
+            assert mine.reviews == most.reviews and mine.recall <= most.recall and mine.precision <= most.precision
+        assert {group.name for group in each.typologies} == {"bots", "reviews", "theft"}
+
+
+def test_a_report_without_a_floor_or_a_ceiling_is_refused(report):
+    content = report.model_dump()
+    for kind in ("floor", "ceiling"):
+        kept = [each for each in content["contenders"] if not each["name"].startswith(kind)]
+        with pytest.raises(ValueError, match=f"a report needs a {kind}"):
+            Report.model_validate({**content, "contenders": kept})
+
+
+def test_the_numbers_are_those_of_the_trainer_and_of_pairs_by_themselves(cases, report):
+    ours, score = report.contender("ours"), cases.scores["ours"]
+    found = measure(score, cases.is_bad, cases.day, cases.user, 10)
+    assert ours.average_precision.value == pytest.approx(found["average_precision"], abs=1e-4)
+    assert ours.precision.value == pytest.approx(found["precision_at_reviews"], abs=1e-4)
+    assert ours.reliability.calibration_error == pytest.approx(found["expected_calibration_error"], abs=1e-5)
+    assert ours.reliability.brier == pytest.approx(found["brier"], abs=1e-5)
+    low_high = average_precision_interval(score, cases.is_bad, cases.user, 50)
+    assert (ours.average_precision.low, ours.average_precision.high) == low_high
+    pair = next(pair for pair in report.pairs if pair.metric == "precision")
+    alone = paired(cases, "ours", "b", "precision", 50, reviews=10)
+    assert (pair.difference.value, pair.difference.low, pair.difference.high) == (alone.value, alone.low, alone.high)
+    assert pair.verdict == "better"
+
+
+def test_a_risk_that_orders_as_a_score_is_judged_as_that_score_and_as_a_risk(report):
+    ours, a = report.contender("ours"), report.contender("a")
+    assert ours.model_dump(exclude={"name", "reliability"}) == a.model_dump(exclude={"name", "reliability"})
+    assert a.reliability is None and ours.reliability is not None
+
+
+def test_typologies_and_kinds_of_accounts_by_hand():
+    rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, None), (1, 1, "theft"), (4, 1, "bots"), (5, 1, None)]
+    cases = replace(judged(rows, us=[9, 1, 5, 9, 1, 5]), is_new=np.array([0, 1, 0, 0, 1, 0], bool))
+    us = summary(cases, "by hand", {}, reviews=1, repeats=5).contender("us")
+    # reviewed: 1 on day 0 (caught), then 5 on day 1
+    found = {group.name: group for group in us.typologies}
+    assert (us.caught, us.reviewed, us.precision.value, us.recall.value) == (1, 2, 1 / 2, pytest.approx(1 / 3))
+    assert (found["bots"].accounts, found["bots"].user_days, found["bots"].recall) == (2, 2, 1 / 2)
+    assert found["theft"].recall == 1 / 2  # account 1, caught as a bot the day before
+    assert found["theft"].average_precision == pytest.approx((1 / 1 + 2 / 4) / 2)  # bots are not counted against it
+    assert (us.new_accounts.accounts, us.new_accounts.recall, us.new_accounts.precision) == (2, 0, None)
+    assert (us.known_accounts.recall, us.known_accounts.precision) == (1, 1 / 2)
+
+
+def test_the_worst_typology_is_named_ties_by_average_precision():
+    rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, "reviews"), (4, 0, None)]
+    us = summary(judged(rows, us=[9, 1, 8, 7]), "ties", {}, reviews=1, repeats=5).contender("us")
+    assert us.worst_typology == "theft"  # as many are missed of reviews, which stand higher
+
+
+def test_bad_user_days_without_a_typology_are_not_lost():
+    us = summary(judged([(1, 0, True), (2, 0, False)], us=[1, 0]), "", {}, reviews=1, repeats=5).contender("us")
+    assert [(group.name, group.accounts) for group in us.typologies] == [("(no typology)", 1)]
+
+
+def test_user_days_without_a_risk_are_not_judged_by_it():
+    rows = [(1, 0, True), (2, 0, False), (3, 0, False)]
+    us = summary(judged(rows, us=[0.5, np.nan, 0.5], risks=["us"]), "", {}, reviews=9, repeats=5).contender("us")
+    assert (us.reliability.user_days, us.reliability.calibration_error, us.reliability.brier) == (2, 0, 0.25)
+
+
+def test_what_cannot_be_measured_is_null_and_reads_back(report):
+    rows = [(1, 0, True), (2, 0, False)]
+    found = summary(judged(rows, us=[np.nan, np.nan], risks=["us"]), "", {}, reviews=1, repeats=5)
+    assert found.contender("us").reliability.calibration_error is None
+    for each in (report, found):
+        text = each.model_dump_json()
+        assert "NaN" not in text and Report.model_validate_json(text) == each
+
+
+def test_nothing_bad_is_nothing_to_judge_by(cases):
+    with pytest.raises(InputError, match="no bad user-day"):
+        summary(judged([(1, 0, False)], us=[1]), "", {})
+    with pytest.raises(InputError, match="nobody"):
+        summary(cases, "", {}, pairs=[("ours", "nobody")], repeats=1)
+
+
+def test_who_enters_and_who_leaves_by_hand():
+    rows = [(1, 0, True), (2, 0, False), (3, 0, True), (1, 1, False), (2, 1, False)]
+    cases = judged(rows, old=[3, 2, 1, 1, 2], new=[2, 1, 3, np.nan, 2])
+    found = list_changes(cases, "old", "new", reviews=1, users=["nobody", "ann", "bob", "cy"])
+    first, second = found.days
+    assert (first.stay, first.enter, first.leave, first.bad_enter, first.bad_leave) == (0, 1, 1, 1, 1)
+    assert [(each.user, each.rank_before, each.rank_after) for each in first.entering] == [("cy", 3, 1)]
+    assert [(each.user, each.rank_before, each.rank_after) for each in first.leaving] == [("ann", 1, 2)]
+    assert (second.stay, second.enter, second.leave, second.entering) == (1, 0, 0, [])
+
+
+def test_as_many_enter_as_leave(cases):
+    for day in list_changes(cases, "a", "b", reviews=20).days:
+        assert day.enter == day.leave and day.stay + day.enter == 20
