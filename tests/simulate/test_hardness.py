@@ -30,14 +30,19 @@ from pipeline.simulate.hardness import (
 from pipeline.simulate.typologies import TYPOLOGIES
 
 DAYS, WARM_UP = 32, 14
+SEEDS = (7, 11)  # two shops: a variant has some fifty user-days in both together
 SHOP = ShopSettings(users=4000, bad_share=0.05)
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """User-days as the product sees them, those of the leaks and of the orders of steps, and the truth."""
-    folder = tmp_path_factory.mktemp("hard")
-    run(folder / "shop", days=DAYS, users=SHOP.users, bad_share=SHOP.bad_share)
+    """User-days of two shops as the product sees them, those of the leaks and of the orders of steps, and the truth."""
+    shops = [seen(tmp_path_factory.mktemp("hard"), seed) for seed in SEEDS]
+    return [pa.concat_tables(tables) for tables in zip(*shops, strict=True)]
+
+
+def seen(folder, seed):
+    run(folder / "shop", days=DAYS, users=SHOP.users, seed=seed, bad_share=SHOP.bad_share)
     settings = Settings(home=folder / "home", now=datetime(2026, 9, 1, tzinfo=UTC))
     domain, days = Domain.load("shop"), [SHOP.first_day + timedelta(days=n) for n in range(WARM_UP, DAYS)]
     ingest.run(settings, domain, events=[folder / "shop/events"], labels=[folder / "shop/labels"], history=True)

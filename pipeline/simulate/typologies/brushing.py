@@ -33,7 +33,7 @@ PROCESS = Process(
             "hurried",
             0.3,
             drawn=("seller", "address", "bare", "together", "fast"),
-            least=4,
+            least=3,
             most=5,
             accounts=(5, 9),
             acts=(1, 3),
