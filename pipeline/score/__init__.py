@@ -1,7 +1,7 @@
 """Score: how surprising, and how risky, each account active on a day is.
 
 Reads   snapshots/user_days, snapshots/event_tokens, the bundle in use
-Writes  snapshots/scores, snapshots/contributions
+Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
 
@@ -16,11 +16,12 @@ from pipeline.models import bundle as bundles
 from pipeline.models.registry import bundle_for
 from pipeline.models.windows import window_days
 from pipeline.receipt import Receipt
+from pipeline.score.neighbours import EMBEDDINGS
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.warehouse import connect, parquet_rows
 
-TABLES = ("scores", "contributions")
+TABLES = ("scores", "contributions", EMBEDDINGS)
 
 
 def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Receipt:
@@ -53,10 +54,9 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
             bundle = bundles.load(home, bundle_id, settings.threads)
             token_paths = [s.path(home) for s in tokens if s.rows]
             written = score_user_days(con, settings, bundle, user_days.path(home), token_paths, day, candidates, aside)
-            for table in TABLES:
-                found[table] = snapshots.add(
-                    home, written[table], _snapshot(table, day, snapshot_id, as_of, written[table], made_from)
-                )
+            for table in (table for table in TABLES if found[table] is None):
+                snapshot = _snapshot(table, day, snapshot_id, as_of, written[table], made_from)
+                found[table] = snapshots.add(home, written[table], snapshot)
     for table in TABLES:
         snapshots.see(home, table, day, snapshot_id, as_of)
     rows = found["scores"].rows if found["scores"] else 0

@@ -18,6 +18,7 @@ from pipeline.models.scoring import DECIMALS, Scored, apply
 from pipeline.models.surprise import WORST
 from pipeline.models.table import read_user_days
 from pipeline.models.windows import DAY_US, look_up
+from pipeline.score.neighbours import EMBEDDINGS, embeddings
 from pipeline.settings import Settings
 
 KEPT = 12  # contributions per account: reasons need three, the rest is for looking closer
@@ -45,12 +46,17 @@ def score_user_days(
     candidates: int,
     aside: Path,
 ) -> dict[str, Path]:
-    """Write scores.parquet (all user-days, by user_id) and contributions.parquet (the likeliest) to `aside`."""
+    """Write scores and embeddings (all user-days, by user_id) and contributions (the likeliest) to `aside`.
+
+    Returns the Parquet file of each table.
+    """
     user_days = read_user_days(con, [user_days_path])
-    written = {table: aside / f"{table}.parquet" for table in ("scores", "contributions")}
+    written = {table: aside / f"{table}.parquet" for table in ("scores", "contributions", EMBEDDINGS)}
     if not len(user_days):
-        pq.write_table(_no_scores(bundle), written["scores"])
+        pq.write_table(_no_scores(), written["scores"])
         pq.write_table(CONTRIBUTIONS.empty_table(), written["contributions"])
+        no_codes = np.empty((0, bundle.autoencoder.to_code.out_features))
+        pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
     scored = apply(con, settings, bundle, user_days, token_paths, day, day)
     percentile = bundle.reference.percentile(scored.surprise.level, scored.surprise.history).round(DECIMALS)
@@ -61,6 +67,9 @@ def score_user_days(
     scores = _scores(bundle, scored, percentile, events, likeliest)
     pq.write_table(scores, written["scores"], compression="zstd")
     pq.write_table(_contributions(bundle, scored, likeliest), written["contributions"], compression="zstd")
+    users = scored.tokens.users.take(pa.array(scored.windows.user))
+    codes = embeddings(bundle.manifest.id, day, users, scored.surprise.code)
+    pq.write_table(codes, written[EMBEDDINGS], compression="zstd")
     return written
 
 
@@ -89,7 +98,7 @@ def _scores(
     return pa.table(columns)
 
 
-def _no_scores(bundle: Bundle) -> pa.Table:
+def _no_scores() -> pa.Table:
     """The scores of a day without users: the columns publishing asks for, and no rows."""
     names = ("risk", "surprise_percentile", "arm_stacker", "arm_surprise", "surprise")
     columns: dict[str, pa.DataType] = {"user_id": pa.string(), **dict.fromkeys(names, pa.float64())}

@@ -1,0 +1,86 @@
+"""A day of a small stream with its features, and bundles that were never trained: the score step needs no more."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from event_streams import FIELDS, FIRST, SCHEMA, ordinary_shop, write_days
+
+from pipeline.catalogue import features
+from pipeline.models import stacker
+from pipeline.models.arms.novelty import NoveltyScorer
+from pipeline.models.arms.tabular import Scale
+from pipeline.models.autoencoder import BehaviourAutoencoder
+from pipeline.models.bundle import Bundle, Manifest, Spread
+from pipeline.models.calibration import Calibration
+from pipeline.models.surprise import Reference
+
+DAYS = 6
+DAY = FIRST + timedelta(days=DAYS - 1)
+SEEN = ("event_count", "new_device_count", "refund_count")  # features that are known; all others are not
+
+
+def stream(folder: Path, n_users: int = 30) -> tuple[list[Path], Path, list[str]]:
+    """Token files of all days, the user-days of DAY, and who was active on it."""
+    told = SCHEMA.append(pa.field("channel", pa.string())).append(pa.field("quantity", pa.float64()))
+    rows = ordinary_shop(n_users, DAYS)
+    paths = write_days(folder / "tokens", rows)
+    for path in paths:
+        table = pq.read_table(path, partitioning=None)
+        nothing = [pa.nulls(len(table), field.type) for field in list(told)[len(SCHEMA) :]]
+        pq.write_table(pa.table([*table.columns, *nothing], schema=told), path)
+    active = sorted({row["user_id"] for row in rows if row["event_at"].date() == DAY})
+    return paths, user_days(folder / "user_days.parquet", active), active
+
+
+def user_days(path: Path, active: list[str], day: date = DAY) -> Path:
+    """Features that say something of each account, whoever else is active."""
+    columns: dict[str, pa.Array] = {
+        "user_id": pa.array(active, pa.string()),
+        "event_day": pa.array([day] * len(active), pa.date32()),
+    }
+    for place, name in enumerate(features()):
+        known = [float((3 * int(user[1:]) + place) % 5) for user in active]
+        columns[name] = pa.array(known if name in SEEN else [None] * len(active), pa.float64())
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def bundle(*, has_stacker: bool = False, arm: str | None = None, name: str = "2026-01-01-abc") -> Bundle:
+    """The sequence model is as it was before it learned; the stacker has learned from labels drawn by lot."""
+    torch.manual_seed(1)
+    random = np.random.default_rng(2)
+    level = random.gamma(2, 2, 300)
+    columns = [*SEEN, "surprise", *([f"arm_{arm}"] if arm else [])] if has_stacker else []
+    booster = None
+    if has_stacker:
+        rows = random.integers(0, 5, (400, len(columns))).astype(np.float32)
+        booster = stacker.fit(columns, rows, rows[:, 1] + random.random(400) > 3, np.ones(400), 1, 1)
+    manifest = Manifest(
+        id=name,
+        domain="shop",
+        until=FIRST,
+        features=list(features()),
+        columns=columns,
+        spreads={each: Spread(median=0.1, scale=0.1) for each in SEEN},
+        made_from={},
+        autoencoder={},
+        stacker={"is_used": has_stacker, "why": "because"},
+        files={},
+    )
+    return Bundle(
+        manifest=manifest,
+        autoencoder=BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric), hidden_size=8, code_size=16).eval(),
+        fields=FIELDS,
+        reference=Reference.of(level, np.zeros(300, np.int64)),
+        stacker=booster,
+        calibration=Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0)) if booster else None,
+        arms={arm: novelty()} if arm else {},
+    )
+
+
+def novelty() -> NoveltyScorer:
+    return NoveltyScorer(Scale(columns=("new_device_count",), medians=(0.0,), spreads=(0.5,)))

@@ -1,0 +1,67 @@
+"""Embeddings, neighbours and the model card in the little shop, by the commands that people use."""
+
+import shutil
+
+import little_shop as shop
+import pytest
+from command import is_told
+from story_so_far import LABELLED, LISTED
+
+TODAY, NOW = shop.day(LABELLED), shop.morning_after(LABELLED)
+FIRST_LISTED, FIRST_NOW = shop.day(LISTED), shop.morning_after(LISTED)
+ACCOUNT = "ann-00"
+
+
+@pytest.fixture
+def home(at_end_of):
+    return at_end_of("with labels")
+
+
+def active(home):
+    """An account that was there on the day of the last list."""
+    return next(row["user_id"] for row in shop.events_of(LABELLED) if row["user_id"].startswith("ann"))
+
+
+def test_neighbours_are_other_accounts_of_the_days_that_the_same_bundle_has_scored(home):
+    user = active(home)
+    said = home.does("neighbours", "--day", TODAY, "--user", user, "--json", now=NOW).json
+    names = [each["user_id"] for each in said["nearest"]]
+    assert len(names) == len(set(names)) == 10
+    assert user not in names
+    assert {each["day"] for each in said["nearest"]} == {str(TODAY)}
+    assert said["of_other_bundles"] == [str(FIRST_LISTED)], "scored before the retraining"
+    distances = [each["distance"] for each in said["nearest"]]
+    assert distances == sorted(distances)
+    shown = home.does("neighbours", "--day", TODAY, "--user", user, "--limit", "3", now=NOW).out
+    assert "1 day of" in shown and "another bundle's vectors" in shown
+
+
+def test_what_cannot_be_looked_up_is_told(home):
+    said = home.says("neighbours", "--day", TODAY, "--user", "nobody", now=NOW)
+    assert is_told(said, 3, "account 'nobody' was not active", f"dawnlist show --day {TODAY}")
+    said = home.says("neighbours", "--day", shop.day(LABELLED - 1), "--user", ACCOUNT, now=NOW)
+    assert is_told(said, 3, "no snapshot of embeddings", f"dawnlist score --day {shop.day(LABELLED - 1)}")
+
+
+def test_a_home_scored_before_there_were_embeddings_gets_them_and_keeps_its_scores(home):
+    before = home.bytes_of("snapshots")
+    shutil.rmtree(home.path / "snapshots" / "embeddings" / f"day={TODAY}")
+    home.does("score", "--day", TODAY, now=NOW)
+    assert home.bytes_of("snapshots") == before
+
+
+def test_the_card_of_the_bundle_in_use_says_what_the_story_was(home):
+    said = home.does("models", "card", "--json", now=NOW).json
+    text = home.does("models", "card", now=NOW).out
+    assert text.strip() == said["card"].strip()
+    assert f"# Model card: {said['bundle']}" in text
+    for word in ("**this bundle**", "ceiling: an oracle", "`lstm_autoencoder`", "| takeover |", "| refund_abuse |"):
+        assert word in text
+    listed = (home.path / "models" / said["bundle"] / "bundle.json").read_text()
+    assert '"card.md"' in listed
+
+
+def test_the_first_bundle_had_no_stacker_and_its_card_says_so(home):
+    first = home.does("models", "list", "--json", now=NOW).json[0]["bundle"]
+    assert "**There is no stacker:**" in home.does("models", "card", first, now=NOW).out
+    assert is_told(home.says("models", "card", "nonsense", now=NOW), 3, "no bundle 'nonsense'")
