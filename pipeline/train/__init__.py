@@ -37,6 +37,7 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
         "domain": {"name": domain.name, "digest": domain.digest},
         "features": code_digest(),
         "settings": {name: getattr(settings, name) for name in ("train_days", "min_bad_labels", "seed", "threads")},
+        "reviews": settings.list_size or domain.list_size,
         "user_days": {str(s.day): s.id for s in user_days},
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "labels": digest(lake.visible(_labels_known(settings, until), as_of)),
@@ -45,14 +46,14 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
     if (bundles.folder(settings.home, bundle_id) / "bundle.json").is_file():
         return _receipt(bundles.read_manifest(settings.home, bundle_id), is_new=False)
 
+    from pipeline.train import card
     from pipeline.train.fitting import fit_bundle
 
     with scratch(settings.home, "train") as aside, connect(settings) as con:
         place = aside / bundle_id
         place.mkdir()
         fitted = fit_bundle(settings, domain, con, place, user_days, tokens, until, as_of, progress)
-        written = sorted(path for path in place.rglob("*") if path.is_file())
-        manifest = bundles.Manifest(
+        draft = bundles.Manifest(
             id=bundle_id,
             domain=domain.name,
             until=until,
@@ -62,8 +63,12 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
             made_from=made_from,
             autoencoder=fitted.autoencoder,
             stacker=fitted.stacker,
-            files={str(path.relative_to(place)): sha256_of(path) for path in written},
+            files={},
         )
+        card.write(place, draft, domain)
+        written = sorted(path for path in place.rglob("*") if path.is_file())
+        files = {str(path.relative_to(place)): sha256_of(path) for path in written}
+        manifest = draft.model_copy(update={"files": files})
         write_json(place / "bundle.json", manifest.model_dump(mode="json"))
         publish(place, bundles.folder(settings.home, bundle_id))
     return _receipt(manifest, is_new=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.catalogue import features
@@ -31,8 +32,9 @@ from pipeline.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
 from pipeline.train.cuts import Cuts, cut
 from pipeline.train.forward import forward_column
+from pipeline.train.judging import judge, typologies_of
 from pipeline.train.loading import Loaded, load_samples
-from pipeline.train.stacking import AUTOENCODER, Plan, Stacked, fit_stack
+from pipeline.train.stacking import AUTOENCODER, Plan, fit_stack
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -97,7 +99,7 @@ def fit_bundle(
     early = seen.samples.is_bad & (seen.samples.windows.day < day_number(cuts.judge_first))
     if not cuts.has_labels or seen.samples.is_bad.sum() < settings.min_bad_labels or not early.any():
         return Fitted([], spreads, about, _no_stacker(settings, wait_days, bad_days, days, until))
-    columns, measured = _fit_stacker(settings, domain, trained, loaded, seen, cuts, place, progress)
+    columns, measured = _fit_stacker(settings, domain, trained, loaded, seen, bad, cuts, place, progress)
     matured_bad = int(seen.samples.is_bad.sum())
     why = f"{matured_bad} matured bad user-days, {settings.min_bad_labels} needed"
     return Fitted(columns, spreads, about, {"is_used": True, "why": why, "bad_user_days": matured_bad, **measured})
@@ -156,6 +158,7 @@ def _fit_stacker(
     trained: Trained,
     known: Loaded,
     seen: Loaded,
+    bad: pa.Table,
     cuts: Cuts,
     place: Path,
     progress: bool,
@@ -186,14 +189,15 @@ def _fit_stacker(
         "monotone": dict(domain.monotone),
         "gates": [gate.told() for gate in stacked.gates],
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "judged": _judged(stacked, samples, cuts, reviews),
+        "share_of_accounts": round(seen.share, 6),
+        "judged": judge(
+            stacked,
+            samples,
+            {name: column for columns in offered.values() for name, column in columns.items()},
+            typologies_of(samples, bad),
+            seen.share,
+            day_number(cuts.judge_first),
+            reviews,
+            plan,
+        ),
     }
-
-
-def _judged(stacked: Stacked, samples: Samples, cuts: Cuts, reviews: int) -> dict[str, Any]:
-    from pipeline.evaluate.metrics import measure
-
-    is_later = samples.windows.day >= day_number(cuts.judge_first)
-    judged = samples.take(is_later)
-    risk = stacked.calibration.risk(stacked.forward[is_later])
-    return measure(risk, judged.is_bad, judged.windows.day, judged.windows.user, reviews)

@@ -1,0 +1,126 @@
+"""The model card: what a bundle learned from, how good it is and where it ends, as a page of Markdown.
+
+Mitchell et al., "Model cards for model reporting", FAT* (2019).
+"""
+
+import re
+import string
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.cells import one_line
+from pipeline.domain import Domain
+from pipeline.errors import InputError
+from pipeline.files import digest, sha256_of, write_atomically
+from pipeline.models import bundle as bundles
+from pipeline.models import registry
+from pipeline.models.bundle import Manifest
+
+CARD = "card.md"
+TEMPLATES = Path(__file__).parent / "templates"
+PACKAGES = ("torch", "xgboost", "scikit-learn", "numpy", "duckdb")
+LONGEST = 60  # characters of a name from outside
+SHOWN = 20  # typologies
+UNKNOWN = "–"
+_PLAIN = re.compile(r"[A-Za-z0-9]+([ _-][A-Za-z0-9]+)*")
+_ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in string.punctuation}, "<": "&lt;", ">": "&gt;", "&": "&amp;"})
+
+
+def card(manifest: Manifest, domain: Domain) -> str:
+    """The card of a bundle, the same bytes for the same manifest and packages."""
+    from pipeline.models.arms.catalogue import ARMS
+
+    tried = {gate["arm"] for gate in manifest.stacker.get("gates", [])}
+    return (
+        _environment()
+        .get_template("card.md.j2")
+        .render(
+            bundle=manifest,
+            domain=domain,
+            made_from=manifest.made_from,
+            user_days=sorted(manifest.made_from["user_days"]),
+            user_days_digest=digest(manifest.made_from["user_days"]),
+            autoencoder=manifest.autoencoder,
+            stacker=manifest.stacker,
+            judged=manifest.stacker.get("judged", {}),
+            not_tried=[name for name in ARMS if name not in tried],
+            packages={name: version(name) for name in PACKAGES},
+            shown=SHOWN,
+        )
+    )
+
+
+def write(place: Path, manifest: Manifest, domain: Domain) -> None:
+    """Put the card beside the bundle's other files."""
+    write_atomically(place / CARD, card(manifest, domain))
+
+
+def read(home: Path, bundle: str | None, at: datetime) -> tuple[str, str]:
+    """A bundle's name and card; of the bundle in use `at` that time where None. Raises InputError without one."""
+    name = bundle or _in_use(home, at)
+    manifest = bundles.read_manifest(home, name)
+    path = bundles.folder(home, name) / CARD
+    if CARD not in manifest.files:
+        raise InputError(f"bundle {name} has no model card: it was trained before there were any", fix=_TRAIN)
+    if not path.is_file() or sha256_of(path) != manifest.files[CARD]:
+        raise InputError(
+            f"bundle {name} is damaged: {CARD} is not the file that was written",
+            fix="restore it from the backup, or dawnlist models rollback",
+        )
+    return name, path.read_text()
+
+
+_TRAIN = "dawnlist train --until DAY"
+
+
+def _in_use(home: Path, at: datetime) -> str:
+    standing = registry.in_use(home, at)
+    if not standing:
+        raise InputError("no bundle is in use", fix=_TRAIN)
+    return standing[-1].bundle
+
+
+def safe(text: object) -> str:
+    """A name from outside as Markdown shows it: one line, neither markup nor HTML nor a link."""
+    line = one_line(str(text))
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return line if _PLAIN.fullmatch(line) else line.translate(_ESCAPED)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def interval(found: dict[str, float | None], digits: int) -> str:
+    """`+3.0 (-1.0 to +7.0)`."""
+    value, low, high = (
+        UNKNOWN if found[part] is None else f"{found[part]:+.{digits}f}" for part in ("value", "low", "high")
+    )
+    return f"{value} ({low} to {high})"
+
+
+def days(found: list[str]) -> str:
+    return found[0] if found[0] == found[1] else f"{found[0]} to {found[1]}"
+
+
+@cache
+def _environment() -> Environment:
+    """Markdown, not HTML: names from outside go through `safe`."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Any] = {"safe_name": safe, "number": number, "interval": interval, "days": days}
+    environment.filters |= filters
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["share"] = lambda value: UNKNOWN if value is None else f"{100 * value:.1f} %"
+    return environment

@@ -1,0 +1,210 @@
+"""How a stacker did on its last block, for the manifest and the model card: every number between a floor and a ceiling.
+
+Of ordinary accounts only a share may have been read; each then stands for as many as were left
+out, here as in training.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.evaluate.bounds import oracle
+from pipeline.evaluate.intervals import average_precision
+from pipeline.evaluate.judged import Judged
+from pipeline.evaluate.summary_contender import NAMELESS
+from pipeline.models import stacker
+from pipeline.models.samples import Doubles, Flags, Samples
+from pipeline.models.windows import day_number
+from pipeline.train.stacking import Plan, Stacked, Table, fit_booster
+
+Names = NDArray[np.object_]
+BINS = 20  # of the calibration error
+MAX_CHOSEN_BY = 50_000  # ordinary user-days the best single feature is chosen by
+
+
+@dataclass(frozen=True)
+class Block:
+    """Later user-days with the accounts each stands for: 1 of a bad account, more where ordinary ones were left out."""
+
+    samples: Samples
+    typology: Names
+    stands_for: Doubles
+    reviews: int  # a day
+
+    def average_precision(self, score: Doubles) -> float:
+        return average_precision(score, self.samples.is_bad, self.stands_for)
+
+    def caught(self, score: Doubles) -> Flags:
+        """The bad user-days on which an account is caught within the budget; it leaves the days after. NaN is last."""
+        user, day, is_bad = self.samples.windows.user, self.samples.windows.day, self.samples.is_bad
+        order = np.lexsort((user, -score, day))
+        is_gone = np.zeros(int(user.max(initial=-1)) + 1, np.bool_)
+        found = np.zeros(len(score), np.bool_)
+        for rows in np.split(order, np.flatnonzero(np.diff(day[order])) + 1):
+            waiting = rows[~is_gone[user[rows]]]
+            weight = self.stands_for[waiting]
+            top = waiting[np.cumsum(weight) - weight < self.reviews]
+            caught = top[is_bad[top]]
+            found[caught] = True
+            is_gone[user[caught]] = True
+        return found
+
+    def precision(self, caught: Flags) -> float:
+        """Caught accounts per review."""
+        return float(caught.sum() / (self.reviews * len(np.unique(self.samples.windows.day))))
+
+    def both(self, score: Doubles) -> dict[str, float | None]:
+        """Average precision, and precision at the review budget."""
+        return {
+            "average_precision": _rounded(self.average_precision(score)),
+            "precision_at_reviews": _rounded(self.precision(self.caught(score))),
+        }
+
+
+def typologies_of(samples: Samples, bad: pa.Table) -> Names:
+    """The kind of abuse of each bad user-day, by `known_bad_user_days`; None where none is given."""
+    user = pc.index_in(bad.column("user_id"), value_set=samples.tokens.users).to_pylist()
+    day = [day_number(day) for day in bad.column("event_day").to_pylist()]
+    known = dict(zip(zip(user, day, strict=True), bad.column("typology").to_pylist(), strict=True))
+    found: Names = np.full(len(samples), None, object)
+    for row in np.flatnonzero(samples.is_bad):
+        found[row] = known.get((int(samples.windows.user[row]), int(samples.windows.day[row])))
+    return found
+
+
+def judge(
+    stacked: Stacked,
+    samples: Samples,
+    said: Mapping[str, Doubles],
+    typology: Names,
+    share: float,
+    judge_first: int,
+    reviews: int,
+    plan: Plan,
+) -> dict[str, Any]:
+    """What the version that has not seen the days from `judge_first` on makes of them, `reviews` accounts a day.
+
+    `said` are the arms' columns, `share` is that of ordinary accounts read.
+    """
+    stands_for = np.where(samples.is_bad_account, 1.0, 1.0 / share)
+    is_later = samples.windows.day >= judge_first
+    later, learned = (
+        Block(samples.take(chosen), typology[chosen], stands_for[chosen], reviews) for chosen in (is_later, ~is_later)
+    )
+    counts = {"user_days": len(later.samples), "bad": int(later.samples.is_bad.sum())}
+    if not counts["bad"]:
+        return counts
+    risk = stacked.calibration.risk(stacked.forward[is_later])
+    caught = later.caught(risk)
+    base = np.average(later.samples.is_bad, weights=later.stands_for)
+    kinds = sorted(_recalls(later, caught), key=lambda kind: (kind["recall"], kind["typology"]))
+    return {
+        **counts,
+        "average_precision": _rounded(later.average_precision(risk)),
+        "precision_at_reviews": _rounded(later.precision(caught)),
+        "reviews_per_day": reviews,
+        "expected_calibration_error": _rounded(calibration_error(risk, later.samples.is_bad, later.stands_for), 5),
+        "brier": _rounded(np.average((risk - later.samples.is_bad) ** 2, weights=later.stands_for), 5),
+        "floor_random": _rounded(base),
+        "floors": {
+            "random": {"average_precision": _rounded(base), "precision_at_reviews": _rounded(_by_chance(later))},
+            "single_feature": _single_feature(learned, later, plan.seed),
+        },
+        "ceiling": later.both(oracle(_as_judged(later), reviews)),
+        "typologies": kinds,
+        "worst_typology": kinds[0]["typology"],
+        "overfitting": _overfitting(stacked, samples, said, learned, later, is_later, plan),
+    }
+
+
+def calibration_error(risk: Doubles, is_bad: Flags, weight: Doubles, bins: int = BINS) -> float:
+    """Expected calibration error of weighted user-days: how far found is from promised, over bins of equal weight.
+
+    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI (2015).
+    """
+    _, level = np.unique(risk, return_inverse=True)
+    heavy = np.bincount(level, weight)
+    place = np.floor((np.cumsum(heavy) - heavy / 2) * bins / heavy.sum()).astype(np.int64)[level]
+    return float(np.abs(np.bincount(place, weight * (risk - is_bad))).sum() / weight.sum())
+
+
+def _recalls(block: Block, caught: Flags) -> Iterator[dict[str, Any]]:
+    """Of the accounts with a kind of abuse, the share that is caught, on whichever of their bad days."""
+    names = np.array([NAMELESS if name is None else str(name) for name in block.typology], object)
+    user, is_bad = block.samples.windows.user, block.samples.is_bad
+    for name in sorted(set(names[is_bad])):
+        these = is_bad & (names == name)
+        accounts = np.unique(user[these])
+        recall = round(float(np.isin(accounts, user[caught]).mean()), 4)
+        yield {"typology": name, "accounts": len(accounts), "user_days": int(these.sum()), "recall": recall}
+
+
+def _by_chance(block: Block) -> float:
+    """Precision to expect of a random order, before anybody is caught."""
+    day = np.unique(block.samples.windows.day, return_inverse=True)[1]
+    active, bad = np.bincount(day, block.stands_for), np.bincount(day, block.samples.is_bad)
+    return float((np.minimum(1, block.reviews / active) * bad).sum() / (block.reviews * len(active)))
+
+
+def _single_feature(learned: Block, later: Block, seed: int) -> dict[str, Any]:
+    """The feature and direction with the best average precision on the days learned from, on the later ones."""
+    ordinary = np.flatnonzero(~learned.samples.is_bad)
+    few = np.random.default_rng(seed).permutation(ordinary)[:MAX_CHOSEN_BY]
+    rows = np.sort(np.concatenate([few, np.flatnonzero(learned.samples.is_bad)]))
+    seen = learned.samples.take(rows)
+    values = seen.rows.astype(np.float64)
+    tried = [(name, sign) for name in seen.columns for sign in (1, -1)]
+    found = [average_precision(sign * values[:, seen.columns.index(name)], seen.is_bad) for name, sign in tried]
+    name, sign = tried[int(np.argmax(found))]
+    score = sign * later.samples.rows[:, seen.columns.index(name)].astype(np.float64)
+    return {"feature": name, "which": "most" if sign > 0 else "least", **later.both(score)}
+
+
+def _overfitting(
+    stacked: Stacked,
+    samples: Samples,
+    said: Mapping[str, Doubles],
+    learned: Block,
+    later: Block,
+    is_later: Flags,
+    plan: Plan,
+) -> dict[str, Any]:
+    """Average precision where it learned and where it did not; and of labels dealt out at random, which is chance."""
+    place = {name: i for i, name in enumerate(samples.columns)}
+    table: Table = {name: samples.rows[:, place[name]] if name in place else said[name] for name in stacked.columns}
+    matrix = np.column_stack([column.astype(np.float32) for column in table.values()])
+    score = stacker.predict(stacked.early, stacked.columns, matrix)
+    shuffled = samples.is_bad.copy()
+    shuffled[~is_later] = np.random.default_rng(plan.seed).permutation(shuffled[~is_later])
+    chance = fit_booster(replace(samples, is_bad=shuffled), table, plan, ~is_later)
+    return {
+        "user_days": len(learned.samples),
+        "bad": int(learned.samples.is_bad.sum()),
+        "average_precision_learned": _rounded(learned.average_precision(score[~is_later])),
+        "average_precision_later": _rounded(later.average_precision(score[is_later])),
+        "average_precision_labels_shuffled": _rounded(
+            later.average_precision(stacker.predict(chance, stacked.columns, matrix[is_later]))
+        ),
+    }
+
+
+def _as_judged(block: Block) -> Judged:
+    n, windows = len(block.samples), block.samples.windows
+    return Judged(
+        user=windows.user,
+        day=windows.day,
+        is_bad=block.samples.is_bad,
+        typology=block.typology,
+        is_new=np.zeros(n, np.bool_),
+        first_bad_at=np.full(n, np.nan),
+        scores={},
+    )
+
+
+def _rounded(value: float, digits: int = 4) -> float | None:
+    return round(float(value), digits) if np.isfinite(value) else None

@@ -1,0 +1,316 @@
+"""The model card says what the manifest says, in words, and never runs a name from outside."""
+
+import copy
+import re
+from datetime import UTC, date, datetime
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from pipeline.cells import one_line
+from pipeline.domain import Domain
+from pipeline.errors import InputError
+from pipeline.files import sha256_of
+from pipeline.models import bundle as bundles
+from pipeline.models import registry
+from pipeline.train import card as cards
+from pipeline.train.card import card, safe
+
+SHOP = Domain(name="shop", title="A <b>shop</b>", currency="EUR", event_types={"purchase": "purchase"})
+AT = datetime(2026, 4, 1, tzinfo=UTC)
+NAME = "2026-03-28-0123456789ab"
+MADE_FROM = {
+    "until": "2026-03-28",
+    "domain": {"name": "shop", "digest": "d0d0d0d0d0d0"},
+    "features": "f0f0f0f0f0f0",
+    "settings": {"train_days": 60, "min_bad_labels": 50, "seed": 7, "threads": 2},
+    "reviews": 25,
+    "user_days": {"2026-02-01": "aaa", "2026-03-28": "bbb", "2026-02-02": "ccc"},
+    "event_tokens": "e0e0e0e0e0e0",
+    "labels": "1abe11abe11a",
+}
+AUTOENCODER = {
+    "learned_from": ["2026-02-01", "2026-02-10"],
+    "judged_on": ["2026-02-11", "2026-02-13"],
+    "quiet_times": ["2026-02-11", "2026-03-28"],
+    "user_days": {"learned": 12345, "later": 4000},
+    "train_nats": [9.0, 6.25],
+    "later_nats": [9.1, 6.5],
+    "later_nats_floors": {"all_users": 11.0, "own_past": 8.25},
+    "epochs": 2,
+}
+JUDGED = {
+    "user_days": 8000,
+    "bad": 80,
+    "average_precision": 0.412,
+    "precision_at_reviews": 0.288,
+    "reviews_per_day": 25,
+    "expected_calibration_error": 0.00123,
+    "brier": 0.00456,
+    "floor_random": 0.01,
+    "floors": {
+        "random": {"average_precision": 0.01, "precision_at_reviews": 0.0099},
+        "single_feature": {
+            "feature": "spend_amount",
+            "which": "most",
+            "average_precision": 0.111,
+            "precision_at_reviews": 0.122,
+        },
+    },
+    "ceiling": {"average_precision": 1.0, "precision_at_reviews": 0.765},
+    "typologies": [
+        {"typology": "sleepers", "accounts": 30, "user_days": 40, "recall": 0.1},
+        {"typology": "takeover", "accounts": 35, "user_days": 40, "recall": 0.9},
+    ],
+    "worst_typology": "sleepers",
+    "overfitting": {
+        "user_days": 24000,
+        "bad": 240,
+        "average_precision_learned": 0.934,
+        "average_precision_later": 0.409,
+        "average_precision_labels_shuffled": 0.0123,
+    },
+}
+
+
+def gate(arm, is_on, value, low, high):
+    found = {"value": value, "low": low, "high": high}
+    why = "catches more at the review budget" if is_on else "no sure lift at the review budget"
+    return {"arm": arm, "is_on": is_on, "why": why, "reviews": 25, "caught": found, "average_precision": found}
+
+
+STACKER = {
+    "is_used": True,
+    "why": "320 matured bad user-days, 50 needed",
+    "bad_user_days": 320,
+    "learned_from": ["2026-02-11", "2026-03-20"],
+    "judged_on": ["2026-03-10", "2026-03-20"],
+    "user_days": 32000,
+    "share_of_accounts": 1.0,
+    "monotone": {"spend_amount": "rises"},
+    "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
+    "calibration": {"kind": "beta", "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04}},
+    "judged": JUDGED,
+}
+NO_STACKER = {"is_used": False, "why": "3 matured bad user-days, 50 needed", "bad_user_days": 3}
+
+
+def manifest(stacker=STACKER, files=None):
+    return bundles.Manifest(
+        id=NAME,
+        domain="shop",
+        until=date(2026, 3, 28),
+        features=[],
+        columns=[],
+        spreads={},
+        made_from=MADE_FROM,
+        autoencoder=AUTOENCODER,
+        stacker=stacker,
+        files=files or {},
+    )
+
+
+def changed(**judged):
+    stacker = copy.deepcopy(STACKER)
+    stacker["judged"] |= judged
+    return stacker
+
+
+def lines(text, *words):
+    """The lines with all these words."""
+    return [line for line in text.splitlines() if all(word in line for word in words)]
+
+
+def test_every_number_stands_between_a_floor_and_the_ceiling():
+    text = card(manifest(), SHOP)
+    assert lines(text, "floor: random", "| 0.0100 | 0.0099 |")
+    assert lines(text, "floor: most `spend_amount`", "| 0.111 | 0.122 |")
+    assert lines(text, "**this bundle**", "**0.412**", "**0.288**")
+    assert lines(text, "ceiling", "| 1.000 | 0.765 |")
+
+
+def test_each_cut_has_its_days_and_its_numbers():
+    text = card(manifest(), SHOP)
+    assert lines(text, "all that was read", "2026-02-01 to 2026-03-28 (3 active days)")
+    assert lines(text, "the sequence model learns", "2026-02-01 to 2026-02-10", "12,345")
+    assert lines(text, "the stacker learns", "2026-02-11 to 2026-03-20", "32,000", "320")
+    assert lines(text, "judged by a version that had not seen it", "2026-03-10 to 2026-03-20", "8,000", "80")
+
+
+def test_an_arm_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
+    text = card(manifest(), SHOP)
+    assert lines(text, "| `gru` | **on** | +12.0 (+3.0 to +21.0)", "catches more")
+    assert lines(text, "| `lstm_autoencoder` | off | +1.0 (-4.0 to –)", "no sure lift")
+    (others,) = lines(text, "Not tried:")
+    assert "`vae`" in others
+    assert "`gru`" not in others
+
+
+def test_the_worst_kind_of_abuse_is_named():
+    text = card(manifest(), SHOP)
+    assert lines(text, "The worst: **sleepers**")
+    assert lines(text, "| sleepers | 30 | 40 | 10.0 % |")
+
+
+def test_calibration_constraints_overfitting_and_the_way_to_make_it_again_are_there():
+    text = card(manifest(), SHOP)
+    assert lines(text, "Kind: **beta**", "none 0.05000, platt 0.04100, beta 0.04000.")
+    assert lines(text, "- `spend_amount`: the more, the higher the risk")
+    assert lines(text, "learned from (24,000", "0.934")
+    assert lines(text, "shuffled labels", "0.0123")
+    assert lines(text, "RISK_SEED=7")
+    assert lines(text, "RISK_LIST_SIZE=25 dawnlist train --domain shop --until 2026-03-28")
+    for digest in ("d0d0d0d0d0d0", "f0f0f0f0f0f0", "e0e0e0e0e0e0", "1abe11abe11a"):
+        assert lines(text, f"`{digest}`")
+
+
+def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
+    text = card(manifest(NO_STACKER), SHOP)
+    assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
+    assert not lines(text, "average precision")
+    assert not lines(text, "## Arms")
+    assert lines(text, "6.500 after 2 epochs")
+
+
+def test_without_anything_bad_on_the_last_block_the_card_says_that_nothing_was_measured():
+    text = card(manifest({**STACKER, "judged": {"user_days": 8000, "bad": 0}}), SHOP)
+    assert lines(text, "**how good it is was not measured.**")
+    assert not lines(text, "floor:")
+
+
+def test_a_share_of_the_accounts_and_few_bad_days_are_among_what_is_told():
+    text = card(manifest({**changed(bad=12), "share_of_accounts": 0.25}), SHOP)
+    assert lines(text, "25.0 % of the ordinary accounts were read")
+    assert lines(text, "**12 bad user-days are few:**")
+    assert not lines(card(manifest(), SHOP), "are few")
+
+
+def test_of_many_kinds_of_abuse_the_worst_are_shown_and_the_rest_counted():
+    kinds = [{"typology": f"kind {n}", "accounts": 1, "user_days": 1, "recall": n / 100} for n in range(50)]
+    text = card(manifest(changed(typologies=kinds)), SHOP)
+    assert len(lines(text, "| kind ")) == cards.SHOWN
+    assert lines(text, "And 30 more")
+
+
+def test_every_table_has_as_many_cells_in_each_row():
+    table: list[int] = []
+    for line in [*card(manifest(changed(worst_typology=HOSTILE[0])), SHOP).splitlines(), ""]:
+        if line.startswith("|"):
+            table.append(len(re.findall(r"(?<!\\)\|", line)))
+        else:
+            assert len(set(table)) <= 1
+            table = []
+
+
+HOSTILE = [
+    "a|b\n| c | d |",
+    "<script>alert(1)</script>",
+    "[click](http://evil.example)",
+    "![x](http://evil.example/p.png)",
+    "`rm -rf`**bold**_it_",
+    "\x1b[31mred\u202egnp",
+    "www.evil.example",
+    "&lt;b&gt;",
+    "# heading",
+    "\\|",
+    "x" * 500,
+    "{{ bundle.id }}{% raw %}",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_kind_of_abuse_stays_one_cell_of_plain_text(name):
+    kinds = [{"typology": name, "accounts": 1, "user_days": 1, "recall": 0.5}]
+    text = card(manifest(changed(typologies=kinds, worst_typology=name)), SHOP)
+    usual = card(manifest(changed(typologies=[{**kinds[0], "typology": "usual"}], worst_typology="usual")), SHOP)
+    assert len(text.splitlines()) == len(usual.splitlines())
+    kinds_of_token = {token.type for token in tokens(text)}
+    assert kinds_of_token == {token.type for token in tokens(usual)}
+    shown = [token.content for token in tokens(text) if token.type == "inline_text"]
+    assert shortened(name) in shown
+    assert not set("\x1b\u202e") & set(text)
+    assert "www.evil" not in text
+
+
+@settings(deadline=None)
+@given(st.text(max_size=80))
+def test_whatever_a_name_holds_it_is_shown_as_it_is(name):
+    text = f"| a | b |\n|---|---|\n| {safe(name)} | end |\n"
+    found = tokens(text)
+    assert not {token.type for token in found} & {"link_open", "image", "html_inline", "em_open", "code_inline"}
+    shown = [token.content for token in found if token.type == "inline_text"]
+    assert shown == ["a", "b", *([line] if (line := shortened(name)) else []), "end"]
+
+
+def shortened(name):
+    line = one_line(name)
+    return (line if len(line) <= cards.LONGEST else line[: cards.LONGEST - 1] + "…").strip()
+
+
+def tokens(text):
+    """What a reader of Markdown makes of a page; each stretch of text is one token `inline_text`."""
+    found = []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        found.append(token)
+        parts = token.children or []
+        found += [part for part in parts if part.type not in ("text", "text_special")]
+        for is_text, run in groupby(parts, lambda part: part.type in ("text", "text_special")):
+            if is_text:
+                found.append(Token("inline_text", "", 0, content="".join(part.content for part in run)))
+    return found
+
+
+def test_plain_names_are_left_as_they_are():
+    assert [safe(name) for name in ("account_takeover", "card-testing", "fake reviews")] == [
+        "account_takeover",
+        "card-testing",
+        "fake reviews",
+    ]
+    assert safe("_emphasis_") == "\\_emphasis\\_"
+
+
+def test_the_same_manifest_has_the_same_bytes(tmp_path):
+    for name in ("once", "again"):
+        cards.write(tmp_path / name, manifest(), SHOP)
+    once, again = (tmp_path / name / "card.md" for name in ("once", "again"))
+    assert once.read_bytes() == again.read_bytes()
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A bundle in a home, its card listed like any other file."""
+    place = bundles.folder(tmp_path, NAME)
+    cards.write(place, manifest(), SHOP)
+    listed = manifest(files={"card.md": sha256_of(place / "card.md")})
+    (place / "bundle.json").write_text(listed.model_dump_json())
+    return tmp_path
+
+
+def test_the_card_of_the_bundle_in_use_is_read_unless_another_is_named(trained):
+    with pytest.raises(InputError, match="no bundle is in use"):
+        cards.read(trained, None, AT)
+    assert cards.read(trained, NAME, AT) == (NAME, card(manifest(), SHOP))
+    registry.write(trained, registry.Entry(at=AT, action="promoted", bundle=NAME, until=date(2026, 3, 28), why="first"))
+    assert cards.read(trained, None, AT) == (NAME, card(manifest(), SHOP))
+
+
+def test_a_card_that_was_changed_afterwards_is_not_shown(trained):
+    path = bundles.folder(trained, NAME) / "card.md"
+    path.write_text(path.read_text().replace("0.412", "0.999"))
+    with pytest.raises(InputError, match=r"is damaged: card\.md is not the file that was written"):
+        cards.read(trained, NAME, AT)
+
+
+def test_a_bundle_from_before_there_were_cards_is_told(trained):
+    (bundles.folder(trained, NAME) / "bundle.json").write_text(manifest().model_dump_json())
+    with pytest.raises(InputError, match="has no model card"):
+        cards.read(trained, NAME, AT)
+
+
+def test_an_unknown_bundle_is_told(trained):
+    with pytest.raises(InputError, match="no bundle 'nonsense'"):
+        cards.read(trained, "nonsense", AT)

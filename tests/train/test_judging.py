@@ -1,0 +1,175 @@
+"""How a stacker is judged: under the budget, for the accounts each stands for, between a floor and a ceiling."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.evaluate.calibration import calibration_error as plain_error
+from pipeline.evaluate.metrics import measure
+from pipeline.evaluate.reviews import reviewed_rows
+from pipeline.models.calibration import Calibration
+from pipeline.models.labels import SCHEMA
+from pipeline.models.samples import Samples
+from pipeline.models.windows import EPOCH, Tokens, Windows
+from pipeline.train.cuts import blocks_of
+from pipeline.train.judging import Block, calibration_error, judge, typologies_of
+from pipeline.train.stacking import Plan, fit_stack
+
+NOTHING = np.zeros(0, np.int64)
+PLAN = Plan(reviews=3, seed=1, threads=1, rises={})
+AS_IS = Calibration(kind="none", score_odds=(-16.2, 16.2), risk_odds=(-16.2, 16.2))
+
+
+def samples_of(user, day, is_bad, rows=None, columns=("x",)):
+    """User-days without events: those who judge look at none."""
+    user, day, is_bad = np.array(user, np.int32), np.array(day, np.int32), np.array(is_bad, bool)
+    users = pa.array([f"u{n}" for n in range(int(user.max(initial=-1)) + 1)], pa.string())
+    tokens = Tokens(users, user[:0], NOTHING, np.zeros((0, 1), np.uint8), np.zeros((0, 1), np.float32))
+    at = np.zeros(len(user), np.int64)
+    rows = np.zeros((len(user), len(columns)), np.float32) if rows is None else np.asarray(rows, np.float32)
+    is_bad_account = np.isin(user, user[is_bad])
+    windows = Windows(user, day, at, at, at)
+    return Samples(tokens, None, windows, columns, rows, is_bad, is_bad_account, np.ones(len(user)))
+
+
+def block_of(samples, reviews, stands_for=None):
+    n = len(samples)
+    return Block(samples, np.full(n, None, object), np.ones(n) if stands_for is None else stands_for, reviews)
+
+
+@st.composite
+def days_of_accounts(draw):
+    """(user, day, is_bad, score): an account has one user-day a day."""
+    places = draw(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3)), min_size=1, max_size=24, unique=True))
+    n = len(places)
+    user, day = np.array(places, np.int32).T
+    is_bad = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    return user, day, is_bad, np.array(draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), float)
+
+
+@settings(deadline=None)
+@given(days_of_accounts(), st.integers(1, 4))
+def test_where_everybody_was_read_an_account_is_caught_where_the_referee_says_so(found, reviews):
+    user, day, is_bad, score = found
+    caught = block_of(samples_of(user, day, is_bad), reviews).caught(score)
+    np.testing.assert_array_equal(caught, reviewed_rows(score, is_bad, day, user, reviews) & is_bad)
+
+
+def test_who_stands_for_others_takes_their_reviews_too():
+    samples = samples_of([0, 1, 2, 3], [0, 0, 0, 0], [False, True, False, True])
+    score = np.array([0.9, 0.8, 0.7, 0.6])
+    assert block_of(samples, 3).caught(score).tolist() == [False, True, False, False]
+    assert block_of(samples, 3, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False] * 4
+    assert block_of(samples, 4, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False, True, False, False]
+    assert block_of(samples, 8, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False, True, False, True]
+
+
+def test_average_precision_counts_those_who_were_left_out():
+    samples = samples_of([0, 1, 2], [0, 0, 0], [False, True, False])
+    score = np.array([0.9, 0.8, 0.7])
+    assert block_of(samples, 1).average_precision(score) == pytest.approx(1 / 2)
+    assert block_of(samples, 1, np.array([4.0, 1, 4])).average_precision(score) == pytest.approx(1 / 5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(1, 3)), min_size=1, max_size=60))
+def test_a_heavy_user_day_weighs_in_the_calibration_error_like_as_many_light_ones(rows):
+    risk, is_bad, weight = (np.array(column) for column in zip(*rows, strict=True))
+    risk = risk / 10
+    repeated = np.repeat(risk, weight), np.repeat(is_bad, weight)
+    assert calibration_error(risk, is_bad, weight.astype(float)) == pytest.approx(plain_error(*repeated))
+
+
+def test_a_kind_of_abuse_belongs_to_the_day_it_happened_on():
+    samples = samples_of([0, 0, 1, 1], [5, 6, 5, 6], [True, False, True, True])
+    known = [("u0", 5, "takeover"), ("u1", 6, None), ("u1", 5, "bots"), ("gone", 5, "bots")]
+    bad = pa.Table.from_pylist(
+        [
+            {"user_id": user, "event_day": EPOCH + np.timedelta64(day, "D").item(), "known_at": None, "typology": kind}
+            for user, day, kind in known
+        ],
+        SCHEMA,
+    )
+    assert typologies_of(samples, bad).tolist() == ["takeover", None, "bots", None]
+
+
+@pytest.fixture(scope="module")
+def told():
+    """60 accounts on 12 days: one feature tells the takeovers, nothing tells the sleepers."""
+    random = np.random.default_rng(3)
+    user, day = np.tile(np.arange(60), 12), np.repeat(np.arange(12), 60)
+    takeover, sleeper = random.random(720) < 0.06, random.random(720) < 0.03
+    rows = random.normal(size=(720, 3))
+    rows[takeover, 1] -= 4
+    samples = samples_of(user, day, takeover | sleeper, rows, ("noise", "tells", "never_known"))
+    samples.rows[:, 2] = np.nan
+    typology = np.where(takeover, "takeover", np.where(sleeper, "sleeper", None)).astype(object)
+    stacked = fit_stack(samples, {}, PLAN)
+    last = int(day[blocks_of(day) == 3].min())
+    return samples, stacked, typology, last
+
+
+def test_everybody_read_is_measured_as_the_referee_measures(told):
+    samples, stacked, typology, last = told
+    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    is_later = samples.windows.day >= last
+    later = samples.take(is_later)
+    risk = stacked.calibration.risk(stacked.forward[is_later])
+    expected = measure(risk, later.is_bad, later.windows.day, later.windows.user, 3)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_bundle_stands_between_its_floors_and_the_ceiling(told):
+    samples, stacked, typology, last = told
+    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    for metric in ("average_precision", "precision_at_reviews"):
+        assert found["floors"]["random"][metric] < found[metric] <= found["ceiling"][metric] <= 1
+    assert found["ceiling"]["average_precision"] == 1
+    assert (found["floors"]["single_feature"]["feature"], found["floors"]["single_feature"]["which"]) == (
+        "tells",
+        "least",
+    )
+
+
+def test_the_worst_kind_of_abuse_is_named_first(told):
+    samples, stacked, typology, last = told
+    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    assert found["worst_typology"] == "sleeper"
+    assert [kind["typology"] for kind in found["typologies"]] == ["sleeper", "takeover"]
+    recalls = [kind["recall"] for kind in found["typologies"]]
+    assert recalls == sorted(recalls)
+    assert recalls[0] < recalls[1]
+
+
+def test_overfitting_is_shown_and_shuffled_labels_end_at_chance(told):
+    samples, stacked, typology, last = told
+    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    shown = found["overfitting"]
+    assert shown["average_precision_learned"] > shown["average_precision_later"] == found_by_early(told)
+    assert shown["average_precision_labels_shuffled"] < 3 * found["floor_random"]
+    assert shown["user_days"] + found["user_days"] == len(samples)
+
+
+def found_by_early(told):
+    samples, stacked, _, last = told
+    is_later = samples.windows.day >= last
+    return round(block_of(samples.take(is_later), 1).average_precision(stacked.forward[is_later]), 4)
+
+
+def test_where_ordinary_accounts_were_left_out_precision_is_not_flattered(told):
+    samples, stacked, typology, last = told
+    all_read, half_read = (judge(stacked, samples, {}, typology, share, last, 3, PLAN) for share in (1.0, 0.5))
+    assert half_read["average_precision"] < all_read["average_precision"]
+    assert half_read["precision_at_reviews"] <= all_read["precision_at_reviews"]
+    assert half_read["floor_random"] < all_read["floor_random"]
+
+
+def test_without_anything_bad_nothing_is_claimed(told):
+    samples, stacked, typology, last = told
+    fine = replace(samples, is_bad=samples.is_bad & (samples.windows.day < last))
+    is_later = samples.windows.day >= last
+    assert judge(stacked, fine, {}, typology, 1.0, last, 3, PLAN) == {"user_days": int(is_later.sum()), "bad": 0}
