@@ -149,6 +149,7 @@ def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, cuts: C
             for name, own in {"all_users": False, "own_past": True}.items()
         },
         "epochs": len(trained.train_nats),
+        "best_epoch": trained.best_epoch,  # from 0; the one that is kept
     }
 
 

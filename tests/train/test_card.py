@@ -38,10 +38,11 @@ AUTOENCODER = {
     "judged_on": ["2026-02-11", "2026-02-13"],
     "quiet_times": ["2026-02-11", "2026-03-28"],
     "user_days": {"learned": 12345, "later": 4000},
-    "train_nats": [9.0, 6.25],
-    "later_nats": [9.1, 6.5],
+    "train_nats": [9.0, 6.25, 6.0],
+    "later_nats": [9.1, 6.5, 6.6],
     "later_nats_floors": {"all_users": 11.0, "own_past": 8.25},
-    "epochs": 2,
+    "epochs": 3,
+    "best_epoch": 1,
 }
 JUDGED = {
     "user_days": 8000,
@@ -173,7 +174,7 @@ def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
     assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
     assert not lines(text, "average precision")
     assert not lines(text, "## Arms")
-    assert lines(text, "6.500 after 2 epochs")
+    assert lines(text, "6.500 with epoch 2 of 3, which is kept; 6.250 on the days")
 
 
 def test_without_anything_bad_on_the_last_block_the_card_says_that_nothing_was_measured():
