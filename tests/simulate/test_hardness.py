@@ -38,7 +38,8 @@ SHOP = ShopSettings(users=4000, bad_share=0.05)
 def measured(tmp_path_factory):
     """User-days of two shops as the product sees them, those of the leaks and of the orders of steps, and the truth."""
     shops = [seen(tmp_path_factory.mktemp("hard"), seed) for seed in SEEDS]
-    return [pa.concat_tables(tables) for tables in zip(*shops, strict=True)]
+    user_days, leaked, delivered, truth = (pa.concat_tables(tables) for tables in zip(*shops, strict=True))
+    return user_days, leaked, orders(delivered), truth
 
 
 def seen(folder, seed):
@@ -54,12 +55,8 @@ def seen(folder, seed):
         events = pq.read_table(folder / f"shop/events/{day}.parquet")
         delivered.append(events.append_column("event_day", pa.array([day] * len(events))))
     leaked = pa.concat_tables([leaks(events) for events in delivered])
-    return (
-        user_days,
-        leaked,
-        orders(pa.concat_tables(delivered)),
-        pq.read_table(folder / "shop/truth/user_days.parquet"),
-    )
+    truth = pq.read_table(folder / "shop/truth/user_days.parquet")
+    return user_days, leaked, pa.concat_tables(delivered), truth
 
 
 @pytest.mark.slow
