@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Bundles: list them, promote one, roll back to the one before.", no_args_is_help=True)
+models_app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
 
@@ -234,6 +234,28 @@ def show(
 
 
 @app.command()
+def neighbours(
+    day: Day,
+    user: Annotated[str, typer.Option(help="The account, as user_id has it.")],
+    back: Annotated[int, typer.Option(min=0, max=365, help="How many days before DAY are searched too.")] = 28,
+    limit: Annotated[int, typer.Option(min=1, help="How many accounts.")] = 10,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accounts that behave like this one: those whose days lie nearest to it, and whether they were known to be bad."""
+    from pipeline.score.neighbours import neighbours as look_up
+    from pipeline.score.neighbours import render
+
+    settings = daily.reading(overrides(home, domain))
+    found = look_up(settings, day, user, back, limit, settings.clock())
+    if as_json:
+        print(json.dumps(found.told(), indent=2, default=str))
+        return
+    Console(width=None if sys.stdout.isatty() else 140).print(render(found))
+
+
+@app.command()
 def feedback(
     path: Annotated[Path, typer.Argument(help="A CSV of verdicts.")],
     home: Home = None,
@@ -297,7 +319,7 @@ def evaluate(
     from pipeline.evaluate.protocol import Protocol
     from pipeline.evaluate.report import write_report
     from pipeline.evaluate.run import run as judge
-    from pipeline.evaluate.terminal import render
+    from pipeline.evaluate.report_table import render
 
     chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
     data = data or (Path(os.environ["RISK_DATASETS"]) if "RISK_DATASETS" in os.environ else None)
@@ -332,6 +354,21 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
         mark = " (in use)" if standing and entry == standing[-1] else ""
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)
     Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
+
+
+@models_app.command("card")
+def models_card(
+    bundle: Annotated[str | None, typer.Argument(help="A bundle's name; without one, the bundle in use.")] = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
+    from pipeline.train.card import read
+
+    settings = daily.reading(overrides(home, domain))
+    name, card = read(settings.home, bundle, settings.clock())
+    print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else card, end="\n" if as_json else "")
 
 
 @models_app.command("promote")
