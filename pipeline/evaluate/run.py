@@ -61,7 +61,10 @@ def run(
     users = trial.test.tokens.users.to_pylist()
     changes = list_changes(judged, OLDER, PRODUCT, protocol.reviews, users) if trial.older else None
     pairs, reviews = _pairs(found), protocol.reviews
-    return summary(judged, protocol.title, settings, reviews=reviews, pairs=pairs, changes=changes, given=given)
+    return summary(
+        judged, protocol.title, settings, reviews=reviews, pairs=pairs, changes=changes, given=given,
+        known_from=trial.told_at,
+    )  # fmt: skip
 
 
 def _teller(status: Status) -> Say:

@@ -19,7 +19,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, known_from, read_truth
 from pipeline.lake import end_of
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.samples import Samples
+from pipeline.models.samples import Doubles, Samples
 from pipeline.models.windows import window_days
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EVERYBODY = 10**9  # a test leaves nobody out
 WEEK = 7
+FAR = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Trial:
     known: Loaded
     test: Samples
     judged: Judged
+    told_at: Doubles  # (n,) hours since 1970 when a label told of the account; NaN where none did
 
     @property
     def as_of(self) -> datetime:
@@ -137,10 +139,10 @@ def _cut(
     test = everything.between(test_first, test_last).samples
     truth = read_truth(con, home, truth_folder, protocol.truth_until or test_last, as_of)
     found = known_from(con, home, test_last, as_of, protocol.known_since)
-    judged, kept = _judge(test, truth, found, known.samples)
+    judged, kept, told_at = _judge(test, truth, found, known.samples)
     check_fold(known.between(cuts.first, cuts.stack_last).samples.windows.day, judged.day, wait_days)
     check_known_accounts(judged.user, judged.day, *_codes(test, found))
-    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged)
+    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged, told_at)
 
 
 def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
@@ -149,12 +151,12 @@ def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datet
     return {day: snapshot.path(home) for day, snapshot in found.items() if snapshot is not None and snapshot.rows}
 
 
-def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any]:
-    """The test's user-days of accounts not known before their day, and which of `test` they are."""
+def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any, Doubles]:
+    """The user-days of accounts not known before their day, which of `test` they are, and when they were told of."""
     users, day = test.windows.user, test.windows.day
     n_users = len(test.tokens.users)
     known_user, known_day = _codes(test, found)
-    since = np.full(n_users, np.iinfo(np.int32).max, np.int32)
+    since = np.full(n_users, FAR, np.int32)
     np.minimum.at(since, known_user, known_day)
     kept = since[users] >= day
     is_bad, typology, first_at = truth.of(test.tokens.users, users, day)
@@ -167,7 +169,8 @@ def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tupl
         first_bad_at=first_at,
         scores={},
     )
-    return judged.take(kept), kept
+    told_at = np.where(since[users] < FAR, since[users] * 24.0, np.nan)
+    return judged.take(kept), kept, told_at[kept]
 
 
 def _codes(test: Samples, found: pa.Table) -> tuple[Any, Any]:
