@@ -60,7 +60,6 @@ class Protocol(Strict):
     peer: Literal["book"] | None = None
     floors: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
-    order_and_timing: tuple[str, ...] = ()
     steps: int = Field(12, ge=1)
     learning_curve: LearningCurve = LearningCurve()
 
