@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate.calibration import calibration_error
+from pipeline.evaluate.reliability import calibration_error
 from pipeline.evaluate.reviews import reviewed_rows
 
 __all__ = ["calibration_error", "measure", "precision_at"]

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluate.bounds import ORACLE, oracle
-from pipeline.evaluate.calibration import calibration_error, reliability, wrong_shares
 from pipeline.evaluate.delays import Cases, detection_cases
 from pipeline.evaluate.intervals import Estimate, Metric, average_precision
 from pipeline.evaluate.judged import Judged
+from pipeline.evaluate.reliability import calibration_error, reliability, wrong_shares
 from pipeline.evaluate.report import BudgetPoint, Contender, Delay, Group, Interval, Reliability, ReliabilityBin
 from pipeline.evaluate.reviews import Queue, accounts_of, recall_of_accounts
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.calibration import Bin, calibration_error, reliability, wrong_shares
+from pipeline.evaluate.reliability import Bin, calibration_error, reliability, wrong_shares
 
 
 def test_bins_hold_equally_many_from_the_lowest_risk_up():
