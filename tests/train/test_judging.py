@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.calibration import calibration_error as plain_error
 from pipeline.evaluate.metrics import measure
+from pipeline.evaluate.reliability import calibration_error as plain_error
 from pipeline.evaluate.reviews import reviewed_rows
 from pipeline.models.calibration import Calibration
 from pipeline.models.labels import SCHEMA
