@@ -318,8 +318,8 @@ def evaluate(
     """Judge the product and its arms by a protocol: floors, ceilings, intervals, as JSON and as a page to read."""
     from pipeline.evaluate.protocol import Protocol
     from pipeline.evaluate.report import write_report
-    from pipeline.evaluate.run import run as judge
     from pipeline.evaluate.report_table import render
+    from pipeline.evaluate.run import run as judge
 
     chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
     data = data or (Path(os.environ["RISK_DATASETS"]) if "RISK_DATASETS" in os.environ else None)
