@@ -107,7 +107,7 @@ def relu_lstm() -> list[list[str]]:
         "generated: AUC",
         "wiki_edits: AUC",
         "AUC, 128 events",
-        "largest cell state there",
+        "largest cell state seen",
     ]
     rows = [head]
     for rate in (0.003, 0.03):
