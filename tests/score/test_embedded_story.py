@@ -50,15 +50,32 @@ def test_a_home_scored_before_there_were_embeddings_gets_them_and_keeps_its_scor
     assert home.bytes_of("snapshots") == before
 
 
-def test_the_card_of_the_bundle_in_use_says_what_the_story_was(home):
+def test_the_card_of_the_bundle_in_use_is_printed_and_says_what_was_not_measured(home):
     said = home.does("models", "card", "--json", now=NOW).json
     text = home.does("models", "card", now=NOW).out
     assert text.strip() == said["card"].strip()
     assert f"# Model card: {said['bundle']}" in text
-    for word in ("**this bundle**", "ceiling: an oracle", "`lstm_autoencoder`", "| takeover |", "| refund_abuse |"):
+    assert "how good it is was not measured" in text, "its last block has a Sunday where the next bad day would be"
+    assert '"card.md"' in (home.path / "models" / said["bundle"] / "bundle.json").read_text()
+
+
+@pytest.mark.slow
+def test_the_card_of_a_bundle_with_bad_days_to_be_judged_by_has_its_floors_and_kinds_of_abuse(home):
+    until = shop.day(LABELLED - 3)
+    trained, _ = home.does("train", "--until", until, "--json", now=NOW).json
+    judged = trained["details"]["stacker"]["judged"]
+    assert judged["bad"] > 0
+    assert sum(kind["user_days"] for kind in judged["typologies"]) == judged["bad"]
+    assert {kind["typology"] for kind in judged["typologies"]} <= {"takeover", "refund_abuse"}
+    text = home.does("models", "card", trained["details"]["bundle"], now=NOW).out
+    for word in (
+        "floor: random",
+        "**this bundle**",
+        "ceiling: an oracle",
+        "| `lstm_autoencoder` |",
+        "RISK_LIST_SIZE=8",
+    ):
         assert word in text
-    listed = (home.path / "models" / said["bundle"] / "bundle.json").read_text()
-    assert '"card.md"' in listed
 
 
 def test_the_first_bundle_had_no_stacker_and_its_card_says_so(home):
