@@ -16,7 +16,8 @@ from pipeline.settings import PROJECT
 TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
 COMMANDS = (
     *("ingest", "features", "validate", "train", "score", "publish", "run", "backfill", "show", "feedback"),
-    *("models list", "models promote", "models rollback"),
+    *("neighbours", "evaluate"),
+    *("models list", "models card", "models promote", "models rollback"),
 )
 
 

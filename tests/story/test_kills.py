@@ -104,7 +104,7 @@ def delivered(home: Home) -> None:
 
 def not_published(home: Home) -> None:
     """The day has its features, and neither scores nor a list."""
-    for made in ("scores", "contributions"):
+    for made in ("scores", "contributions", "embeddings"):
         shutil.rmtree(home.path / "snapshots" / made)
     shutil.rmtree(home.path / "lists")
 
@@ -136,6 +136,7 @@ POINTS = [
     ("run", "half line pipeline.snapshots"),
     ("publish", "after call pipeline.score.user_days:apply"),
     ("publish", "after rename snapshots/scores/day=*/*.json"),
+    ("publish", "after rename snapshots/embeddings/day=*/*.parquet"),
     ("publish", "before rename lists/issues/day=*/????????????"),
     ("publish", "after rename lists/issues/day=*/????????????"),
     ("publish", "after rename lists/issues/day=*/current.json"),
