@@ -31,7 +31,7 @@ class Marked:
             shift = word(what) % self.variant.group if self.variant.crossed else 0
             owner = (owner + shift) // self.variant.group
         campaign = self.acts.campaign[self.rows]
-        if what == "device" and self.variant.lasts:
+        if what in ("device", "card") and self.variant.lasts:
             owner = owner + 1000 * ((self.today.day + campaign % self.variant.lasts) // self.variant.lasts + 100)
         return (mix(campaign, word(what), owner) >> np.uint64(2)).astype(np.int64)
 

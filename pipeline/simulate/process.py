@@ -17,7 +17,7 @@ Source = Literal["chargeback", "takedown", "complaint", "review_desk"]
 # Whose accounts: anybody's; new ones; ones aged for weeks; ones unseen for weeks; those of recent buyers; those of
 # recent buyers from one seller.
 Who = Literal["any", "young", "aged", "rested", "buyers", "one_sellers_buyers"]
-BURNT_AFTER = 6  # days that a crew works with the same devices
+BURNT_AFTER = 6  # days that a crew works with the same devices and cards
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Variant:
     shares: tuple[Thing, ...] = ()  # what accounts of a group have in common, where it is marked
     group: int = 1
     crossed: bool = False  # each thing is shared by another grouping, so no two accounts have all in common
-    lasts: int = 0  # days after which a group's devices are burnt and replaced, 0: never
+    lasts: int = 0  # days after which devices and cards are burnt and replaced, 0: never
     order: int = FUNNEL
     adaptive: bool = False  # reads published lists
     who: Who = "any"

@@ -131,7 +131,7 @@ PROCESSES = (
         shares=("device",),
         group=2,
         on_flash_days=True,
-        share=1.4,
+        share=2.0,
     ),
     like(
         "bots",

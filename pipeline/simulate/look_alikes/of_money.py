@@ -10,6 +10,7 @@ PROCESSES = (
         "buy",
         always="failures",
         drawn="card cards bare cheap fast",
+        count=(1, 4),
         who="young",
         keeps=("card",),
     ),

@@ -36,7 +36,7 @@ PROCESS = Process(
             "gift_cards",
             0.3,
             who="young",
-            drawn=("gift_cards", "failures", "card", "bare", "device", "cards"),
+            drawn=("gift_cards", "failures", "card", "bare", "device", "cheap"),
             least=4,
             most=5,
             accounts=(2, 4),
