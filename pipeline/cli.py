@@ -4,17 +4,17 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from pipeline import bundles_cli as bundles
 from pipeline import daily
 from pipeline.errors import DoorRefusedError, PipelineError
-from pipeline.lake import a_possible_day
+from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, overrides
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
@@ -31,45 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
-app.add_typer(models_app, name="models")
-
-
-def a_day(text: str) -> date:
-    try:
-        return a_possible_day(date.fromisoformat(text))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day like 2026-11-22") from None
-
-
-def a_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-Home = Annotated[Path | None, typer.Option(help="Where everything is kept. Or set RISK_HOME.", show_default="./data")]
-Pack = Annotated[str | None, typer.Option("--domain", help="A pack in domains/, or a YAML file. Or set RISK_DOMAIN.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(parser=a_moment, metavar="TIME", help="Use only what had arrived by then.", show_default="now"),
-]
-Day = Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="A UTC day, like 2026-11-22.")]
-First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help="The first day.")]
-Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
-ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
-Accept = Annotated[
-    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a refusal names them.")
-]
-
-
-def overrides(
-    home: Path | None, domain: str | None, as_of: datetime | None = None, list_size: int | None = None
-) -> dict[str, Any]:
-    return {"home": home, "domain": domain, "as_of": as_of, "list_size": list_size}
+app.add_typer(bundles.app, name="models")
 
 
 @app.command()
@@ -334,58 +296,6 @@ def evaluate(
     for table in render(report):
         console.print(table)
     console.print(f"{out}/report.html and report.json")
-
-
-@models_app.command("list")
-def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Every decision about a bundle, and which one is in use."""
-    from pipeline.models import registry
-
-    settings = daily.reading(overrides(home, domain))
-    entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
-    if as_json:
-        print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
-        return
-    table = Table("at")
-    table.add_column("bundle", no_wrap=True)  # to be copied into `models promote`
-    table.add_column("decision")
-    table.add_column("why", overflow="fold")
-    for entry in entries:
-        mark = " (in use)" if standing and entry == standing[-1] else ""
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)
-    Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
-
-
-@models_app.command("card")
-def models_card(
-    bundle: Annotated[str | None, typer.Argument(help="A bundle's name; without one, the bundle in use.")] = None,
-    home: Home = None,
-    domain: Pack = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
-    from pipeline.train.card import read
-
-    settings = daily.reading(overrides(home, domain))
-    name, card = read(settings.home, bundle, settings.clock())
-    print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else card, end="\n" if as_json else "")
-
-
-@models_app.command("promote")
-def models_promote(
-    bundle: Annotated[str, typer.Argument(help="A bundle's name, as in models/.")],
-    home: Home = None,
-    domain: Pack = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put a bundle in use by hand, better or not."""
-    print_answer(daily.promote(bundle, overrides(home, domain), force=True), as_json)
-
-
-@models_app.command("rollback")
-def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Go back to the bundle that was in use before this one."""
-    print_answer(daily.roll_back(overrides(home, domain)), as_json)
 
 
 def _now() -> datetime:

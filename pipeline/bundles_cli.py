@@ -1,0 +1,66 @@
+"""`dawnlist models`: the bundles of a home, and which is in use."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import daily
+from pipeline.options import AsJson, Home, Pack, overrides
+from pipeline.terminal import print_answer
+
+app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
+
+
+@app.command("list")
+def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Every decision about a bundle, and which one is in use."""
+    from pipeline.models import registry
+
+    settings = daily.reading(overrides(home, domain))
+    entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
+    if as_json:
+        print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
+        return
+    table = Table("at")
+    table.add_column("bundle", no_wrap=True)  # to be copied into `models promote`
+    table.add_column("decision")
+    table.add_column("why", overflow="fold")
+    for entry in entries:
+        mark = " (in use)" if standing and entry == standing[-1] else ""
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)
+    Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
+
+
+@app.command("card")
+def models_card(
+    bundle: Annotated[str | None, typer.Argument(help="A bundle's name; without one, the bundle in use.")] = None,
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
+    from pipeline.train.card import read
+
+    settings = daily.reading(overrides(home, domain))
+    name, card = read(settings.home, bundle, settings.clock())
+    print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else card, end="\n" if as_json else "")
+
+
+@app.command("promote")
+def models_promote(
+    bundle: Annotated[str, typer.Argument(help="A bundle's name, as in models/.")],
+    home: Home = None,
+    domain: Pack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a bundle in use by hand, better or not."""
+    print_answer(daily.promote(bundle, overrides(home, domain), force=True), as_json)
+
+
+@app.command("rollback")
+def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Go back to the bundle that was in use before this one."""
+    print_answer(daily.roll_back(overrides(home, domain)), as_json)

@@ -1,0 +1,46 @@
+"""Options that many commands share, and how their text becomes days and moments."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.lake import a_possible_day
+
+
+def a_day(text: str) -> date:
+    try:
+        return a_possible_day(date.fromisoformat(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day like 2026-11-22") from None
+
+
+def a_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Home = Annotated[Path | None, typer.Option(help="Where everything is kept. Or set RISK_HOME.", show_default="./data")]
+Pack = Annotated[str | None, typer.Option("--domain", help="A pack in domains/, or a YAML file. Or set RISK_DOMAIN.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(parser=a_moment, metavar="TIME", help="Use only what had arrived by then.", show_default="now"),
+]
+Day = Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="A UTC day, like 2026-11-22.")]
+First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help="The first day.")]
+Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
+ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
+Accept = Annotated[
+    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a refusal names them.")
+]
+
+
+def overrides(
+    home: Path | None, domain: str | None, as_of: datetime | None = None, list_size: int | None = None
+) -> dict[str, Any]:
+    return {"home": home, "domain": domain, "as_of": as_of, "list_size": list_size}
