@@ -17,10 +17,18 @@ select
     max(
         coalesce(history.matured_bad_28d_count, 0) / (usual.matured_since_first_bad_count + 1.0)
     ) as counterpart_bad_since_first_ratio,
-    min({{ dbt.datediff('history.first_bad_day', 'entities.event_day', 'day') }})
-        filter (where entities.kind = 'counterpart') as counterpart_first_bad_days,
-    min({{ dbt.datediff('history.last_bad_day', 'entities.event_day', 'day') }})
-        filter (where entities.kind = 'counterpart') as counterpart_last_bad_days
+    min(
+        case
+            when entities.kind = 'counterpart'
+                then {{ dbt.datediff('history.first_bad_day', 'entities.event_day', 'day') }}
+        end
+    ) as counterpart_first_bad_days,
+    min(
+        case
+            when entities.kind = 'counterpart'
+                then {{ dbt.datediff('history.last_bad_day', 'entities.event_day', 'day') }}
+        end
+    ) as counterpart_last_bad_days
 from {{ ref('int_entities') }} as entities
 inner join {{ ref('int_entity_users') }} as shared
     on
