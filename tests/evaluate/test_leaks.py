@@ -28,7 +28,7 @@ LEAKS = {
 
 @pytest.fixture(scope="module")
 def prices():
-    found = price_list(*payments(), TRAIN, TEST, DELAY_DAYS, reviews=10)
+    found = price_list(*payments(), TRAIN, TEST, DELAY_DAYS, reviews=10, threads=1)
     return {price.name: price for price in found}
 
 

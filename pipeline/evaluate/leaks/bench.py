@@ -53,12 +53,12 @@ class Bench:
                 raise InputError(f"pricing leaks needs bad and good user-days to {what}")
         self.known_then = known_then
         self.columns, self.rows = self.rows_of(HONEST)
-        self.score = self.scores(self.rows, self.train, known_then)
         self.check_fold(self.train, self.test)
         self.check_known(self.test)
         self.check_later_events(HONEST)
         self.check_later_labels(HONEST)
         self.check_length(HONEST)
+        self.score = self.scores(self.rows, self.train, known_then)
 
     def between(self, first: date, last: date) -> Flags:
         """The user-days of the days `first`..`last`."""
