@@ -132,6 +132,9 @@ def _session_members(leaders: set[int]) -> list[int]:
     return members
 
 
+PATIENCE = 10  # times 30 s
+
+
 class Api:
     """The few calls we make to Airflow's REST API."""
 
@@ -140,14 +143,22 @@ class Api:
         self.token = ""
 
     def __call__(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        """The JSON answer. Raises urllib's HTTPError or URLError."""
+        """The JSON answer; a question may be asked again where a busy machine does not answer in time.
+
+        Raises urllib's HTTPError or URLError, or TimeoutError.
+        """
         if not self.token and path.startswith("/api/v2/") and path != "/api/v2/monitor/health":
             self.token = self("/auth/token")["access_token"]
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        for patience in reversed(range(PATIENCE if data is None and method is None else 1)):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.load(answer)
+            except TimeoutError:
+                if not patience:
+                    raise
 
     def trigger(self, dag_id: str, conf: dict[str, Any], partition_key: str | None = None) -> str:
         """Start a run and return its id."""
