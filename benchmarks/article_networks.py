@@ -83,47 +83,40 @@ class EventCnn(nn.Module):
         return self.head(found.amax(dim=2)).squeeze(1)
 
 
-class Image(nn.Module):
-    """Two 3x3 convolutions and a dense layer: the sample code for handwritten digits."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU()
-        )
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(16 * height * width, 32), nn.ReLU(), nn.Linear(32, 1))
-
-    def draw(self, streams: Streams) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, streams: Streams) -> Tensor:
-        return self.head(self.convolutions(self.draw(streams)[:, None])).squeeze(1)
+def image_layers(height: int, width: int) -> nn.Module:
+    """Two 3x3 convolutions and a dense layer: the sample code for handwritten digits. (B, 1, H, W) to (B, 1)."""
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU()),
+        nn.Sequential(nn.Flatten(), nn.Linear(16 * height * width, 32), nn.ReLU(), nn.Linear(32, 1)),
+    )
 
 
-class FeatureImage(Image):
+class FeatureImage(nn.Module):
     """An account's features folded into a square, in an order somebody happened to have."""
 
     def __init__(self, streams: Streams) -> None:
+        super().__init__()
         features = aggregates(streams)
         self.side = int(np.ceil(np.sqrt(features.shape[1])))
-        super().__init__(self.side, self.side)
+        self.layers = image_layers(self.side, self.side)
         self.order = torch.randperm(features.shape[1])
         self.mean, self.scale = features.mean(0), features.std(0) + 1e-6
 
-    def draw(self, streams: Streams) -> Tensor:
+    def forward(self, streams: Streams) -> Tensor:
         features = ((aggregates(streams) - self.mean) / self.scale)[:, self.order]
         features = nn.functional.pad(features, (0, self.side**2 - features.shape[1]))
-        return features.reshape(-1, self.side, self.side)
+        return self.layers(features.reshape(-1, 1, self.side, self.side)).squeeze(1)
 
 
-class TableImage(Image):
+class TableImage(nn.Module):
     """The table of events by fields as it stands: neighbouring fields are treated as if near to each other."""
 
     def __init__(self, streams: Streams) -> None:
-        super().__init__(*streams.values.shape[1:])
+        super().__init__()
+        self.layers = image_layers(*streams.values.shape[1:])
 
-    def draw(self, streams: Streams) -> Tensor:
-        return streams.values
+    def forward(self, streams: Streams) -> Tensor:
+        return self.layers(streams.values[:, None]).squeeze(1)
 
 
 def aggregates(streams: Streams) -> Tensor:
