@@ -53,9 +53,9 @@ def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
 
 
 def column(samples: Samples, name: str) -> Doubles:
-    """A feature as a score; user-days where it is not known come last."""
-    values = samples.rows[:, samples.columns.index(name)].astype(np.float64)
-    return np.where(np.isnan(values), np.nanmin(values, initial=0.0) - 1, values)
+    """A feature as a score; NaN where it is not known, which comes last whichever way is up."""
+    values: Doubles = samples.rows[:, samples.columns.index(name)].astype(np.float64)
+    return values
 
 
 def table_of(samples: Samples, like: Samples) -> dict[str, np.ndarray]:
