@@ -1,15 +1,10 @@
 """Floors are single features, and what is not known of a user-day never puts it on top."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from user_days import user_days
 
 from pipeline.evaluate.contenders import column
 from pipeline.evaluate.reviews import reviewed_rows
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
-from user_days import user_days  # noqa: E402
 
 
 def test_where_a_feature_is_not_known_a_user_day_comes_last_by_most_and_by_least():
