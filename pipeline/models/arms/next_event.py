@@ -1,11 +1,9 @@
 """A causal LSTM that expects the next event: surprise as it streams, one step per event."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -13,19 +11,9 @@ from torch import Tensor, nn
 from pipeline.models.arms import Arm
 from pipeline.models.arms.encoders import remember
 from pipeline.models.arms.saving import load_network, save_network
-from pipeline.models.arms.tabular import ordinary
 from pipeline.models.arms.tokens import EventEmbedding, EventHead, Window, own_level, own_mean
-from pipeline.models.arms.training import (
-    Plan,
-    Task,
-    choose,
-    device,
-    enough_steps,
-    one_thread_each,
-    run_windows,
-    seeded,
-    train,
-)
+from pipeline.models.arms.training import Plan, device, one_thread_each, run_windows, seeded
+from pipeline.models.arms.unsupervised import train_on_ordinary
 from pipeline.models.fields import Fields
 from pipeline.models.samples import Doubles, Samples
 
@@ -120,31 +108,20 @@ def fit_next_event(
     plan: Plan, shape: Expectation, learn: Samples, stop: Samples, progress: bool = False
 ) -> NextEventScorer:
     """The same with a plan of one's own."""
-    windows, later = ordinary(learn).windows, ordinary(stop).windows
-    random = np.random.default_rng(plan.seed)
-    later = later.take(choose(len(later), plan.windows_per_epoch // 2, random))
-    own = later.end - later.today
     with seeded(plan.seed):
         model = NextEventNetwork(learn.fields, shape)
-
-    def judge(pool: ThreadPoolExecutor) -> float:
-        mean = run_windows(model, learn.tokens, learn.fields, later, lambda w: own_mean(model(w), w.own), pool)
-        return float(mean @ own) / int(own.sum())
-
-    task = Task(
-        name="the next-event arm",
-        tokens=learn.tokens,
-        fields=learn.fields,
-        windows=windows,
-        size=windows.length,
-        choose=lambda random: choose(len(windows), plan.windows_per_epoch, random),
-        loss=lambda window, step: model(window).masked_fill(~window.is_event, 0.0).sum(),
-        judge=judge,
-        unit="nats per later event",
+    taught = train_on_ordinary(
+        model,
+        "the next-event arm",
+        learn,
+        stop,
+        plan,
+        lambda window, _: model(window).masked_fill(~window.is_event, 0.0).sum(),
+        lambda window: own_mean(model(window), window.own),
+        progress,
     )
-    curve = train(model, task, enough_steps(plan, windows), random, progress)
-    nats = {"train_nats": [round(x, 4) for x in curve.train], "later_nats": [round(x, 4) for x in curve.later]}
-    return NextEventScorer(model, learn.fields, shape.model_copy(update=nats))
+    about = shape.model_copy(update={"train_nats": taught.train_nats, "later_nats": taught.later_nats})
+    return NextEventScorer(model, learn.fields, about)
 
 
 NEXT_EVENT = Arm("next_event", "unsupervised", "surprise of an LSTM that expects each next event", fit, load)

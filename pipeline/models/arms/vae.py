@@ -1,6 +1,5 @@
 """A variational autoencoder over windows (Kingma and Welling, 2014): a code with a price in nats."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,20 +13,9 @@ from torch import Tensor, nn
 from pipeline.models.arms import Arm
 from pipeline.models.arms.encoders import remember
 from pipeline.models.arms.saving import load_network, save_network
-from pipeline.models.arms.tabular import ordinary
 from pipeline.models.arms.tokens import EventEmbedding, EventHead, Window, own_mean
-from pipeline.models.arms.training import (
-    Plan,
-    Step,
-    Task,
-    choose,
-    device,
-    enough_steps,
-    one_thread_each,
-    run_windows,
-    seeded,
-    train,
-)
+from pipeline.models.arms.training import Plan, Step, device, one_thread_each, run_windows, seeded
+from pipeline.models.arms.unsupervised import train_on_ordinary
 from pipeline.models.fields import Fields
 from pipeline.models.samples import Doubles, Samples
 from pipeline.models.windows import Windows
@@ -137,36 +125,25 @@ def fit_vae(
     plan: VariationalPlan, shape: Posterior, learn: Samples, stop: Samples, progress: bool
 ) -> VariationalScorer:
     """The same with a plan of one's own. Judged by the full price, without free nats."""
-    windows, later = ordinary(learn).windows, ordinary(stop).windows
-    random = np.random.default_rng(plan.seed)
-    later = later.take(choose(len(later), plan.windows_per_epoch // 2, random))
-    own = later.end - later.today
     with seeded(plan.seed):
         model = VariationalAutoencoder(learn.fields, shape)
-
-    def judge(pool: ThreadPoolExecutor) -> float:
-        bound = run_windows(model, learn.tokens, learn.fields, later, partial(negative_bound, model), pool)
-        return float(bound @ own) / int(own.sum())
-
-    task = Task(
-        name="the variational autoencoder",
-        tokens=learn.tokens,
-        fields=learn.fields,
-        windows=windows,
-        size=windows.length,
-        choose=lambda random: choose(len(windows), plan.windows_per_epoch, random),
-        loss=lambda window, step: _loss(model, window, step, plan),
-        judge=judge,
-        unit="nats per later event",
+    taught = train_on_ordinary(
+        model,
+        "the variational autoencoder",
+        learn,
+        stop,
+        plan,
+        lambda window, step: _loss(model, window, step, plan),
+        partial(negative_bound, model),
+        progress,
     )
-    curve = train(model, task, enough_steps(plan, windows), random, progress)
-    kl_nats, active_units = _use_of_code(model, learn, later, plan.threads)
+    kl_nats, active_units = _use_of_code(model, learn, taught.later, plan.threads)
     about = shape.model_copy(
         update={
             "kl_nats": round(kl_nats, 4),
             "active_units": active_units,
-            "train_nats": [round(nats, 4) for nats in curve.train],
-            "later_nats": [round(nats, 4) for nats in curve.later],
+            "train_nats": taught.train_nats,
+            "later_nats": taught.later_nats,
         }
     )
     return VariationalScorer(model, learn.fields, about)
