@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.metrics import precision_at
 from pipeline.evaluate.trial import Trial
+from pipeline.models.windows import places_of, user_day_key
 
 Doubles = NDArray[np.float64]
 DELAY_DAYS = 7
@@ -76,7 +77,7 @@ def reproduce(data: Path, test: tuple[date, date]) -> Published:
 
 def _card_precision(score: Doubles, is_bad: Any, day: Any, user: Any, known: Any) -> float:
     """Cards ranked by their worst transaction of the day; those found once are not counted again."""
-    key = user.astype(np.int64) * 2**20 + day
+    key = user_day_key(user, day)
     keys, place = np.unique(key[~known], return_inverse=True)
     worst, bad = np.zeros(len(keys)), np.zeros(len(keys), np.bool_)
     np.maximum.at(worst, place, score[~known])
@@ -142,11 +143,11 @@ def _days(rows: pa.Table) -> NDArray[np.int32]:
 def _of_user_days(trial: Trial, rows: pa.Table, score: Doubles) -> Doubles:
     """The worst transaction's score of each user-day of the test."""
     windows, users = trial.test.windows, trial.test.tokens.users
-    place = pc.index_in(rows["customer_id"], value_set=users).fill_null(-1).to_numpy().astype(np.int64)
-    keys, group = np.unique(place * 2**20 + _days(rows), return_inverse=True)
+    place = pc.index_in(rows["customer_id"], value_set=users).fill_null(-1).to_numpy()
+    keys, group = np.unique(user_day_key(place, _days(rows)), return_inverse=True)
     worst = np.zeros(len(keys))
     np.maximum.at(worst, group, score)
-    found: Doubles = worst[np.searchsorted(keys, windows.user.astype(np.int64) * 2**20 + windows.day)]
+    found: Doubles = worst[places_of(windows.key, keys)]
     return found
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline import lake
 from pipeline.models.labels import known_bad_user_days
+from pipeline.models.windows import places_of, user_day_key
 
 Doubles = NDArray[np.float64]
-DAY_HOURS = 24.0
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,10 @@ class Truth:
         names = self.rows.column("typology").to_numpy()
         first_of = np.full(len(users), np.nan)
         first_of[place[place >= 0]] = first[place >= 0]
-        key, wanted = place.astype(np.int64) * 2**20 + bad_day, user.astype(np.int64) * 2**20 + day
-        is_bad = np.isin(wanted, key)
-        order = np.argsort(key, kind="stable")
+        row = places_of(user_day_key(user, day), user_day_key(place, bad_day))
+        is_bad = row >= 0
         typology: NDArray[np.object_] = np.full(len(user), None, object)
-        if is_bad.any():
-            typology[is_bad] = names[order][np.searchsorted(key[order], wanted[is_bad])]
+        typology[is_bad] = names[row[is_bad]]
         return is_bad, typology, first_of[user]
 
 

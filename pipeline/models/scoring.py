@@ -17,7 +17,16 @@ from pipeline.models.labels import known_bad_user_days
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import Surprise, score_windows
 from pipeline.models.table import UserDays, arm_columns, learned_columns, match, read_user_days, stacker_rows
-from pipeline.models.windows import DAY_US, Tokens, Windows, day_number, load_tokens, user_day_windows, window_days
+from pipeline.models.windows import (
+    DAY_US,
+    Tokens,
+    Windows,
+    day_number,
+    load_tokens,
+    user_day_key,
+    user_day_windows,
+    window_days,
+)
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -112,14 +121,13 @@ def score_days(
         bad = known_bad_user_days(con, settings.home, known_until, as_of)
     user = pc.index_in(bad.column("user_id"), value_set=scored.tokens.users).fill_null(-1).to_numpy()
     day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
-    key = scored.windows.user.astype(np.int64) * 2**20 + scored.windows.day
     return Judged(
         user_id=scored.tokens.users.take(scored.windows.user),
         user=scored.windows.user,
         day=scored.windows.day,
-        risk=scored.risk if scored.risk is not None else np.full(len(key), np.nan),
+        risk=scored.risk if scored.risk is not None else np.full(len(scored.windows), np.nan),
         surprise=scored.surprise.level,
-        is_bad=np.isin(key, user.astype(np.int64) * 2**20 + day),
+        is_bad=np.isin(scored.windows.key, user_day_key(user, day)),
     )
 
 

@@ -15,7 +15,7 @@ from pipeline.models.arms import Scorer
 from pipeline.models.fields import Fields
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import DECIMALS, Surprise
-from pipeline.models.windows import Tokens, Windows
+from pipeline.models.windows import Tokens, Windows, places_of, user_day_key
 
 Doubles = NDArray[np.float64]
 
@@ -58,13 +58,9 @@ def match(user_days: UserDays, tokens: Tokens, windows: Windows) -> NDArray[np.i
     Raises InputError where the two tables do not agree: an account without its events would silently go unscored.
     """
     index = pa.compute.index_in(user_days.user_id, value_set=tokens.users).fill_null(-1).to_numpy().astype(np.int64)
-    keys = index * 2**20 + user_days.day
-    wanted = windows.user.astype(np.int64) * 2**20 + windows.day
-    order = np.argsort(keys, kind="stable")
-    place = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
-    if len(wanted) != len(keys) or np.any(keys[order][place] != wanted):
+    found = places_of(windows.key, user_day_key(index, user_days.day))
+    if len(windows) != len(user_days) or np.any(found < 0):
         raise InputError("user_days and event_tokens do not name the same user-days", fix="dawnlist features again")
-    found: NDArray[np.int64] = order[place]
     return found
 
 

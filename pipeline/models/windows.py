@@ -29,6 +29,20 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
+def user_day_key(user: NDArray[np.integer], day: NDArray[np.integer]) -> Ints:
+    """One whole number per user-day, in the order of users, then days (since 1970-01-01)."""
+    return user.astype(np.int64) * 2**20 + day
+
+
+def places_of(wanted: Ints, keys: Ints) -> Ints:
+    """Where each of `wanted` stands in `keys`, in whatever order these are; -1 where it does not."""
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
+    order = np.argsort(keys, kind="stable")
+    found = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+    return np.where(keys[found] == wanted, found, -1)
+
+
 @dataclass(frozen=True)
 class Tokens:
     """Events of some users over some days, sorted by user, time and event id.
@@ -58,6 +72,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @property
+    def key(self) -> Ints:
+        """As `user_day_key`."""
+        return user_day_key(self.user, self.day)
 
     @property
     def length(self) -> Ints:
@@ -218,7 +237,7 @@ def user_day_windows(tokens: Tokens, first: date, last: date) -> Windows:
     begins = np.flatnonzero(is_first)  # of each user-day
     ends = np.append(begins[1:], len(tokens))
     user, day = tokens.user[begins], day[begins]
-    key = user.astype(np.int64) * 2**20 + day  # sorted, as the tokens are
+    key = user_day_key(user, day)  # sorted, as the tokens are
     chosen = np.flatnonzero((day >= day_number(first)) & (day <= day_number(last)))
     oldest = begins[np.searchsorted(key, key[chosen] - (HISTORY_DAYS - 1))] if len(chosen) else chosen
     # A user's first days reach into the previous user's last ones only if day numbers were below 28: they are not.

@@ -19,6 +19,8 @@ from pipeline.models.windows import (
     distinct_users,
     load_tokens,
     look_up,
+    places_of,
+    user_day_key,
     user_day_windows,
     window_days,
 )
@@ -157,3 +159,16 @@ def test_events_are_looked_up_by_user_and_rank_in_the_order_asked(tmp_path):
 def test_the_days_of_a_window_are_28():
     days = window_days(date(2026, 3, 1))
     assert (len(days), days[0], days[-1]) == (28, date(2026, 2, 2), date(2026, 3, 1))
+
+
+USER_DAYS = st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 40_000)))
+
+
+@given(USER_DAYS, USER_DAYS)
+def test_user_days_are_found_wherever_they_stand_and_missed_where_they_do_not(table, wanted):
+    keys, asked = (
+        user_day_key(np.array([user for user, _ in rows], np.int64), np.array([day for _, day in rows], np.int64))
+        for rows in (table, wanted + table)
+    )
+    found = [table.index(row) if row in table else -1 for row in wanted + table]
+    assert places_of(asked, keys).tolist() == found
