@@ -1,7 +1,6 @@
 """The command line: everything Airflow does can also be done by hand, with the same functions."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -270,7 +269,7 @@ def evaluate(
     protocol: Annotated[str, typer.Argument(help="One of protocols/, or a YAML file of your own.")],
     out: Annotated[Path, typer.Option(help="Where report.json and report.html go.")] = Path("evaluation"),
     data: Annotated[
-        Path | None, typer.Option(help="The folder the protocol's files are in. Or set RISK_DATASETS.")
+        Path | None, typer.Option(envvar="RISK_DATASETS", help="The folder the protocol's files are in.")
     ] = None,
     home: Annotated[Path | None, typer.Option(help="Keep what is built here, for the next time.")] = None,
     arms: Annotated[str | None, typer.Option(help="Only these arms, comma separated; 'none' for none.")] = None,
@@ -284,7 +283,6 @@ def evaluate(
     from pipeline.evaluate.run import run as judge
 
     chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
-    data = data or (Path(os.environ["RISK_DATASETS"]) if "RISK_DATASETS" in os.environ else None)
     asked = Protocol.load(protocol)
     report = judge(asked, data, home, arms=chosen, quick=quick, console=errors if shows_progress(as_json) else None)
     out.mkdir(parents=True, exist_ok=True)

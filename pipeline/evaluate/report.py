@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from pipeline.evaluate.bounds import CEILING, FLOOR
-from pipeline.evaluate.intervals import Difference, Estimate, Metric
+from pipeline.evaluate.intervals import Difference, Estimate, Metric, average_precision, average_precision_interval
+from pipeline.evaluate.judged import Doubles, Judged
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.files import write_atomically
 
@@ -176,6 +177,14 @@ class Shuffle(Part):
     contender: str
     found: Interval
     chance: float
+
+    @classmethod
+    def of(cls, contender: str, score: Doubles, judged: Judged) -> Self:
+        """Its average precision, with an interval that should hold chance."""
+        value = average_precision(score, judged.is_bad)
+        interval = average_precision_interval(score, judged.is_bad, judged.user)
+        found = Interval.of(Estimate(value, *interval))
+        return cls(contender=contender, found=found, chance=float(judged.is_bad.mean()))
 
     @property
     def is_at_chance(self) -> bool | None:

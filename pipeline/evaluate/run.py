@@ -13,12 +13,12 @@ from pipeline.errors import UsageError
 from pipeline.evaluate import contenders
 from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, SHUFFLED, Field
 from pipeline.evaluate.injected import judge_injected
-from pipeline.evaluate.intervals import Estimate, average_precision, average_precision_interval
+from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.leaks import Price
 from pipeline.evaluate.learning import learning_curves
 from pipeline.evaluate.prices import prices
 from pipeline.evaluate.protocol import Protocol
-from pipeline.evaluate.report import CurvePoint, Given, Interval, Report, Shuffle, TrainingGap
+from pipeline.evaluate.report import CurvePoint, Given, Report, Shuffle, TrainingGap
 from pipeline.evaluate.sequences import judge_sequences
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
@@ -110,9 +110,6 @@ def _pairs(found: Field) -> list[tuple[str, str]]:
 
 def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say) -> Given:
     judged, shuffled = trial.judged, found.scores.pop(SHUFFLED)
-    chance = float(judged.is_bad.mean())
-    value = average_precision(shuffled, judged.is_bad)
-    low, high = average_precision_interval(shuffled, judged.is_bad, judged.user)
     gaps = [
         TrainingGap(
             contender=name,
@@ -136,6 +133,6 @@ def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say
         notes=notes,
         learning=curves,
         gaps=gaps,
-        shuffles=[Shuffle(contender=SHUFFLED, found=Interval.of(Estimate(value, low, high)), chance=chance)],
+        shuffles=[Shuffle.of(SHUFFLED, shuffled, judged)],
         leaks=leaks,
     )
