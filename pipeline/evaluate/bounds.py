@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.reviews import accounts_of
+from pipeline.models.samples import Samples
 
 Doubles = NDArray[np.float64]
 FLOOR, CEILING = "floor: ", "ceiling: "
+MAX_CHOSEN_BY = 50_000  # ordinary user-days the best single feature is chosen by
 RANDOM, ORACLE = f"{FLOOR}random", f"{CEILING}oracle"
 
 
@@ -17,6 +20,15 @@ def with_bounds(judged: Judged, reviews: int, seed: int = 0) -> Judged:
     """The same with a random floor and the ceiling at `reviews` a day among the contenders."""
     drawn = np.random.default_rng(seed).random(len(judged))
     return replace(judged, scores={**judged.scores, RANDOM: drawn, ORACLE: oracle(judged, reviews)})
+
+
+def best_single_feature(seen: Samples, seed: int) -> tuple[str, int]:
+    """The feature with the best average precision on `seen`, and whether most (1) or least (-1) of it comes first."""
+    ordinary = np.flatnonzero(~seen.is_bad)
+    few = np.random.default_rng(seed).permutation(ordinary)[:MAX_CHOSEN_BY]
+    some = seen.take(np.sort(np.concatenate([few, np.flatnonzero(seen.is_bad)])))
+    tried = [(name, sign) for name in some.features() for sign in (1, -1)]
+    return max(tried, key=lambda one: average_precision(one[1] * some.column(one[0]), some.is_bad))
 
 
 def oracle(judged: Judged, reviews: int) -> Doubles:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.errors import InputError
-from pipeline.evaluate.intervals import average_precision
+from pipeline.evaluate.bounds import best_single_feature
 from pipeline.evaluate.trial import Trial
 from pipeline.models import bundle as bundles
 from pipeline.models import stacker
@@ -17,6 +17,7 @@ from pipeline.models.samples import Doubles, Samples
 from pipeline.models.scoring import score_days
 from pipeline.models.surprise import score_windows
 from pipeline.models.table import column_of, learned_columns
+from pipeline.models.windows import places_of, user_day_key
 from pipeline.train.forward import forward_column
 from pipeline.train.stacking import Plan, Table, fit_booster
 
@@ -46,22 +47,9 @@ def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
     """Single features of the protocol, and the one that did best on the days learned from, in its better direction."""
     test, seen = trial.test, trial.matured
     for name in trial.protocol.floors:
-        yield f"floor: {name}", column(test, name)
-    tried = [(name, sign) for name in table_of(seen, seen) for sign in (1, -1)]
-    name, sign = max(tried, key=lambda one: average_precision(one[1] * column(seen, one[0]), seen.is_bad))
-    yield f"floor: best single feature ({'most' if sign > 0 else 'least'} {name})", sign * column(test, name)
-
-
-def column(samples: Samples, name: str) -> Doubles:
-    """A feature as a score; NaN where it is not known, which comes last whichever way is up."""
-    values: Doubles = samples.rows[:, samples.columns.index(name)].astype(np.float64)
-    return values
-
-
-def table_of(samples: Samples, like: Samples) -> dict[str, np.ndarray]:
-    """The feature columns that are known at all in `like`."""
-    known = np.isfinite(np.nanmax(like.rows, axis=0, initial=-np.inf))
-    return {name: samples.rows[:, i] for i, name in enumerate(samples.columns) if known[i]}
+        yield f"floor: {name}", test.column(name)
+    name, sign = best_single_feature(seen, trial.settings.seed)
+    yield f"floor: best single feature ({'most' if sign > 0 else 'least'} {name})", sign * test.column(name)
 
 
 def fit_and_score(seen: Samples, learn: Table, test: Table, plan: Plan) -> tuple[Doubles, Doubles]:
@@ -77,7 +65,7 @@ def fit_and_score(seen: Samples, learn: Table, test: Table, plan: Plan) -> tuple
 def tabular(trial: Trial, plan: Plan, found: Field) -> None:
     """XGBoost over the features alone; and the same with labels shuffled, which must end at chance."""
     seen = trial.seen
-    learn, test = table_of(seen, seen), table_of(trial.test, seen)
+    learn, test = seen.features(), trial.test.features(seen)
     found.scores[FEATURES], learned = fit_and_score(seen, learn, test, plan)
     found.learned[FEATURES] = (seen, learned)
     shuffled = np.random.default_rng(plan.seed).permutation(seen.is_bad)
@@ -88,7 +76,7 @@ def tabular(trial: Trial, plan: Plan, found: Field) -> None:
 def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:
     """Each arm by itself, and as one more column of the stacker, which reads only what it said forward in time."""
     seen, test, matured = trial.seen, trial.test, trial.matured
-    learn, judged = table_of(seen, seen), table_of(test, seen)
+    learn, judged = seen.features(), test.features(seen)
     for name in names:
         yield name
         try:
@@ -120,7 +108,7 @@ def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
         for part in (seen, trial.test)
     ]
     found.scores[f"{FEATURES} + surprise and code"], _ = fit_and_score(
-        seen, {**table_of(seen, seen), **said[0]}, {**table_of(trial.test, seen), **said[1]}, plan
+        seen, {**seen.features(), **said[0]}, {**trial.test.features(seen), **said[1]}, plan
     )
 
 
@@ -129,10 +117,8 @@ def product(trial: Trial, bundle: str) -> dict[str, Doubles]:
     assert trial.protocol.test is not None and trial.protocol.until is not None
     test, loaded = trial.test, load_bundle(trial, bundle)
     seen = score_days(trial.settings, loaded, *trial.protocol.test, trial.protocol.until, trial.as_of)
-    place = pc.index_in(seen.user_id, value_set=test.tokens.users).to_numpy().astype(np.int64)
-    key, wanted = place * 2**20 + seen.day, test.windows.user.astype(np.int64) * 2**20 + test.windows.day
-    order = np.argsort(key, kind="stable")
-    rows = order[np.searchsorted(key[order], wanted)]
+    user = pc.index_in(seen.user_id, value_set=test.tokens.users).to_numpy()
+    rows = places_of(test.windows.key, user_day_key(user, seen.day))
     return {PRODUCT: seen.risk[rows], SURPRISE: seen.surprise[rows]}
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from pipeline import daily
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.evaluate.contenders import SURPRISE, column
+from pipeline.evaluate.contenders import SURPRISE
 from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report import Given, Report
@@ -26,7 +26,7 @@ from pipeline.models.arms.catalogue import ARMS
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import score_windows
-from pipeline.models.windows import window_days
+from pipeline.models.windows import places_of, user_day_key, window_days
 from pipeline.settings import Settings
 from pipeline.train.cuts import cut
 from pipeline.train.forward import fit_arm
@@ -94,7 +94,7 @@ def judge_injected(protocol: Protocol, data: Path | None, home: Path, arms: Sequ
     known, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)
     surprise = score_windows(bundle.autoencoder, bundle.fields, test.tokens, test.windows, settings.threads)
-    scores = {f"floor: {name}": column(test, name) for name in protocol.floors}
+    scores = {f"floor: {name}": test.column(name) for name in protocol.floors}
     scores[SURPRISE] = bundle.reference.percentile(surprise.level, surprise.history)
     for name in arms:
         with console.status(f"arm {name}: {ARMS[name].about}"):
@@ -143,13 +143,11 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
 
 
 def _judged(test: Samples, known: Samples, truth: pa.Table, scores: dict[str, np.ndarray]) -> Judged:
-    place = pc.index_in(truth["user_id"], value_set=test.tokens.users).fill_null(-1).to_numpy().astype(np.int64)
-    key = place * 2**20 + truth["day"].cast(pa.int32()).to_numpy()
-    order = np.argsort(key)
-    wanted = test.windows.user.astype(np.int64) * 2**20 + test.windows.day
-    is_bad = np.isin(wanted, key)
-    typology: np.ndarray = np.full(len(wanted), None, object)
-    typology[is_bad] = truth["kind_min"].to_numpy()[order][np.searchsorted(key[order], wanted[is_bad])]
+    user = pc.index_in(truth["user_id"], value_set=test.tokens.users).fill_null(-1).to_numpy()
+    row = places_of(test.windows.key, user_day_key(user, truth["day"].cast(pa.int32()).to_numpy()))
+    is_bad = row >= 0
+    typology: np.ndarray = np.full(len(row), None, object)
+    typology[is_bad] = truth["kind_min"].to_numpy()[row[is_bad]]
     first_bad = np.full(len(test.tokens.users), np.inf)
     np.minimum.at(first_bad, test.windows.user[is_bad], test.windows.day[is_bad] * 24.0)
     first_bad[np.isinf(first_bad)] = np.nan

@@ -6,7 +6,7 @@ sorted once; a draw is how often each account was drawn, and only weighs them.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pipeline.evaluate.reviews import Queue, accounts_of
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int32]
-Copies = NDArray[np.uint8]  # how often each account was drawn
+Copies = NDArray[np.uint8] | Doubles  # how often each account was drawn, times what it stands for
 Metric = Literal["average_precision", "precision", "recall", "caught", "roc_auc"]
 
 REVIEWS = 100
@@ -48,36 +48,55 @@ class Difference(Estimate):
 
 
 def paired(
-    judged: Judged, a: str, b: str, metric: Metric, repeats: int = 500, seed: int = 0, reviews: int = REVIEWS
+    judged: Judged,
+    a: str,
+    b: str,
+    metric: Metric,
+    repeats: int = 500,
+    seed: int = 0,
+    reviews: int = REVIEWS,
+    stands_for: Doubles | None = None,
 ) -> Difference:
     """`a` minus `b`, both on the same draws of accounts; `reviews` a day is the budget where the metric has one."""
-    value, drawn = draw(judged, [a, b], metric, repeats, seed, reviews)
+    value, drawn = draw(judged, [a, b], metric, repeats, seed, reviews, stands_for)
     return difference(value, drawn, 0, 1)
 
 
 def draw(
-    judged: Judged, names: Sequence[str], metric: Metric, repeats: int = 500, seed: int = 0, reviews: int = REVIEWS
+    judged: Judged,
+    names: Sequence[str],
+    metric: Metric,
+    repeats: int = 500,
+    seed: int = 0,
+    reviews: int = REVIEWS,
+    stands_for: Doubles | None = None,
 ) -> tuple[Doubles, Doubles]:
     """Of C contenders the metric as it is (C,) and on each draw of accounts (repeats, C).
 
     `precision`: caught accounts per review, `reviews` on each day; `recall`: share of the bad accounts that is caught;
-    `caught`: their number; the others know no budget.
+    `caught`: their number; the others know no budget. Of a sample, `stands_for` (n,) says how many accounts that of
+    each user-day is; each of them takes a review of its own.
     """
     account = accounts_of(judged.user)
     statistics = [_statistic(judged, name, account, metric, reviews) for name in names]
     bad = np.unique(account[judged.is_bad])
     days = len(np.unique(judged.day))
+    accounts = int(account.max(initial=-1)) + 1
+    stood_for: Any = 1
+    if stands_for is not None and np.any(stands_for != 1):
+        stood_for = np.ones(accounts)
+        stood_for[account] = stands_for
 
-    def measure(copies: Copies) -> Doubles:
+    def measure(drawn: NDArray[np.uint8]) -> Doubles:
+        copies: Copies = drawn * stood_for
         found = np.array([statistic(copies) for statistic in statistics], np.float64)
         if metric == "precision":
             return found / (reviews * days) if days else found * np.nan
         if metric == "recall":
-            of = int(copies[bad].sum(dtype=np.int64))
+            of = float(copies[bad].sum(dtype=np.float64))
             return found / of if of else found * np.nan
         return found
 
-    accounts = int(account.max(initial=-1)) + 1
     value = measure(np.ones(accounts, np.uint8))
     drawn = np.array([measure(copies) for copies in _draws(accounts, repeats, seed)])
     return value, drawn.reshape(repeats, len(names))
@@ -109,7 +128,7 @@ def average_precision_interval(
     return _middle(np.array([statistic(copies) for copies in draws]))
 
 
-def _draws(accounts: int, repeats: int, seed: int) -> Iterator[Copies]:
+def _draws(accounts: int, repeats: int, seed: int) -> Iterator[NDArray[np.uint8]]:
     random = np.random.default_rng(seed)
     for _ in range(repeats):
         drawn = random.integers(0, accounts, accounts, np.int32) if accounts else np.empty(0, np.int32)

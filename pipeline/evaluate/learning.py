@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.evaluate import contenders
-from pipeline.evaluate.contenders import FEATURES, SURPRISE, fit_and_score, table_of, with_arm
+from pipeline.evaluate.contenders import FEATURES, SURPRISE, fit_and_score, with_arm
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.report import CurvePoint
 from pipeline.evaluate.trial import Trial
@@ -59,7 +59,7 @@ def _taught(trial: Trial, kept: np.ndarray, plan: Plan) -> dict[str, Doubles]:
     seen, matured, test = (forget(part, kept) for part in (trial.seen, trial.matured, trial.test))
     if not seen.is_bad.any():
         return {}
-    learn, judged = table_of(seen, seen), table_of(test, seen)
+    learn, judged = seen.features(), test.features(seen)
     scores = {FEATURES: fit_and_score(seen, learn, judged, plan)[0]}
     for name in trial.protocol.learning_curve.arms:
         try:

@@ -24,21 +24,30 @@ def reliability(risk: Doubles, is_bad: Flags, bins: int = BINS) -> list[Bin]:
     """Bins of equally many user-days, from the lowest risk up. Equal risks share a bin, so there may be fewer."""
     if not len(risk):
         return []
-    _, level, user_days = np.unique(risk, return_inverse=True, return_counts=True)
-    middle = np.cumsum(user_days) - user_days / 2  # of the places that a level takes
-    place = np.floor(middle * bins / len(risk)).astype(np.int64)[level]
+    place = _places(risk, np.ones(len(risk)), bins)
     counts, promised, bad = (np.bincount(place, weights) for weights in (None, risk, is_bad))
     return [Bin(int(n), float(p / n), float(b / n)) for n, p, b in zip(counts, promised, bad, strict=True) if n]
 
 
-def calibration_error(risk: Doubles, is_bad: Flags, bins: int = BINS) -> float:
-    """Expected calibration error over bins of equally many user-days: how far found is from promised. NaN of none.
+def calibration_error(risk: Doubles, is_bad: Flags, weight: Doubles | None = None, bins: int = BINS) -> float:
+    """Expected calibration error over bins of equal weight: how far found is from promised. NaN of none.
 
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI (2015).
     """
-    found = reliability(risk, is_bad, bins)
-    gaps = sum(abs(each.promised - each.found) * each.user_days for each in found)
-    return gaps / len(risk) if found else float("nan")
+    if not len(risk):
+        return float("nan")
+    weight = np.ones(len(risk)) if weight is None else weight
+    place = _places(risk, weight, bins)
+    return float(np.abs(np.bincount(place, weight * (risk - is_bad))).sum() / weight.sum())
+
+
+def _places(risk: Doubles, weight: Doubles, bins: int) -> NDArray[np.int64]:
+    """The bin of each user-day, from 0 at the lowest risk up; equal risks share one."""
+    _, level = np.unique(risk, return_inverse=True)
+    heavy = np.bincount(level, weight)
+    middle = np.cumsum(heavy) - heavy / 2  # of what a level weighs
+    place: NDArray[np.int64] = np.floor(middle * bins / heavy.sum()).astype(np.int64)[level]
+    return place
 
 
 def wrong_shares(risk: Doubles, is_bad: Flags, is_reviewed: Flags) -> tuple[float, float]:

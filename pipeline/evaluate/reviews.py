@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,15 +64,16 @@ class Queue:
             caught += len(newly)
         return found
 
-    def caught(self, copies: NDArray[np.uint8], reviews: int) -> int:
+    def caught(self, copies: NDArray[np.uint8] | Doubles, reviews: int) -> float:
         """How many are caught where account i stands `copies[i]` times in the queues, each taking a review of its own.
 
         What is drawn in a bootstrap over accounts: the budget stays, so the lists reach deeper where few are drawn.
+        Not whole where an account of a sample stands for others.
         """
-        left = copies.astype(np.int32)
-        found = 0
+        left: NDArray[Any] = copies.astype(np.int32 if copies.dtype.kind == "u" else np.float64)
+        found = 0.0
         for start, end in self._days():
-            size = 2 * reviews + found
+            size = 2 * reviews + int(found)
             while True:
                 front = slice(start, min(end, start + size))
                 waiting = left[self.account[front]]
@@ -82,7 +83,7 @@ class Queue:
                 size *= 2
             caught = np.clip(reviews - before, 0, waiting) * self.is_bad[front]
             left[self.account[front]] -= caught
-            found += int(caught.sum())
+            found += float(caught.sum())
         return found
 
     def _days(self) -> Iterator[tuple[int, int]]:

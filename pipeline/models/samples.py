@@ -17,7 +17,8 @@ Flags = NDArray[np.bool_]
 class Samples:
     """n user-days in the order of `windows`: their events, their features, and what is known of them.
 
-    What is known was known when the samples were cut, never later. `weight` undoes the sampling of accounts.
+    What is known was known when the samples were cut, never later. `weight` undoes the sampling of accounts, and that
+    labels of young days are still to come.
     """
 
     tokens: Tokens
@@ -28,6 +29,7 @@ class Samples:
     is_bad: Flags
     is_bad_account: Flags  # any day of the account known bad
     weight: Doubles
+    share: float = 1.0  # of ordinary accounts that were read
 
     @classmethod
     def unlabelled(
@@ -39,6 +41,20 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    @property
+    def stands_for(self) -> Doubles:
+        """How many accounts each user-day's own stands for (n,): itself if bad, as many as were left out if not."""
+        return np.where(self.is_bad_account, 1.0, 1.0 / self.share)
+
+    def column(self, name: str) -> Doubles:
+        """A feature (n,), NaN where it is not known."""
+        return self.rows[:, self.columns.index(name)].astype(np.float64)
+
+    def features(self, known_in: "Samples | None" = None) -> dict[str, NDArray[np.float32]]:
+        """The features by name (n,), without those that are known of nobody in `known_in`, or else here."""
+        known = np.isfinite(np.nanmax((known_in or self).rows, axis=0, initial=-np.inf))
+        return {name: self.rows[:, i] for i, name in enumerate(self.columns) if known[i]}
 
     def take(self, chosen: Flags | Ints) -> "Samples":
         """The user-days of a mask, or of positions in their order."""

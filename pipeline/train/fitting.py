@@ -174,7 +174,7 @@ def _fit_stacker(
         column, scorers[name] = forward_column(ARMS[name], matured, samples, settings.seed, settings.threads, progress)
         offered[name] = {column_of(name): column}
     reviews = settings.list_size or domain.list_size
-    plan = Plan(reviews * seen.share, settings.seed, settings.threads, domain.monotone_signs)
+    plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
     stacked = fit_stack(samples, offered, plan)
     for gate in stacked.gates:
         if gate.is_on and gate.arm in scorers:
@@ -190,15 +190,13 @@ def _fit_stacker(
         "monotone": dict(domain.monotone),
         "gates": [gate.told() for gate in stacked.gates],
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "share_of_accounts": round(seen.share, 6),
+        "share_of_accounts": round(samples.share, 6),
         "judged": judge(
             stacked,
             samples,
             {name: column for columns in offered.values() for name, column in columns.items()},
             typologies_of(samples, bad),
-            seen.share,
             day_number(cuts.judge_first),
-            reviews,
             plan,
         ),
     }

@@ -6,6 +6,7 @@ out, here as in training.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.evaluate.bounds import oracle
+from pipeline.evaluate.bounds import best_single_feature, oracle
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.judged import Judged
+from pipeline.evaluate.reliability import calibration_error
 from pipeline.evaluate.summary_contender import NAMELESS
 from pipeline.models import stacker
 from pipeline.models.samples import Doubles, Flags, Samples
@@ -23,18 +25,19 @@ from pipeline.models.windows import day_number
 from pipeline.train.stacking import Plan, Stacked, Table, fit_booster
 
 Names = NDArray[np.object_]
-BINS = 20  # of the calibration error
-MAX_CHOSEN_BY = 50_000  # ordinary user-days the best single feature is chosen by
 
 
 @dataclass(frozen=True)
 class Block:
-    """Later user-days with the accounts each stands for: 1 of a bad account, more where ordinary ones were left out."""
+    """Later user-days under a budget that accounts left out of the samples take their part of."""
 
     samples: Samples
     typology: Names
-    stands_for: Doubles
     reviews: int  # a day
+
+    @cached_property
+    def stands_for(self) -> Doubles:
+        return self.samples.stands_for
 
     def average_precision(self, score: Doubles) -> float:
         return average_precision(score, self.samples.is_bad, self.stands_for)
@@ -82,20 +85,12 @@ def judge(
     samples: Samples,
     said: Mapping[str, Doubles],
     typology: Names,
-    share: float,
     judge_first: int,
-    reviews: int,
     plan: Plan,
 ) -> dict[str, Any]:
-    """What the version that has not seen the days from `judge_first` on makes of them, `reviews` accounts a day.
-
-    `said` are the arms' columns, `share` is that of ordinary accounts read.
-    """
-    stands_for = np.where(samples.is_bad_account, 1.0, 1.0 / share)
+    """What the version that has not seen the days from `judge_first` on makes of them. `said` are the arms' columns."""
     is_later = samples.windows.day >= judge_first
-    later, learned = (
-        Block(samples.take(chosen), typology[chosen], stands_for[chosen], reviews) for chosen in (is_later, ~is_later)
-    )
+    later, learned = (Block(samples.take(chosen), typology[chosen], plan.reviews) for chosen in (is_later, ~is_later))
     counts = {"user_days": len(later.samples), "bad": int(later.samples.is_bad.sum())}
     if not counts["bad"]:
         return counts
@@ -107,7 +102,7 @@ def judge(
         **counts,
         "average_precision": _rounded(later.average_precision(risk)),
         "precision_at_reviews": _rounded(later.precision(caught)),
-        "reviews_per_day": reviews,
+        "reviews_per_day": plan.reviews,
         "expected_calibration_error": _rounded(calibration_error(risk, later.samples.is_bad, later.stands_for), 5),
         "brier": _rounded(np.average((risk - later.samples.is_bad) ** 2, weights=later.stands_for), 5),
         "floor_random": _rounded(base),
@@ -115,22 +110,11 @@ def judge(
             "random": {"average_precision": _rounded(base), "precision_at_reviews": _rounded(_by_chance(later))},
             "single_feature": _single_feature(learned, later, plan.seed),
         },
-        "ceiling": later.both(oracle(_as_judged(later), reviews)),
+        "ceiling": later.both(oracle(_as_judged(later), plan.reviews)),
         "typologies": kinds,
         "worst_typology": kinds[0]["typology"],
         "overfitting": _overfitting(stacked, samples, said, learned, later, is_later, plan),
     }
-
-
-def calibration_error(risk: Doubles, is_bad: Flags, weight: Doubles, bins: int = BINS) -> float:
-    """Expected calibration error of weighted user-days: how far found is from promised, over bins of equal weight.
-
-    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI (2015).
-    """
-    _, level = np.unique(risk, return_inverse=True)
-    heavy = np.bincount(level, weight)
-    place = np.floor((np.cumsum(heavy) - heavy / 2) * bins / heavy.sum()).astype(np.int64)[level]
-    return float(np.abs(np.bincount(place, weight * (risk - is_bad))).sum() / weight.sum())
 
 
 def _recalls(block: Block, caught: Flags) -> Iterator[dict[str, Any]]:
@@ -153,15 +137,8 @@ def _by_chance(block: Block) -> float:
 
 def _single_feature(learned: Block, later: Block, seed: int) -> dict[str, Any]:
     """The feature and direction with the best average precision on the days learned from, on the later ones."""
-    ordinary = np.flatnonzero(~learned.samples.is_bad)
-    few = np.random.default_rng(seed).permutation(ordinary)[:MAX_CHOSEN_BY]
-    rows = np.sort(np.concatenate([few, np.flatnonzero(learned.samples.is_bad)]))
-    seen = learned.samples.take(rows)
-    values = seen.rows.astype(np.float64)
-    tried = [(name, sign) for name in seen.columns for sign in (1, -1)]
-    found = [average_precision(sign * values[:, seen.columns.index(name)], seen.is_bad) for name, sign in tried]
-    name, sign = tried[int(np.argmax(found))]
-    score = sign * later.samples.rows[:, seen.columns.index(name)].astype(np.float64)
+    name, sign = best_single_feature(learned.samples, seed)
+    score = sign * later.samples.column(name)
     return {"feature": name, "which": "most" if sign > 0 else "least", **later.both(score)}
 
 

@@ -15,7 +15,14 @@ from pipeline.domain import Domain
 from pipeline.models.fields import fit_fields
 from pipeline.models.samples import Samples
 from pipeline.models.table import match, read_user_days
-from pipeline.models.windows import day_number, distinct_users, load_tokens, user_day_windows
+from pipeline.models.windows import (
+    day_number,
+    distinct_users,
+    load_tokens,
+    places_of,
+    user_day_key,
+    user_day_windows,
+)
 from pipeline.train.clocks import LabelClock
 
 MAX_USERS = 60_000  # ordinary accounts a training run reads; each stands for as many as were left out
@@ -24,18 +31,16 @@ NEVER = np.int32(2**30)
 
 @dataclass(frozen=True)
 class Loaded:
-    """Samples, the day by whose end each bad user-day was known to be (`NEVER` for others), and the share of accounts
-    read."""
+    """Samples, and the day by whose end each bad user-day was known to be (`NEVER` for others)."""
 
     samples: Samples
     known_day: NDArray[np.int32]
-    share: float
 
     def between(self, first: date, last: date) -> "Loaded":
         """The user-days of the days `first`..`last`."""
         day = self.samples.windows.day
         chosen = (day >= day_number(first)) & (day <= day_number(last))
-        return Loaded(self.samples.take(chosen), self.known_day[chosen], self.share)
+        return Loaded(self.samples.take(chosen), self.known_day[chosen])
 
     def with_clock(self, clock: LabelClock, until: date) -> "Loaded":
         """Known bad user-days of days too young for all to be known weigh for the others too."""
@@ -67,9 +72,8 @@ def load_samples(
     windows = user_day_windows(loaded, min(user_days), max(user_days))
     windows = windows.take(np.isin(windows.day, np.unique(read.day)))
     bad_user = pa.compute.index_in(bad.column("user_id"), value_set=loaded.users).fill_null(-1).to_numpy()
-    bad_key = bad_user.astype(np.int64) * 2**20 + _days(bad.column("event_day"))
-    key = windows.user.astype(np.int64) * 2**20 + windows.day
-    is_bad, is_bad_account = np.isin(key, bad_key), np.isin(windows.user, bad_user)
+    label = places_of(windows.key, user_day_key(bad_user, _days(bad.column("event_day"))))
+    is_bad, is_bad_account = label >= 0, np.isin(windows.user, bad_user)
     samples = Samples(
         tokens=loaded,
         fields=fields,
@@ -78,12 +82,13 @@ def load_samples(
         rows=read.rows[match(read, loaded, windows)],
         is_bad=is_bad,
         is_bad_account=is_bad_account,
-        weight=np.where(is_bad_account, 1.0, 1.0 / share),
+        weight=np.ones(len(windows)),
+        share=share,
     )
-    order = np.argsort(bad_key, kind="stable")
-    known_day = np.full(len(key), NEVER, np.int32)
-    known_day[is_bad] = _days(bad.column("known_at"))[order][np.searchsorted(bad_key[order], key[is_bad])]
-    return Loaded(samples, known_day, share)
+    samples = replace(samples, weight=samples.stands_for)
+    known_day = np.full(len(windows), NEVER, np.int32)
+    known_day[is_bad] = _days(bad.column("known_at"))[label[is_bad]]
+    return Loaded(samples, known_day)
 
 
 def _days(column: pa.ChunkedArray) -> NDArray[np.int64]:

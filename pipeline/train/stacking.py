@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate.intervals import Difference, paired
+from pipeline.evaluate.intervals import Difference, Metric, paired
 from pipeline.evaluate.judged import Judged
 from pipeline.models import stacker
 from pipeline.models.calibration import Calibration, choose
@@ -29,13 +29,14 @@ Table = Mapping[str, NDArray[np.floating]]  # columns by name
 AUTOENCODER = "lstm_autoencoder"
 MAX_ROWS = 400_000  # good user-days a fit reads at most; each stands for as many as were left out
 REPEATS = 500  # of the gate's bootstrap
+METRICS: tuple[Metric, Metric] = ("caught", "average_precision")  # it decides by the first
 
 
 @dataclass(frozen=True)
 class Plan:
     """How stackers are fitted and judged here. `reviews` is how many accounts a day's list may hold."""
 
-    reviews: float
+    reviews: int
     seed: int
     threads: int
     rises: Mapping[str, int]  # features whose rise may only raise the risk (1), or only lower it (-1)
@@ -99,8 +100,7 @@ def fit_stack(seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Pl
     a paired interval above 0 (accounts drawn again with replacement).
     """
     block = blocks_of(seen.windows.day)
-    known = np.isfinite(np.nanmax(seen.rows, axis=0, initial=-np.inf))
-    table: Table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns) if known[i]}
+    table: Table = seen.features()
     without, early = forward_scores(seen, table, plan, block)
     gates: list[Gate] = []
     for name, columns in arms.items():
@@ -139,9 +139,11 @@ def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Pl
         first_bad_at=np.full(n, np.nan),
         scores={"with": with_arm[later], "without": without[later]},
     )
-    reviews = max(1, round(plan.reviews))
-    caught = paired(judged, "with", "without", "caught", REPEATS, plan.seed, reviews)
-    return Gate(arm, reviews, caught, paired(judged, "with", "without", "average_precision", REPEATS, plan.seed))
+    caught, precise = (
+        paired(judged, "with", "without", metric, REPEATS, plan.seed, plan.reviews, seen.stands_for[later])
+        for metric in METRICS
+    )
+    return Gate(arm, plan.reviews, caught, precise)
 
 
 def fit_booster(seen: Samples, table: Table, plan: Plan, learn: Flags) -> "xgb.Booster":

@@ -96,6 +96,14 @@ def test_a_pair_under_a_budget_by_hand():
     assert paired(cases, "a", "b", "recall", reviews=1).value == pytest.approx(2 / 3 - 1 / 3)
 
 
+def test_where_one_account_in_three_was_read_the_others_take_their_reviews():
+    cases = judged([(0, 0, False), (1, 0, True), (2, 0, True)], clever=[0.1, 0.9, 0.8], plain=[0.9, 0.8, 0.1])
+    stands_for = np.array([3.0, 1.0, 1.0])
+    assert paired(cases, "clever", "plain", "caught", reviews=2).value == 2 - 1
+    assert paired(cases, "clever", "plain", "caught", reviews=2, stands_for=stands_for).value == 2 - 0
+    assert paired(cases, "clever", "plain", "caught", reviews=4, stands_for=stands_for).value == 2 - 1
+
+
 def test_the_same_contender_twice_is_no_different():
     cases = market(np.random.default_rng(2))
     found = paired(cases, "a", "a", "precision", repeats=50, reviews=10)

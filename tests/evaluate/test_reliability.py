@@ -58,3 +58,12 @@ def test_wrong_shares_are_of_what_is_reviewed():
     risk, is_bad = np.array([0.9, 0.7, 0.1]), np.array([True, False, True])
     assert wrong_shares(risk, is_bad, np.array([True, True, False])) == (pytest.approx(0.2), pytest.approx(0.5))
     assert np.isnan(wrong_shares(risk, is_bad, np.zeros(3, bool))).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(1, 3)), min_size=1, max_size=60))
+def test_a_heavy_user_day_weighs_in_the_calibration_error_like_as_many_light_ones(rows):
+    risk, is_bad, weight = (np.array(column) for column in zip(*rows, strict=True))
+    risk = risk / 10
+    repeated = np.repeat(risk, weight), np.repeat(is_bad, weight)
+    assert calibration_error(risk, is_bad, weight.astype(float)) == pytest.approx(calibration_error(*repeated))

@@ -84,6 +84,7 @@ def test_copies_are_caught_as_if_they_were_accounts_of_their_own(rows, reviews, 
     alone = (np.repeat(account, times) * 3 + nth).astype(np.int32)
     expected = (reviewed_rows(*spread, alone, reviews) & spread[1]).sum()
     assert Queue.of(score, is_bad, day, account).caught(copies.astype(np.uint8), reviews) == expected
+    assert Queue.of(score, is_bad, day, account).caught(copies.astype(float), reviews) == expected
 
 
 def test_nobody_to_review_is_no_error():

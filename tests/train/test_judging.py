@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluate.metrics import measure
-from pipeline.evaluate.reliability import calibration_error as plain_error
 from pipeline.evaluate.reviews import reviewed_rows
 from pipeline.models.calibration import Calibration
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
 from pipeline.models.windows import EPOCH, Tokens, Windows
 from pipeline.train.cuts import blocks_of
-from pipeline.train.judging import Block, calibration_error, judge, typologies_of
+from pipeline.train.judging import Block, judge, typologies_of
 from pipeline.train.stacking import Plan, fit_stack
 
 NOTHING = np.zeros(0, np.int64)
@@ -36,9 +35,8 @@ def samples_of(user, day, is_bad, rows=None, columns=("x",)):
     return Samples(tokens, None, windows, columns, rows, is_bad, is_bad_account, np.ones(len(user)))
 
 
-def block_of(samples, reviews, stands_for=None):
-    n = len(samples)
-    return Block(samples, np.full(n, None, object), np.ones(n) if stands_for is None else stands_for, reviews)
+def block_of(samples, reviews, share=1.0):
+    return Block(replace(samples, share=share), np.full(len(samples), None, object), reviews)
 
 
 @st.composite
@@ -63,25 +61,16 @@ def test_who_stands_for_others_takes_their_reviews_too():
     samples = samples_of([0, 1, 2, 3], [0, 0, 0, 0], [False, True, False, True])
     score = np.array([0.9, 0.8, 0.7, 0.6])
     assert block_of(samples, 3).caught(score).tolist() == [False, True, False, False]
-    assert block_of(samples, 3, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False] * 4
-    assert block_of(samples, 4, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False, True, False, False]
-    assert block_of(samples, 8, np.array([3.0, 1, 3, 1])).caught(score).tolist() == [False, True, False, True]
+    assert block_of(samples, 3, 1 / 3).caught(score).tolist() == [False] * 4
+    assert block_of(samples, 4, 1 / 3).caught(score).tolist() == [False, True, False, False]
+    assert block_of(samples, 8, 1 / 3).caught(score).tolist() == [False, True, False, True]
 
 
 def test_average_precision_counts_those_who_were_left_out():
     samples = samples_of([0, 1, 2], [0, 0, 0], [False, True, False])
     score = np.array([0.9, 0.8, 0.7])
     assert block_of(samples, 1).average_precision(score) == pytest.approx(1 / 2)
-    assert block_of(samples, 1, np.array([4.0, 1, 4])).average_precision(score) == pytest.approx(1 / 5)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(1, 3)), min_size=1, max_size=60))
-def test_a_heavy_user_day_weighs_in_the_calibration_error_like_as_many_light_ones(rows):
-    risk, is_bad, weight = (np.array(column) for column in zip(*rows, strict=True))
-    risk = risk / 10
-    repeated = np.repeat(risk, weight), np.repeat(is_bad, weight)
-    assert calibration_error(risk, is_bad, weight.astype(float)) == pytest.approx(plain_error(*repeated))
+    assert block_of(samples, 1, 1 / 4).average_precision(score) == pytest.approx(1 / 5)
 
 
 def test_a_kind_of_abuse_belongs_to_the_day_it_happened_on():
@@ -115,7 +104,7 @@ def told():
 
 def test_everybody_read_is_measured_as_the_referee_measures(told):
     samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    found = judge(stacked, samples, {}, typology, last, PLAN)
     is_later = samples.windows.day >= last
     later = samples.take(is_later)
     risk = stacked.calibration.risk(stacked.forward[is_later])
@@ -125,7 +114,7 @@ def test_everybody_read_is_measured_as_the_referee_measures(told):
 
 def test_a_bundle_stands_between_its_floors_and_the_ceiling(told):
     samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    found = judge(stacked, samples, {}, typology, last, PLAN)
     for metric in ("average_precision", "precision_at_reviews"):
         assert found["floors"]["random"][metric] < found[metric] <= found["ceiling"][metric] <= 1
     assert found["ceiling"]["average_precision"] == 1
@@ -137,7 +126,7 @@ def test_a_bundle_stands_between_its_floors_and_the_ceiling(told):
 
 def test_the_worst_kind_of_abuse_is_named_first(told):
     samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    found = judge(stacked, samples, {}, typology, last, PLAN)
     assert found["worst_typology"] == "sleeper"
     assert [kind["typology"] for kind in found["typologies"]] == ["sleeper", "takeover"]
     recalls = [kind["recall"] for kind in found["typologies"]]
@@ -147,7 +136,7 @@ def test_the_worst_kind_of_abuse_is_named_first(told):
 
 def test_overfitting_is_shown_and_shuffled_labels_end_at_chance(told):
     samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, 1.0, last, 3, PLAN)
+    found = judge(stacked, samples, {}, typology, last, PLAN)
     shown = found["overfitting"]
     assert shown["average_precision_learned"] > shown["average_precision_later"] == found_by_early(told)
     assert shown["average_precision_labels_shuffled"] < 3 * found["floor_random"]
@@ -162,7 +151,9 @@ def found_by_early(told):
 
 def test_where_ordinary_accounts_were_left_out_precision_is_not_flattered(told):
     samples, stacked, typology, last = told
-    all_read, half_read = (judge(stacked, samples, {}, typology, share, last, 3, PLAN) for share in (1.0, 0.5))
+    all_read, half_read = (
+        judge(stacked, replace(samples, share=share), {}, typology, last, PLAN) for share in (1.0, 0.5)
+    )
     assert half_read["average_precision"] < all_read["average_precision"]
     assert half_read["precision_at_reviews"] <= all_read["precision_at_reviews"]
     assert half_read["floor_random"] < all_read["floor_random"]
@@ -172,4 +163,4 @@ def test_without_anything_bad_nothing_is_claimed(told):
     samples, stacked, typology, last = told
     fine = replace(samples, is_bad=samples.is_bad & (samples.windows.day < last))
     is_later = samples.windows.day >= last
-    assert judge(stacked, fine, {}, typology, 1.0, last, 3, PLAN) == {"user_days": int(is_later.sum()), "bad": 0}
+    assert judge(stacked, fine, {}, typology, last, PLAN) == {"user_days": int(is_later.sum()), "bad": 0}

@@ -1,5 +1,7 @@
 """The stacker reads an arm only where it was seen to help on later days, and says how sure it is of its scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from user_days import user_days
@@ -56,6 +58,17 @@ def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(draw
     told = gates["blind"].told()
     assert told["caught"]["low"] <= 0
     assert told["why"] == "no sure lift at the review budget"
+
+
+def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn):
+    seen, strength = drawn
+    one_in_five = replace(seen, share=0.2)
+    whole, sampled = (
+        fit_stack(samples, {"clever": {"arm_clever": strength}}, PLAN).gates[0] for samples in (seen, one_in_five)
+    )
+    assert (whole.reviews, sampled.reviews) == (20, 20)
+    assert sampled.average_precision.value != whole.average_precision.value
+    assert sampled.caught.value != whole.caught.value
 
 
 def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
