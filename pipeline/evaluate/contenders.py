@@ -18,7 +18,7 @@ from pipeline.models.scoring import score_days
 from pipeline.models.surprise import score_windows
 from pipeline.models.table import column_of, learned_columns
 from pipeline.models.windows import places_of, user_day_key
-from pipeline.train.forward import forward_column
+from pipeline.train.forward import forward_column, known_since
 from pipeline.train.stacking import Plan, Table, fit_booster
 
 FEATURES = "XGBoost, features"
@@ -45,7 +45,7 @@ def with_arm(arm: str) -> str:
 
 def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
     """Single features of the protocol, and the one that did best on the days learned from, in its better direction."""
-    test, seen = trial.test, trial.matured
+    test, seen = trial.test, trial.seen
     for name in trial.protocol.floors:
         yield f"floor: {name}", test.column(name)
     name, sign = best_single_feature(seen, trial.settings.seed)
@@ -75,17 +75,17 @@ def tabular(trial: Trial, plan: Plan, found: Field) -> None:
 
 def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:
     """Each arm by itself, and as one more column of the stacker, which reads only what it said forward in time."""
-    seen, test, matured = trial.seen, trial.test, trial.matured
+    seen, test = trial.seen, trial.test
     learn, judged = seen.features(), test.features(seen)
     for name in names:
         yield name
         try:
-            forward, scorer = forward_column(ARMS[name], matured, seen, plan.seed, plan.threads, False)
+            forward, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
         except InputError as error:
             found.fell_out[name] = str(error)
             continue
         found.scores[name] = scorer.score(test, plan.threads)
-        some = matured.take(np.arange(0, len(matured), max(1, len(matured) // MAX_LEARNED)))
+        some = seen.take(np.arange(0, len(seen), max(1, len(seen) // MAX_LEARNED)))
         found.learned[name] = (some, scorer.score(some, plan.threads))
         mine = column_of(name)
         found.scores[with_arm(name)], _ = fit_and_score(
@@ -96,19 +96,20 @@ def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iter
 def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
     """The stacker over the features and all the autoencoder says: surprise by field, the worst event, the code.
 
-    The bundle's own autoencoder, which has learned from days before those of the stacker.
+    The bundle's own autoencoder, which says nothing of the days it has learned from.
     """
     bundle, seen = load_bundle(trial, trial.bundle), trial.seen
     if bundle.fields != seen.fields:
         raise InputError("the bundle was trained on other accounts than are judged here", fix="start with a new home")
-    said = [
+    is_after = seen.windows.day >= trial.since
+    after, test = (
         learned_columns(
-            score_windows(bundle.autoencoder, bundle.fields, part.tokens, part.windows, plan.threads), bundle.fields
+            score_windows(bundle.autoencoder, bundle.fields, seen.tokens, windows, plan.threads), bundle.fields
         )
-        for part in (seen, trial.test)
-    ]
+        for windows in (seen.windows.take(is_after), trial.test.windows)
+    )
     found.scores[f"{FEATURES} + surprise and code"], _ = fit_and_score(
-        seen, {**seen.features(), **said[0]}, {**trial.test.features(seen), **said[1]}, plan
+        seen, {**seen.features(), **known_since(after, is_after)}, {**trial.test.features(seen), **test}, plan
     )
 
 

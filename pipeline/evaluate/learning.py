@@ -35,7 +35,7 @@ def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.nda
 def learning_curves(trial: Trial, plan: Plan) -> dict[str, list[CurvePoint]]:
     """Average precision of the test over the number of accounts known bad: mean, least and most of the draws."""
     asked, judged = trial.protocol.learning_curve, trial.judged
-    matured = trial.matured
+    matured = trial.seen
     everybody = np.unique(matured.windows.user[matured.is_bad])
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for labels in (*asked.labels, len(everybody)):
@@ -56,14 +56,14 @@ def learning_curves(trial: Trial, plan: Plan) -> dict[str, list[CurvePoint]]:
 
 def _taught(trial: Trial, kept: np.ndarray, plan: Plan) -> dict[str, Doubles]:
     """Scores of the test by contenders that know only these accounts to be bad."""
-    seen, matured, test = (forget(part, kept) for part in (trial.seen, trial.matured, trial.test))
+    seen, test = (forget(part, kept) for part in (trial.seen, trial.test))
     if not seen.is_bad.any():
         return {}
     learn, judged = seen.features(), test.features(seen)
     scores = {FEATURES: fit_and_score(seen, learn, judged, plan)[0]}
     for name in trial.protocol.learning_curve.arms:
         try:
-            forward, scorer = forward_column(ARMS[name], matured, seen, plan.seed, plan.threads, False)
+            forward, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
         except InputError:
             continue
         mine, said = column_of(name), scorer.score(test, plan.threads)

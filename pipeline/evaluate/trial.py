@@ -20,7 +20,7 @@ from pipeline.evaluate.truth import Truth, known_from, read_truth
 from pipeline.lake import end_of
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.samples import Doubles, Samples
-from pipeline.models.windows import window_days
+from pipeline.models.windows import day_number, window_days
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.cuts import Cuts, cut
@@ -60,13 +60,13 @@ class Trial:
 
     @property
     def seen(self) -> Samples:
-        """The matured days a stacker learns from, after those the autoencoder learns from."""
-        return self.known.between(self.cuts.stack_first, self.cuts.stack_last).samples
+        """The matured days: all that may be learned from."""
+        return self.known.between(self.cuts.first, self.cuts.stack_last).samples
 
     @property
-    def matured(self) -> Samples:
-        """All days a supervised arm may learn from."""
-        return self.known.between(self.cuts.first, self.cuts.stack_last).samples
+    def since(self) -> int:
+        """The first day the autoencoder has not learned from."""
+        return day_number(self.cuts.stack_first)
 
 
 def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = False) -> Trial:

@@ -20,7 +20,7 @@ class Cuts:
     stop_last: date
     quiet_first: date  # ordinary surprise is measured
     quiet_last: date
-    stack_first: date  # the stacker learns
+    stack_first: date  # the stacker learns from `first` on, but what the autoencoder says only from here on
     judge_first: date  # the last of its blocks: a version that has not learned from it decides about promotion
     stack_last: date
     has_labels: bool
@@ -28,7 +28,7 @@ class Cuts:
 
 LEARN_SHARE = 0.25  # of the days, where labels leave the rest to the stacker
 LEARN_SHARE_ALONE = 0.8  # where there is no stacker
-BLOCKS = 4  # of the stacker's days, each scored by what was learned from those before it
+BLOCKS = 4  # of the days the autoencoder did not learn from, each scored by what was learned from those before it
 FEWEST_MATURED, FEWEST_STACKED = 10, 5  # days
 
 
@@ -47,15 +47,18 @@ def cut(days: list[date], until: date, label_delay_days: int, bad_days: Sequence
     return _without_stacker(days, matured)
 
 
-def blocks_of(day: NDArray[np.integer], n: int = BLOCKS) -> NDArray[np.int64]:
-    """The block of each user-day, from 0 on: about as many days in each, never a day in two."""
-    days = np.unique(day)
+def blocks_of(day: NDArray[np.integer], n: int = BLOCKS, since: int | None = None) -> NDArray[np.int64]:
+    """The block of each user-day, from 0 on: about as many days in each, never a day in two.
+
+    Days before `since` are in block 0 too.
+    """
+    days = np.unique(day if since is None else day[day >= since])
     block: NDArray[np.int64] = np.searchsorted(days, day) * min(n, len(days)) // max(len(days), 1)
     return block
 
 
 def _with_stacker(days: list[date], matured: list[date]) -> Cuts | None:
-    """The stacker sees no day the autoencoder learned from, nor one not matured. None where too few are left to it."""
+    """None where too few matured days are left that the autoencoder did not learn from."""
     learn = max(1, round(len(days) * LEARN_SHARE))
     stack = [day for day in matured if day > days[learn - 1]]
     if len(matured) < FEWEST_MATURED or len(stack) < FEWEST_STACKED:

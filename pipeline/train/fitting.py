@@ -1,7 +1,9 @@
 """Fit the models of a bundle on cuts in time, and write them to its folder.
 
-    |--- the autoencoder learns ---|-- stops early --|------ the stacker learns ------|-- not matured --| until
-Each model is judged, and read by the next one, only on days after those it learned from.
+    |--- the autoencoder learns ---|-- stops early --|-------------------------|-- not matured --| until
+    |--------------------------- the stacker learns ---------------------------|
+Each model is judged, and read by the next one, only on days after those it learned from: on the autoencoder's own days
+the stacker has features and labels alone.
 """
 
 from collections.abc import Mapping
@@ -31,9 +33,9 @@ from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
 from pipeline.train.cuts import Cuts, cut
-from pipeline.train.forward import forward_column
+from pipeline.train.forward import forward_column, known_since
 from pipeline.train.judging import judge, typologies_of
-from pipeline.train.loading import Loaded, load_samples
+from pipeline.train.loading import load_samples
 from pipeline.train.stacking import AUTOENCODER, Plan, fit_stack
 
 Doubles = NDArray[np.float64]
@@ -95,12 +97,12 @@ def fit_bundle(
 
     spreads = _spreads(learn.rows)
     about = _about_autoencoder(trained, learn, later, cuts)
-    seen = loaded.between(cuts.stack_first, cuts.stack_last)
-    early = seen.samples.is_bad & (seen.samples.windows.day < day_number(cuts.judge_first))
-    if not cuts.has_labels or seen.samples.is_bad.sum() < settings.min_bad_labels or not early.any():
+    seen = loaded.between(cuts.first, cuts.stack_last).samples
+    early = seen.is_bad & (seen.windows.day < day_number(cuts.judge_first))
+    if not cuts.has_labels or seen.is_bad.sum() < settings.min_bad_labels or not early.any():
         return Fitted([], spreads, about, _no_stacker(settings, wait_days, bad_days, days, until))
-    columns, measured = _fit_stacker(settings, domain, trained, loaded, seen, bad, cuts, place, progress)
-    matured_bad = int(seen.samples.is_bad.sum())
+    columns, measured = _fit_stacker(settings, domain, trained, seen, bad, cuts, place, progress)
+    matured_bad = int(seen.is_bad.sum())
     why = f"{matured_bad} matured bad user-days, {settings.min_bad_labels} needed"
     return Fitted(columns, spreads, about, {"is_used": True, "why": why, "bad_user_days": matured_bad, **measured})
 
@@ -157,25 +159,25 @@ def _fit_stacker(
     settings: Settings,
     domain: Domain,
     trained: Trained,
-    known: Loaded,
-    seen: Loaded,
+    seen: Samples,
     bad: pa.Table,
     cuts: Cuts,
     place: Path,
     progress: bool,
 ) -> tuple[list[str], dict[str, Any]]:
     """Fit the arms of the pack and the stacker, decide which arms it reads, and write them."""
-    samples = seen.samples
-    surprise = score_windows(trained.model, trained.fields, samples.tokens, samples.windows, settings.threads)
-    offered: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: learned_columns(surprise, trained.fields)}
+    since = day_number(cuts.stack_first)
+    is_after = seen.windows.day >= since
+    surprise = score_windows(trained.model, trained.fields, seen.tokens, seen.windows.take(is_after), settings.threads)
+    said = known_since(learned_columns(surprise, trained.fields), is_after)
+    offered: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: said}
     scorers = {}
-    matured = known.between(cuts.first, cuts.stack_last).samples
     for name in domain.arms:
-        column, scorers[name] = forward_column(ARMS[name], matured, samples, settings.seed, settings.threads, progress)
+        column, scorers[name] = forward_column(ARMS[name], seen, since, settings.seed, settings.threads, progress)
         offered[name] = {column_of(name): column}
     reviews = settings.list_size or domain.list_size
     plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
-    stacked = fit_stack(samples, offered, plan)
+    stacked = fit_stack(seen, offered, plan, since)
     for gate in stacked.gates:
         if gate.is_on and gate.arm in scorers:
             (place / "arms" / gate.arm).mkdir(parents=True)
@@ -184,18 +186,18 @@ def _fit_stacker(
     stacker.save(stacked.early, place / "stacker_before_judging.ubj")
     stacker.save(stacked.booster, place / "stacker.ubj")
     return stacked.columns, {
-        "learned_from": [str(cuts.stack_first), str(cuts.stack_last)],
+        "learned_from": [str(cuts.first), str(cuts.stack_last)],
         "judged_on": [str(cuts.judge_first), str(cuts.stack_last)],
-        "user_days": len(samples),
+        "user_days": len(seen),
         "monotone": dict(domain.monotone),
         "gates": [gate.told() for gate in stacked.gates],
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "share_of_accounts": round(samples.share, 6),
+        "share_of_accounts": round(seen.share, 6),
         "judged": judge(
             stacked,
-            samples,
+            seen,
             {name: column for columns in offered.values() for name, column in columns.items()},
-            typologies_of(samples, bad),
+            typologies_of(seen, bad),
             day_number(cuts.judge_first),
             plan,
         ),

@@ -1,10 +1,12 @@
 """What an arm says of days it has not learned from: forward in time, as it will be used."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.models.arms import Arm, Scorer
-from pipeline.models.samples import Doubles, Samples
+from pipeline.models.samples import Doubles, Flags, Samples
 from pipeline.models.windows import Ints
 from pipeline.train.cuts import blocks_of
 
@@ -21,17 +23,27 @@ def fit_arm(arm: Arm, known: Samples, seed: int, threads: int, progress: bool) -
 
 
 def forward_column(
-    arm: Arm, known: Samples, seen: Samples, seed: int, threads: int, progress: bool
+    arm: Arm, seen: Samples, since: int, seed: int, threads: int, progress: bool
 ) -> tuple[Doubles, Scorer]:
-    """The arm's score of each user-day of `seen` by what it learned from the days before its block, and the arm
-    fitted on all of `known`. NaN where there was too little to learn from."""
-    block: Ints = blocks_of(seen.windows.day, CUTS)
+    """The arm's score of each user-day from the day `since` on by what it learned from the days before its block, and
+    the arm fitted on all of `seen`. NaN on the days before, and where there was too little to learn from."""
+    day = seen.windows.day
+    block: Ints = np.where(day < since, -1, blocks_of(day, CUTS, since))
     column = np.full(len(seen), np.nan)
-    for b in np.unique(block):
+    for b in range(int(block.max(initial=-1)) + 1):
         here = seen.take(block == b)
-        before = known.take(known.windows.day < here.windows.day.min())
+        before = seen.take(day < here.windows.day.min())
         try:
             column[block == b] = fit_arm(arm, before, seed, threads, progress).score(here, threads)
         except InputError:
             continue
-    return column, fit_arm(arm, known, seed, threads, progress)
+    return column, fit_arm(arm, seen, seed, threads, progress)
+
+
+def known_since(columns: Mapping[str, Doubles], is_known: Flags) -> dict[str, Doubles]:
+    """Columns of some user-days as columns of all (n,), NaN for the others: an arm says nothing of days it learned
+    from, where it would look surer than it is."""
+    found = {name: np.full(len(is_known), np.nan) for name in columns}
+    for name, column in columns.items():
+        found[name][is_known] = column
+    return found

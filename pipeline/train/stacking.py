@@ -1,9 +1,11 @@
 """Fit the stacker: which arms it reads, how sure its scores are, all decided on days after those learned from.
 
-| block 0 | block 1 | block 2 | block 3 |    the stacker's days, cut in time
-  learns -> scored
-  learns ------------> scored
-  learns ----------------------> scored      the last is also what a bundle is promoted by
+| the autoencoder's days | ... | block 1 | block 2 | block 3 |    cut in time; the first two are block 0
+  learns ----------------------> scored
+  learns --------------------------------> scored
+  learns ------------------------------------------> scored      the last is also what a bundle is promoted by
+
+What the autoencoder says of its own days is not known to the stacker, which learns from their features and labels.
 """
 
 from collections.abc import Mapping
@@ -93,13 +95,17 @@ def forward_scores(seen: Samples, table: Table, plan: Plan, block: Ints) -> tupl
     return score, booster
 
 
-def fit_stack(seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Plan) -> Stacked:
+def fit_stack(
+    seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Plan, since: int | None = None
+) -> Stacked:
     """Decide about each arm's columns, calibrate, and fit on everything. `arms` has columns in the order of `seen`.
+
+    Only days from `since` on are scored forward in time: on those before, arms have nothing to say.
 
     An arm is read only if, on days after those learned from, the list at the review budget catches more with it:
     a paired interval above 0 (accounts drawn again with replacement).
     """
-    block = blocks_of(seen.windows.day)
+    block = blocks_of(seen.windows.day, since=since)
     table: Table = seen.features()
     without, early = forward_scores(seen, table, plan, block)
     gates: list[Gate] = []

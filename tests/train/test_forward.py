@@ -8,7 +8,7 @@ from user_days import FIRST_DAY, user_days
 
 from pipeline.errors import InputError
 from pipeline.models.arms import Arm
-from pipeline.train.forward import fit_arm, forward_column
+from pipeline.train.forward import fit_arm, forward_column, known_since
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,25 @@ def known():
 
 
 def test_each_block_is_scored_by_an_arm_that_ended_before_it(known):
-    seen = known.take(known.windows.day >= FIRST_DAY + 8)
-    column, final = forward_column(ARM, known, seen, 7, 2, False)
-    assert np.all(column < seen.windows.day)
-    assert set(column) == {FIRST_DAY + 7, FIRST_DAY + 13}, "the day before each half"
+    column, final = forward_column(ARM, known, FIRST_DAY + 8, 7, 2, False)
+    is_scored = known.windows.day >= FIRST_DAY + 8
+    assert np.isnan(column[~is_scored]).all()
+    assert np.all(column[is_scored] < known.windows.day[is_scored])
+    assert set(column[is_scored]) == {FIRST_DAY + 7, FIRST_DAY + 13}, "the day before each half"
     assert final.day == FIRST_DAY + 19, "the arm to be used has learned from all"
 
 
 def test_a_block_with_too_little_before_it_is_not_scored(known):
-    seen = known.take(known.windows.day >= FIRST_DAY + 3)
-    column, _ = forward_column(ARM, known, seen, 7, 2, False)
-    assert np.isnan(column[seen.windows.day < FIRST_DAY + 11]).all()
-    assert not np.isnan(column[seen.windows.day >= FIRST_DAY + 12]).any()
+    column, _ = forward_column(ARM, known, FIRST_DAY + 3, 7, 2, False)
+    assert np.isnan(column[known.windows.day < FIRST_DAY + 11]).all()
+    assert not np.isnan(column[known.windows.day >= FIRST_DAY + 12]).any()
+
+
+def test_what_an_arm_would_say_of_its_own_days_is_not_known(known):
+    is_after = known.windows.day >= FIRST_DAY + 5
+    found = known_since({"arm_x": np.arange(is_after.sum(), dtype=float)}, is_after)
+    assert np.isnan(found["arm_x"][~is_after]).all()
+    assert found["arm_x"][is_after].tolist() == list(range(is_after.sum()))
 
 
 def test_the_last_fifth_of_the_days_says_when_to_stop(known):

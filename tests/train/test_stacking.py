@@ -31,6 +31,7 @@ def test_days_are_cut_into_blocks_in_order_and_no_day_is_in_two():
     assert sorted(set(block)) == [0, 1, 2, 3]
     assert all(len(set(block[day == d])) == 1 for d in range(11))
     assert blocks_of(np.array([5, 5, 6])).tolist() == [0, 0, 1]
+    assert blocks_of(np.arange(12), since=4).tolist() == [0] * 6 + [1, 1, 2, 2, 3, 3]
 
 
 def test_no_block_is_scored_by_what_was_learned_from_it_or_later(drawn):
