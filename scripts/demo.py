@@ -14,7 +14,7 @@ import laptop
 from rich.console import Console
 
 DOMAIN = "shop"
-FIRST, DAYS, USERS, SEED = date(2026, 7, 1), 45, 4000, 7
+FIRST, DAYS, USERS, SEED = date(2026, 6, 16), 60, 6000, 7
 LAST = FIRST + timedelta(days=DAYS - 1)
 LISTED = (LAST - timedelta(days=1), LAST)  # the days made in Airflow; all before them is history
 SHOWN = 10

@@ -32,6 +32,7 @@ SERVICES = {
     "triggerer": ("--skip-serve-logs",),
 }
 PATIENCE = 120  # seconds to become healthy; 15 to 30 are usual
+ASKED = 10  # times, where a question is not answered within 30 s
 GRACE = 5  # seconds for a service to stop by itself
 
 # In a process of its own: Airflow reads its settings when it is imported.
@@ -132,9 +133,6 @@ def _session_members(leaders: set[int]) -> list[int]:
     return members
 
 
-PATIENCE = 10  # times 30 s
-
-
 class Api:
     """The few calls we make to Airflow's REST API."""
 
@@ -152,7 +150,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        for patience in reversed(range(PATIENCE if data is None and method is None else 1)):
+        for patience in reversed(range(ASKED if data is None and method is None else 1)):
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.load(answer)

@@ -35,14 +35,15 @@ FEWEST_MATURED, FEWEST_STACKED = 10, 5  # days
 def cut(days: list[date], until: date, label_delay_days: int, bad_days: Sequence[date], needed: int) -> Cuts:
     """Cut the active `days` (in order). `bad_days` has the day of each user-day known bad, `needed` how many it takes.
 
-    Without enough of them on the days a stacker would learn and be judged by, there is none, and the autoencoder
-    learns from nearly all days.
+    Without enough of them on the days a stacker would learn from, or half of that on those it would be judged by,
+    there is none, and the autoencoder learns from nearly all days.
     """
     matured = [day for day in days if day <= until - timedelta(days=label_delay_days)]
     cuts = _with_stacker(days, matured)
     if cuts is not None:
-        seen = [day for day in bad_days if cuts.stack_first <= day <= cuts.stack_last]
-        if len(seen) >= needed and min(seen) < cuts.judge_first:
+        seen = [day for day in bad_days if cuts.first <= day <= cuts.stack_last]
+        later = [day for day in seen if day >= cuts.stack_first]
+        if len(seen) >= needed and len(later) >= needed / 2 and min(seen) < cuts.judge_first:
             return cuts
     return _without_stacker(days, matured)
 

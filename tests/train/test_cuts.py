@@ -39,8 +39,9 @@ def test_without_labels_the_autoencoder_learns_from_nearly_all_days():
         ("too few of them", 40, [20] * 9, 7),
         ("not matured", 40, [35] * 50, 7),
         ("only on days the autoencoder learns from", 40, [5] * 50, 7),
+        ("too few on days the autoencoder does not learn from", 40, [5] * 50 + [20] * 4, 7),
         ("only on days to judge by: nothing to learn from", 40, [31] * 50, 7),
-        ("too few days", 12, list(range(12)), 0),
+        ("too few days", 9, list(range(9)) * 3, 0),
         ("too few days have matured", 40, list(range(40)), 31),
         ("too few matured days after those the autoencoder learns from", 40, list(range(40)), 27),
     ],
@@ -49,6 +50,11 @@ def test_labels_where_they_do_not_help_make_no_stacker(why, n, bad, delay):
     active = days(n)
     cuts = cut(active, active[-1], delay, bad_days=[active[k] for k in bad], needed=10)
     assert not cuts.has_labels, why
+
+
+def test_bad_days_that_teach_the_stacker_count_whether_the_autoencoder_learned_from_them_or_not():
+    active = days(40)
+    assert cut(active, active[-1], 7, bad_days=[active[5]] * 5 + [active[20]] * 5, needed=10).has_labels
 
 
 def test_a_label_counts_as_matured_on_the_very_day_its_delay_ends():
