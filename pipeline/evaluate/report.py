@@ -14,6 +14,9 @@ from pipeline.evaluate.leaks.prices import Price
 from pipeline.files import write_atomically
 
 
+SHOWN = 0.0005  # a difference that is 0 in every digit shown is none, however sure
+
+
 def _known(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -122,6 +125,8 @@ class Pair(Part):
         verdict: Verdict = "better" if found.is_better else "worse" if found.is_worse else "no different"
         if math.isnan(found.low):
             verdict = "not known"
+        elif max(abs(found.low), abs(found.high)) < SHOWN:
+            verdict = "no different"
         return cls(a=a, b=b, metric=metric, difference=Interval.of(found), verdict=verdict)
 
 

@@ -8,9 +8,9 @@ from judged_cases import judged, market
 
 from pipeline.errors import InputError
 from pipeline.evaluate.bounds import ORACLE, RANDOM
-from pipeline.evaluate.intervals import average_precision_interval, paired
+from pipeline.evaluate.intervals import Difference, average_precision_interval, paired
 from pipeline.evaluate.metrics import measure
-from pipeline.evaluate.report import Report
+from pipeline.evaluate.report import Pair, Report
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
 
@@ -128,3 +128,10 @@ def test_who_enters_and_who_leaves_by_hand():
 def test_as_many_enter_as_leave(cases):
     for day in list_changes(cases, "a", "b", reviews=20).days:
         assert day.enter == day.leave and day.stay + day.enter == 20
+
+
+def test_a_difference_that_nobody_can_see_is_none():
+    found = {
+        value: Pair.of("a", "b", "roc_auc", Difference(value, value, value)).verdict for value in (1e-5, -1e-5, 0.1)
+    }
+    assert found == {1e-5: "no different", -1e-5: "no different", 0.1: "better"}
