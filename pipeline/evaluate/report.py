@@ -13,7 +13,6 @@ from pipeline.evaluate.judged import Doubles, Judged
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.files import write_atomically
 
-
 SHOWN = 0.0005  # a difference that is 0 in every digit shown is none, however sure
 
 
