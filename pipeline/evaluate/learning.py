@@ -21,7 +21,8 @@ from pipeline.train.stacking import Plan
 def forget(samples: Samples, kept_users: np.ndarray) -> Samples:
     """The same user-days where only these accounts are known to be bad; the others pass for good."""
     is_known = np.isin(samples.windows.user, kept_users)
-    return replace(samples, is_bad=samples.is_bad & is_known, is_bad_account=samples.is_bad_account & is_known)
+    known = replace(samples, is_bad=samples.is_bad & is_known, is_bad_account=samples.is_bad_account & is_known)
+    return replace(known, weight=np.where(known.is_bad, samples.weight, known.stands_for))
 
 
 def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.ndarray]:
@@ -63,7 +64,7 @@ def _taught(trial: Trial, kept: np.ndarray, plan: Plan) -> dict[str, Doubles]:
     scores = {FEATURES: fit_and_score(seen, learn, judged, plan)[0]}
     for name in trial.protocol.learning_curve.arms:
         try:
-            forward, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
+            forward, _, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
         except InputError:
             continue
         mine, said = column_of(name), scorer.score(test, plan.threads)

@@ -16,15 +16,22 @@ LOOK_BACK_DAYS = 28  # of history before the first day learned from
 
 
 def prices(trial: Trial) -> list[Price]:
-    """What each known leak would have faked in this trial."""
+    """What each known leak would have faked in this trial, learning from days all of whose labels are known.
+
+    Nothing where there is no such day.
+    """
     assert trial.protocol.test is not None
     cuts = trial.cuts
+    matured = trial.protocol.test[0] - timedelta(days=trial.domain.label_delay_days + 1)
+    last = min(cuts.stack_last, matured)
+    if last < cuts.stack_first:
+        return []
     with connect(trial.settings) as con:
         events, labels = _rows(con, trial)
         return price_list(
             events,
             labels,
-            (cuts.stack_first, cuts.stack_last),
+            (cuts.stack_first, last),
             trial.protocol.test,
             trial.domain.label_delay_days,
             trial.protocol.reviews,

@@ -1,14 +1,17 @@
 """What the referee says about a test: numbers with their floors, ceilings and intervals, as JSON and as a page."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from pipeline.evaluate.bounds import CEILING, FLOOR
-from pipeline.evaluate.intervals import Difference, Estimate, Metric, average_precision, average_precision_interval
+from pipeline.evaluate.intervals import Difference, Estimate, Metric, draw
 from pipeline.evaluate.judged import Doubles, Judged
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.files import write_atomically
@@ -176,19 +179,24 @@ class TrainingGap(Part):
 
 
 class Shuffle(Part):
-    """A contender that learned from labels dealt out at random: only chance is left."""
+    """A contender that learned from labels dealt out at random, several times: its ROC AUC is that of chance.
+
+    Not its average precision: any function of features that matter is above the share of bad ones more often than
+    below it.
+    """
 
     contender: str
-    found: Interval
-    chance: float
+    found: Interval  # mean, least and most
+    chance: float = 0.5
 
     @classmethod
-    def of(cls, contender: str, score: Doubles, judged: Judged) -> Self:
-        """Its average precision, with an interval that should hold chance."""
-        value = average_precision(score, judged.is_bad)
-        interval = average_precision_interval(score, judged.is_bad, judged.user)
-        found = Interval.of(Estimate(value, *interval))
-        return cls(contender=contender, found=found, chance=float(judged.is_bad.mean()))
+    def of(cls, contender: str, scores: Sequence[Doubles], judged: Judged) -> Self:
+        """`scores` of the test by each deal of labels."""
+        dealt = {str(i): score for i, score in enumerate(scores)}
+        areas, _ = draw(replace(judged, scores=dealt), list(dealt), "roc_auc", repeats=0)
+        return cls(
+            contender=contender, found=Interval.of(Estimate(*(float(f(areas)) for f in (np.mean, np.min, np.max))))
+        )
 
     @property
     def is_at_chance(self) -> bool | None:
@@ -197,7 +205,7 @@ class Shuffle(Part):
 
 
 class Given(Part):
-    """What the caller measured: it takes more than one test's scores. Gaps and shuffles are in average precision."""
+    """What the caller measured: gaps are in average precision, shuffles in ROC AUC."""
 
     notes: list[str] = []  # said on top: what the data are, and what they do not show
     learning_metric: str = "average precision"

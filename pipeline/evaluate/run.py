@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
-from pipeline.errors import UsageError
+from pipeline.errors import InputError, UsageError
 from pipeline.evaluate import contenders
 from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, SHUFFLED, Field
 from pipeline.evaluate.injected import judge_injected
@@ -90,7 +90,10 @@ def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say) 
     found.scores |= contenders.product(trial, trial.bundle)
     if trial.older is not None:
         found.scores[OLDER] = contenders.product(trial, trial.older)[PRODUCT]
-    contenders.autoencoder_in_full(trial, plan, found)
+    try:
+        contenders.autoencoder_in_full(trial, plan, found)
+    except InputError as error:
+        found.fell_out["surprise and code beside the features"] = error.problem
     if trial.protocol.peer == "book" and data is not None:
         from pipeline.evaluate.book import book_scores
 
@@ -109,7 +112,7 @@ def _pairs(found: Field) -> list[tuple[str, str]]:
 
 
 def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say) -> Given:
-    judged, shuffled = trial.judged, found.scores.pop(SHUFFLED)
+    judged = trial.judged
     gaps = [
         TrainingGap(
             contender=name,
@@ -133,6 +136,6 @@ def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say
         notes=notes,
         learning=curves,
         gaps=gaps,
-        shuffles=[Shuffle.of(SHUFFLED, shuffled, judged)],
+        shuffles=[Shuffle.of(SHUFFLED, found.shuffled, judged)],
         leaks=leaks,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from pipeline.errors import InputError
+from pipeline.evaluate.contenders import DEALS, SHUFFLED
 from pipeline.evaluate.edits import Edits, read_edits
 from pipeline.evaluate.intervals import Difference
 from pipeline.evaluate.judged import Judged
@@ -60,7 +61,7 @@ def judge_sequences(protocol: Protocol, data: Path | None, arms: Sequence[str], 
         notes=["real editors, unnamed fields, no clock: order is all there is. Half of them are vandals."],
         learning_metric="ROC AUC",
         learning=_curves(edits, scores, drawn),
-        shuffles=[Shuffle.of("XGBoost, labels shuffled", _shuffled(edits, sizes), judged)],
+        shuffles=[Shuffle.of(SHUFFLED, [_shuffled(edits, sizes, deal) for deal in range(DEALS)], judged)],
     )
     pairs = [(name, AGGREGATES) for name in scores if name != AGGREGATES]
     settings = protocol.model_dump(mode="json") | {"xgboost": XGBOOST | sizes}
@@ -201,8 +202,8 @@ def _boosted(rows: np.ndarray, learn: Samples, test: np.ndarray, sizes: Sizes, s
     return score
 
 
-def _shuffled(edits: Edits, sizes: Sizes) -> Doubles:
-    mixed = replace(edits.train, is_bad=np.random.default_rng(0).permutation(edits.train.is_bad))
+def _shuffled(edits: Edits, sizes: Sizes, deal: int) -> Doubles:
+    mixed = replace(edits.train, is_bad=np.random.default_rng(deal).permutation(edits.train.is_bad))
     return _boosted(mixed.rows, mixed, edits.test.rows, sizes, SEEDS[:1])
 
 

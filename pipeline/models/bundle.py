@@ -79,8 +79,11 @@ def read_manifest(home: Path, bundle: str) -> Manifest:
     return read_model(folder(home, bundle) / "bundle.json", Manifest)
 
 
-def load(home: Path, bundle: str, threads: int) -> Bundle:
-    """Read a bundle and check that it is whole and fits today's features. Raises InputError."""
+def load(home: Path, bundle: str, threads: int, arms: str = "arms") -> Bundle:
+    """Read a bundle and check that it is whole and fits today's features. Raises InputError.
+
+    With `arms_before_judging` its arms are those that have not learned from the days it is judged on.
+    """
     from pipeline.models import stacker
     from pipeline.models.arms.catalogue import ARMS
     from pipeline.models.autoencoder import load_autoencoder
@@ -104,7 +107,7 @@ def load(home: Path, bundle: str, threads: int) -> Bundle:
         reference=Reference.load(place / "reference.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
-        arms={path.name: ARMS[path.name].load(path) for path in sorted(place.glob("arms/*"))},
+        arms={path.name: ARMS[path.name].load(path) for path in sorted(place.glob(f"{arms}/*"))},
     )
 
 

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import features
 from pipeline.domain import Domain
+from pipeline.errors import InputError
 from pipeline.models import stacker
+from pipeline.models.arms import Scorer
 from pipeline.models.arms.catalogue import ARMS
 from pipeline.models.autoencoder import Trained, TrainingPlan, save_autoencoder, train_autoencoder
 from pipeline.models.bundle import Spread
@@ -113,7 +115,7 @@ def _no_stacker(
     matured = sum(days[0] <= day <= until - timedelta(days=wait_days) for day in bad_days)
     why = f"{matured} matured bad user-days, {settings.min_bad_labels} needed"
     if matured >= settings.min_bad_labels:
-        why += " on days after those the sequence model learns from"
+        why += ", half of them on days after those the sequence model learns from, of ten matured days or more"
     return {"is_used": False, "why": why, "bad_user_days": matured}
 
 
@@ -171,17 +173,24 @@ def _fit_stacker(
     surprise = score_windows(trained.model, trained.fields, seen.tokens, seen.windows.take(is_after), settings.threads)
     said = known_since(learned_columns(surprise, trained.fields), is_after)
     offered: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: said}
-    scorers = {}
+    scorers: dict[str, dict[str, Scorer | None]] = {}
+    fell_out: dict[str, str] = {}
     for name in domain.arms:
-        column, scorers[name] = forward_column(ARMS[name], seen, since, settings.seed, settings.threads, progress)
+        try:
+            column, early, final = forward_column(ARMS[name], seen, since, settings.seed, settings.threads, progress)
+        except InputError as error:
+            fell_out[name] = error.problem
+            continue
+        scorers[name] = {"arms": final, "arms_before_judging": early}
         offered[name] = {column_of(name): column}
     reviews = settings.list_size or domain.list_size
     plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
     stacked = fit_stack(seen, offered, plan, since)
     for gate in stacked.gates:
-        if gate.is_on and gate.arm in scorers:
-            (place / "arms" / gate.arm).mkdir(parents=True)
-            scorers[gate.arm].save(place / "arms" / gate.arm)
+        for folder, scorer in scorers.get(gate.arm, {}).items():
+            if gate.is_on and scorer is not None:
+                (place / folder / gate.arm).mkdir(parents=True)
+                scorer.save(place / folder / gate.arm)
     stacked.calibration.save(place / "calibration.json")
     stacker.save(stacked.early, place / "stacker_before_judging.ubj")
     stacker.save(stacked.booster, place / "stacker.ubj")
@@ -191,6 +200,7 @@ def _fit_stacker(
         "user_days": len(seen),
         "monotone": dict(domain.monotone),
         "gates": [gate.told() for gate in stacked.gates],
+        "arms_not_fitted": fell_out,
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "share_of_accounts": round(seen.share, 6),
         "judged": judge(

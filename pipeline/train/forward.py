@@ -24,20 +24,23 @@ def fit_arm(arm: Arm, known: Samples, seed: int, threads: int, progress: bool) -
 
 def forward_column(
     arm: Arm, seen: Samples, since: int, seed: int, threads: int, progress: bool
-) -> tuple[Doubles, Scorer]:
-    """The arm's score of each user-day from the day `since` on by what it learned from the days before its block, and
-    the arm fitted on all of `seen`. NaN on the days before, and where there was too little to learn from."""
+) -> tuple[Doubles, Scorer | None, Scorer]:
+    """The arm's score of each user-day from the day `since` on by what it learned from the days before its block; the
+    arm that scored the last block, and the one fitted on all of `seen`. NaN on the days before, and where there was too
+    little to learn from. Raises InputError where all of `seen` is too little."""
     day = seen.windows.day
     block: Ints = np.where(day < since, -1, blocks_of(day, CUTS, since))
     column = np.full(len(seen), np.nan)
+    scorer = None
     for b in range(int(block.max(initial=-1)) + 1):
         here = seen.take(block == b)
         before = seen.take(day < here.windows.day.min())
         try:
-            column[block == b] = fit_arm(arm, before, seed, threads, progress).score(here, threads)
+            scorer = fit_arm(arm, before, seed, threads, progress)
         except InputError:
             continue
-    return column, fit_arm(arm, seen, seed, threads, progress)
+        column[block == b] = scorer.score(here, threads)
+    return column, scorer, fit_arm(arm, seen, seed, threads, progress)
 
 
 def known_since(columns: Mapping[str, Doubles], is_known: Flags) -> dict[str, Doubles]:

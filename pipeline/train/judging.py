@@ -1,7 +1,8 @@
 """How a stacker did on its last block, for the manifest and the model card: every number between a floor and a ceiling.
 
-Of ordinary accounts only a share may have been read; each then stands for as many as were left
-out, here as in training.
+Of ordinary accounts only a share may have been read; each then stands for as many as were left out, here as well.
+Where days are learned from before all their labels are known, the known ones weigh for the missing ones; only in the
+queue of reviews do the missing ones pass for good.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,7 +41,7 @@ class Block:
         return self.samples.stands_for
 
     def average_precision(self, score: Doubles) -> float:
-        return average_precision(score, self.samples.is_bad, self.stands_for)
+        return average_precision(score, self.samples.is_bad, self.samples.weight)
 
     def caught(self, score: Doubles) -> Flags:
         """The bad user-days on which an account is caught within the budget; it leaves the days after. NaN is last."""
@@ -96,15 +97,16 @@ def judge(
         return counts
     risk = stacked.calibration.risk(stacked.forward[is_later])
     caught = later.caught(risk)
-    base = np.average(later.samples.is_bad, weights=later.stands_for)
+    weight = later.samples.weight
+    base = np.average(later.samples.is_bad, weights=weight)
     kinds = sorted(_recalls(later, caught), key=lambda kind: (kind["recall"], kind["typology"]))
     return {
         **counts,
         "average_precision": _rounded(later.average_precision(risk)),
         "precision_at_reviews": _rounded(later.precision(caught)),
         "reviews_per_day": plan.reviews,
-        "expected_calibration_error": _rounded(calibration_error(risk, later.samples.is_bad, later.stands_for), 5),
-        "brier": _rounded(np.average((risk - later.samples.is_bad) ** 2, weights=later.stands_for), 5),
+        "expected_calibration_error": _rounded(calibration_error(risk, later.samples.is_bad, weight), 5),
+        "brier": _rounded(np.average((risk - later.samples.is_bad) ** 2, weights=weight), 5),
         "floor_random": _rounded(base),
         "floors": {
             "random": {"average_precision": _rounded(base), "precision_at_reviews": _rounded(_by_chance(later))},
@@ -156,9 +158,10 @@ def _overfitting(
     table: Table = {name: samples.rows[:, place[name]] if name in place else said[name] for name in stacked.columns}
     matrix = np.column_stack([column.astype(np.float32) for column in table.values()])
     score = stacker.predict(stacked.early, stacked.columns, matrix)
-    shuffled = samples.is_bad.copy()
-    shuffled[~is_later] = np.random.default_rng(plan.seed).permutation(shuffled[~is_later])
-    chance = fit_booster(replace(samples, is_bad=shuffled), table, plan, ~is_later)
+    rows = np.arange(len(samples))
+    rows[~is_later] = np.random.default_rng(plan.seed).permutation(rows[~is_later])
+    dealt = replace(samples, is_bad=samples.is_bad[rows], weight=samples.weight[rows])
+    chance = fit_booster(dealt, table, plan, ~is_later)
     return {
         "user_days": len(learned.samples),
         "bad": int(learned.samples.is_bad.sum()),

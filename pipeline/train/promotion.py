@@ -77,12 +77,12 @@ def _compare_stackers(
     from pipeline.models.scoring import score_days
 
     first, last = (date.fromisoformat(day) for day in candidate.stacker["judged_on"])
-    matured = current.manifest.until - timedelta(days=domain.label_delay_days)
-    if first <= matured:
-        first = matured + timedelta(days=1)  # days the bundle in use has learned from flatter it
+    learned = date.fromisoformat(current.manifest.stacker["learned_from"][1])
+    if first <= learned:
+        first = learned + timedelta(days=1)  # days the bundle in use has learned from flatter it
     if first > last:
-        return "rejected", f"no matured day after {matured}, up to which the bundle in use has learned", {}
-    challenger = bundles.load(settings.home, candidate.id, settings.threads)
+        return "rejected", f"no matured day after {learned}, up to which the bundle in use has learned", {}
+    challenger = bundles.load(settings.home, candidate.id, settings.threads, "arms_before_judging")
     early = stacker.load(bundles.folder(settings.home, candidate.id) / "stacker_before_judging.ubj", settings.threads)
     found = {}
     for name, bundle, booster in (("candidate", challenger, early), ("in_use", current, current.stacker)):

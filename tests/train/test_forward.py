@@ -37,16 +37,17 @@ def known():
 
 
 def test_each_block_is_scored_by_an_arm_that_ended_before_it(known):
-    column, final = forward_column(ARM, known, FIRST_DAY + 8, 7, 2, False)
+    column, last, final = forward_column(ARM, known, FIRST_DAY + 8, 7, 2, False)
     is_scored = known.windows.day >= FIRST_DAY + 8
     assert np.isnan(column[~is_scored]).all()
     assert np.all(column[is_scored] < known.windows.day[is_scored])
     assert set(column[is_scored]) == {FIRST_DAY + 7, FIRST_DAY + 13}, "the day before each half"
+    assert last.day == FIRST_DAY + 13, "it has seen nothing of the last half"
     assert final.day == FIRST_DAY + 19, "the arm to be used has learned from all"
 
 
 def test_a_block_with_too_little_before_it_is_not_scored(known):
-    column, _ = forward_column(ARM, known, FIRST_DAY + 3, 7, 2, False)
+    column, _, _ = forward_column(ARM, known, FIRST_DAY + 3, 7, 2, False)
     assert np.isnan(column[known.windows.day < FIRST_DAY + 11]).all()
     assert not np.isnan(column[known.windows.day >= FIRST_DAY + 12]).any()
 

@@ -26,8 +26,9 @@ def home(tmp_path):
 def trained(home):
     """Puts a bundle's manifest where training would; `until` is its id."""
 
-    def make(until, *, has_stacker, judged_on):
+    def make(until, *, has_stacker, judged_on, learned_last=None):
         name = str(until)
+        learned_from = [str(until - timedelta(days=60)), str(learned_last or until - timedelta(days=7))]
         manifest = bundles.Manifest(
             id=name,
             domain="shop",
@@ -37,7 +38,11 @@ def trained(home):
             spreads={},
             made_from={},
             autoencoder={"judged_on": [str(day) for day in judged_on]},
-            stacker={"is_used": has_stacker, "judged_on": [str(day) for day in judged_on]},
+            stacker={
+                "is_used": has_stacker,
+                "judged_on": [str(day) for day in judged_on],
+                "learned_from": learned_from,
+            },
             files={},
         )
         place = bundles.folder(home, name)
@@ -51,9 +56,12 @@ def trained(home):
 @pytest.fixture
 def judged(monkeypatch):
     """Bundles are not really applied: what each would make of the judging days is written here, by its id."""
-    found = SimpleNamespace(risk={}, nats={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True]))
+    found = SimpleNamespace(
+        risk={}, nats={}, arms={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True])
+    )
 
-    def load(home, name, threads):
+    def load(home, name, threads, arms="arms"):
+        found.arms[name] = arms
         if name in found.stale:
             raise InputError("other features")
         manifest = bundles.read_manifest(home, name)
@@ -140,6 +148,7 @@ def test_the_candidate_is_judged_by_its_version_that_has_not_seen_the_judging_da
     judged.risk = {old: BAD, new: GOOD}
     decide(new, hours=1)
     assert judged.asked == [(new, *MARCH, "stacker_before_judging.ubj"), (old, *MARCH, "booster")]
+    assert judged.arms == {new: "arms_before_judging", old: "arms"}
 
 
 def test_days_the_bundle_in_use_has_learned_from_are_not_judged_by(trained, judged, decide):
@@ -150,6 +159,16 @@ def test_days_the_bundle_in_use_has_learned_from_are_not_judged_by(trained, judg
     decide(new, hours=1)
     first = date(2026, 3, 14)  # its labels had matured a week before 20 March
     assert [asked[1] for asked in judged.asked] == [first, first]
+
+
+def test_a_bundle_that_learned_before_all_labels_were_known_is_not_judged_by_those_days_either(trained, judged, decide):
+    fast = {"learned_last": date(2026, 3, 15)}
+    old = trained(date(2026, 3, 20), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)), **fast)
+    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+    decide(old)
+    judged.risk = {old: BAD, new: GOOD}
+    decide(new, hours=1)
+    assert [asked[1] for asked in judged.asked] == [date(2026, 3, 16)] * 2
 
 
 def test_without_later_days_to_compare_by_the_bundle_in_use_stays(trained, judged, decide):
