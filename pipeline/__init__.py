@@ -3,5 +3,5 @@
 import os
 
 # Before OpenMP starts: threads that wait sleep instead of spinning. Where anything else wants the processor, XGBoost's
-# two threads spinning for one another were eight times as slow.
+# two threads spinning for one another are several times as slow.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
