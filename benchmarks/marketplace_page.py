@@ -58,7 +58,8 @@ def product_page(found: dict[str, Any]) -> Page:
         "",
         f"Made by `python benchmarks/marketplace.py --users {shop.users} --days {shop.days} --seed {shop.seed} "
         f"--bad-share {shop.bad_share} --write docs/marketplace`.",
-        "We built the shop ourselves, so nothing here is proof by itself. The product was not changed to fit it.",
+        "We built the shop ourselves, so nothing here is proof by itself. The product was not changed to fit it, "
+        "but how long it waits for labels was chosen on a shop of another seed.",
         "",
         f"**Protocol.** {shop.users:,} accounts, {shop.days} days, seed {shop.seed}. Training knows what was known at "
         f"the end of {found['until']}: {stacker['bad_user_days']} bad user-days had matured on the days the stacker "
