@@ -284,7 +284,7 @@ def evaluate(
 
     chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
     asked = Protocol.load(protocol)
-    report = judge(asked, data, home, arms=chosen, quick=quick, console=errors if shows_progress(as_json) else None)
+    report = judge(asked, data, home, arms=chosen, quick=quick, console=None if as_json else errors)
     out.mkdir(parents=True, exist_ok=True)
     write_report(report, out)
     if as_json:

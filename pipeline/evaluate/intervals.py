@@ -4,7 +4,7 @@ Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 
 sorted once; a draw is how often each account was drawn, and only weighs them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -102,6 +102,37 @@ def draw(
     return value, drawn.reshape(repeats, len(names))
 
 
+def draw_recalls(
+    judged: Judged,
+    names: Sequence[str],
+    groups: Mapping[str, Flags],
+    repeats: int = 500,
+    seed: int = 0,
+    reviews: int = REVIEWS,
+) -> dict[str, tuple[Doubles, Doubles]]:
+    """By group, as of `draw`: the share of its accounts that is caught under the budget of all.
+
+    A group is a mask of bad user-days (n,); an account is in it if one of its days is.
+    """
+    account = accounts_of(judged.user)
+    queues = [Queue.of(judged.scores[name], judged.is_bad, judged.day, account) for name in names]
+    members = [np.unique(account[is_in]) for is_in in groups.values()]
+    accounts = int(account.max(initial=-1)) + 1
+
+    def measure(copies: NDArray[np.uint8]) -> Doubles:
+        caught = np.array([queue.caught(copies, reviews) for queue in queues])  # (C, accounts)
+        found = np.full((len(members), len(names)), np.nan)
+        for g, those in enumerate(members):
+            if drawn := float(copies[those].sum(dtype=np.float64)):
+                found[g] = caught[:, those].sum(axis=1) / drawn
+        return found
+
+    value = measure(np.ones(accounts, np.uint8))
+    drawn = np.array([measure(copies) for copies in _draws(accounts, repeats, seed)])
+    drawn = drawn.reshape(repeats, len(members), len(names))
+    return {group: (value[g], drawn[:, g]) for g, group in enumerate(groups)}
+
+
 def estimate(value: Doubles, drawn: Doubles, i: int) -> Estimate:
     """Of contender `i` of a `draw`."""
     return Estimate(float(value[i]), *_middle(drawn[:, i]))
@@ -150,7 +181,7 @@ def _statistic(judged: Judged, name: str, account: Ints, metric: Metric, reviews
     if metric == "roc_auc":
         return _AreaUnderRoc.of(score, judged.is_bad, account)
     queue = Queue.of(score, judged.is_bad, judged.day, account)
-    return lambda copies: float(queue.caught(copies, reviews))
+    return lambda copies: float(queue.caught(copies, reviews).sum())
 
 
 def _levels(score: Doubles) -> tuple[NDArray[np.int64], Ints]:

@@ -1,6 +1,7 @@
 """Learning curves: what is found when only so many bad accounts are known."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +34,9 @@ def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.nda
     return [np.random.default_rng([seed, labels, k]).permutation(bad)[:labels] for k in range(repeats)]
 
 
-def learning_curves(trial: Trial, plan: Plan) -> dict[str, list[CurvePoint]]:
+def learning_curves(
+    trial: Trial, plan: Plan, tell: Callable[[str], None] = lambda _: None
+) -> dict[str, list[CurvePoint]]:
     """Average precision of the test over the number of accounts known bad: mean, least and most of the draws."""
     asked, judged = trial.protocol.learning_curve, trial.judged
     matured = trial.seen
@@ -41,7 +44,8 @@ def learning_curves(trial: Trial, plan: Plan) -> dict[str, list[CurvePoint]]:
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for labels in (*asked.labels, len(everybody)):
         repeats = 1 if labels == len(everybody) else asked.repeats
-        for kept in draws(matured, labels, repeats, plan.seed):
+        for k, kept in enumerate(draws(matured, labels, repeats, plan.seed), 1):
+            tell(f"learning curves: {labels:,} bad accounts known, draw {k} of {repeats}")
             for name, score in _taught(trial, kept, plan).items():
                 found[name][labels].append(average_precision(score, judged.is_bad))
     nobody = average_precision(contenders.product(trial, trial.bundle)[SURPRISE], judged.is_bad)

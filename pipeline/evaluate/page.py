@@ -1,5 +1,6 @@
 """The report as one page: no script, nothing fetched, names shown as they are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def page(report: Report) -> str:
             drawn=plots.drawn_contenders(report),
             left_out=max(0, len(contenders) - plots.DRAWN),
             typologies=typologies(report),
-            pairs=pair_rows(report),
+            pairs=pair_rows(report.pairs),
+            pairs_by_group=pair_rows(report.pairs_by_group),
+            groups=groups(report),
             metrics=METRICS,
         )
     )
@@ -78,20 +81,31 @@ def _pictures(report: Report) -> dict[str, str]:
 
 
 def typologies(report: Report) -> list[tuple[Group, dict[str, Group]]]:
-    """Each kind of abuse with what each contender finds of it; the one hardest for the best contender first."""
-    by_name = {each.name: {group.name: group for group in each.typologies} for each in report.contenders}
+    """Each kind of abuse with what each contender finds of it; the one hardest for the best contender first.
+
+    Then the groups that the protocol tells apart.
+    """
+    by_name = {
+        each.name: {group.name: group for group in (*each.groups, *each.typologies)} for each in report.contenders
+    }
     best = next((each for each in report.contenders if each.kind == "contender"), report.contenders[0])
     ordered = sorted(
         best.typologies, key=lambda group: (group.recall or 0.0, group.average_precision or 0.0, group.name)
     )
-    return [(kind, {name: groups[kind.name] for name, groups in by_name.items()}) for kind in ordered]
+    return [(kind, {name: of[kind.name] for name, of in by_name.items()}) for kind in (*ordered, *best.groups)]
 
 
-def pair_rows(report: Report) -> list[tuple[str, str, dict[str, Pair]]]:
-    """The pairs, each with its metrics."""
+def groups(report: Report) -> dict[str, int]:
+    """The groups a protocol tells apart and the typologies, with how many bad accounts each has."""
+    anyone = report.contenders[0]
+    return {group.name: group.accounts for group in (*anyone.groups, *anyone.typologies)}
+
+
+def pair_rows(pairs: Sequence[Pair]) -> list[tuple[str, str, dict[str, Pair]]]:
+    """The pairs, each with its metrics, or with its groups of accounts."""
     rows: dict[tuple[str, str], dict[str, Pair]] = {}
-    for pair in report.pairs:
-        rows.setdefault((pair.a, pair.b), {})[pair.metric] = pair
+    for pair in pairs:
+        rows.setdefault((pair.a, pair.b), {})[pair.among or pair.metric] = pair
     return [(a, b, found) for (a, b), found in rows.items()]
 
 

@@ -42,7 +42,8 @@ class Protocol(Strict):
 
     Files are named from the folder of data. Models learn from what was known at the end of `until`; accounts known
     before a test day (for something since `known_since`) are not in that day's test; what is bad is told by labels
-    known at the end of `truth_until`, or by the simulation's own truth.
+    known at the end of `truth_until`, or by the simulation's own truth. `groups` are told apart beside the typologies:
+    names of these, or in a simulation `typology/variant`.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
@@ -59,6 +60,7 @@ class Protocol(Strict):
     reviews: int = Field(100, ge=1)
     peer: Literal["book"] | None = None
     floors: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = {}
     arms: tuple[str, ...] = ()
     steps: int = Field(12, ge=1)
     learning_curve: LearningCurve = LearningCurve()

@@ -104,6 +104,7 @@ class Contender(Part):
     delay: Delay
     typologies: list[Group]
     worst_typology: str | None
+    groups: list[Group] = []  # that the protocol tells apart
     new_accounts: Group
     known_accounts: Group
     reliability: Reliability | None
@@ -121,15 +122,16 @@ class Pair(Part):
     metric: Metric
     difference: Interval
     verdict: Verdict
+    among: str | None = None  # a typology or a group; without one, all accounts
 
     @classmethod
-    def of(cls, a: str, b: str, metric: Metric, found: Difference) -> Self:
+    def of(cls, a: str, b: str, metric: Metric, found: Difference, among: str | None = None) -> Self:
         verdict: Verdict = "better" if found.is_better else "worse" if found.is_worse else "no different"
         if math.isnan(found.low):
             verdict = "not known"
         elif max(abs(found.low), abs(found.high)) < SHOWN:
             verdict = "no different"
-        return cls(a=a, b=b, metric=metric, difference=Interval.of(found), verdict=verdict)
+        return cls(a=a, b=b, metric=metric, difference=Interval.of(found), verdict=verdict, among=among)
 
 
 class CurvePoint(Part):
@@ -237,6 +239,7 @@ class Report(Given):
     data: Data
     contenders: list[Contender]  # ceilings, contenders from the best average precision down, floors
     pairs: list[Pair]
+    pairs_by_group: list[Pair] = []  # recall
     changes: ListChanges | None
 
     @model_validator(mode="after")

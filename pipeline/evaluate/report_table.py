@@ -49,12 +49,13 @@ def _brief(found: Interval) -> str:
 
 def _pairs(report: Report) -> Table:
     metrics = ("average_precision", "precision")
-    table = _table("Side by side: difference with 95 % interval", "contender", *(METRICS[name] for name in metrics))
-    for a, b, found in pair_rows(report):
-        cells = [
-            Text(f"{interval(found[name].difference, True)} {found[name].verdict}", VERDICTS[found[name].verdict])
-            for name in metrics
-        ]
+    groups = [group.name for group in report.contenders[0].groups]
+    headings = [*(METRICS[name] for name in metrics), *(f"recall of {name}" for name in groups)]
+    table = _table("Side by side: difference with 95 % interval", "contender", *headings)
+    by_group = {(a, b): found for a, b, found in pair_rows(report.pairs_by_group)}
+    for a, b, found in pair_rows(report.pairs):
+        pairs = [*(found[name] for name in metrics), *(by_group[a, b][name] for name in groups)]
+        cells = [Text(f"{interval(pair.difference, True)} {pair.verdict}", VERDICTS[pair.verdict]) for pair in pairs]
         table.add_row(_text(f"{a} − {b}"), *cells)
     return table
 

@@ -64,16 +64,16 @@ class Queue:
             caught += len(newly)
         return found
 
-    def caught(self, copies: NDArray[np.uint8] | Doubles, reviews: int) -> float:
-        """How many are caught where account i stands `copies[i]` times in the queues, each taking a review of its own.
+    def caught(self, copies: NDArray[np.uint8] | Doubles, reviews: int) -> NDArray[Any]:
+        """How many of each account are caught where it stands `copies[i]` times, each taking a review of its own.
 
         What is drawn in a bootstrap over accounts: the budget stays, so the lists reach deeper where few are drawn.
         Not whole where an account of a sample stands for others.
         """
         left: NDArray[Any] = copies.astype(np.int32 if copies.dtype.kind == "u" else np.float64)
-        found = 0.0
+        gone = 0.0
         for start, end in self._days():
-            size = 2 * reviews + int(found)
+            size = 2 * reviews + int(gone)
             while True:
                 front = slice(start, min(end, start + size))
                 waiting = left[self.account[front]]
@@ -83,8 +83,9 @@ class Queue:
                 size *= 2
             caught = np.clip(reviews - before, 0, waiting) * self.is_bad[front]
             left[self.account[front]] -= caught
-            found += float(caught.sum())
-        return found
+            gone += float(caught.sum())
+        caught_of: NDArray[Any] = copies - left
+        return caught_of
 
     def _days(self) -> Iterator[tuple[int, int]]:
         return zip((0, *self.ends), self.ends, strict=False)

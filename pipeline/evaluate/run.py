@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -63,13 +64,18 @@ def run(
     pairs, reviews = _pairs(found), protocol.reviews
     return summary(
         judged, protocol.title, settings, reviews=reviews, pairs=pairs, changes=changes, given=given,
-        known_from=trial.told_at,
+        known_from=trial.told_at, groups=trial.groups,
     )  # fmt: skip
 
 
 def _teller(status: Status) -> Say:
-    """Says what is being done."""
-    return lambda words: status.update(words)
+    """Says what is being done, and leaves a line with the time: a run may take hours, and be read in a log."""
+
+    def say(words: str) -> None:
+        status.update(words)
+        status.console.print(f"{datetime.now(UTC):%H:%M:%S} UTC: {words}", markup=False)
+
+    return say
 
 
 @contextmanager
@@ -126,10 +132,11 @@ def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say
     leaks: list[Price] = []
     if not quick:
         tell("learning curves")
-        curves = learning_curves(trial, contenders.plan_of(trial))
+        curves = learning_curves(trial, contenders.plan_of(trial), tell)
         tell("the price list of leaks")
         leaks = prices(trial)
     notes = [f"{name} could not be fitted: {why}" for name, why in found.fell_out.items()]
+    notes += [f"nobody of the test is in the group {name}" for name, is_in in trial.groups.items() if not is_in.any()]
     if trial.protocol.simulate is not None:
         notes.insert(0, NOTHING_PROVEN)
     return Given(

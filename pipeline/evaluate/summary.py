@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.evaluate.bounds import with_bounds
-from pipeline.evaluate.intervals import Metric, difference, draw, estimate
+from pipeline.evaluate.intervals import Metric, difference, draw, draw_recalls, estimate
 from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.report import Contender, Data, Given, ListChanges, Pair, Report
 from pipeline.evaluate.summary_contender import Test, measure_contender
@@ -27,21 +27,23 @@ def summary(
     changes: ListChanges | None = None,
     given: Given | None = None,
     known_from: NDArray[np.float64] | None = None,
+    groups: Mapping[str, NDArray[np.bool_]] | None = None,
     repeats: int = 500,
     seed: int = 0,
 ) -> Report:
     """Judge every contender of `judged`, a random floor, an oracle, and of each of `pairs` the first by the second.
 
-    `known_from` (n,): hours since 1970 from which a label told of the account, NaN where none did. Raises InputError
-    where nothing is bad: then there is nothing to judge by.
+    `known_from` (n,): hours since 1970 from which a label told of the account, NaN where none did. `groups` are bad
+    user-days (n,) to tell apart beside the typologies. Raises InputError where nothing is bad to judge by.
     """
     if not judged.is_bad.any():
         raise InputError(f"no bad user-day among the {len(judged):,} of the test", fix="choose days with known labels")
-    test = Test(with_bounds(judged, reviews, seed), reviews, known_from)
+    test = Test(with_bounds(judged, reviews, seed), reviews, known_from, groups or {})
     names = list(test.judged.scores)
     if unknown := sorted({name for pair in pairs for name in pair} - set(names)):
         raise InputError(f"nobody of the test is called {unknown}", f"contenders: {', '.join(names)}")
     drawn = {metric: draw(test.judged, names, metric, repeats, seed, reviews) for metric in METRICS}
+    by_group = draw_recalls(test.judged, names, {**test.groups, **test.typologies}, repeats, seed, reviews)
     contenders = [
         measure_contender(test, name, {metric: estimate(*drawn[metric], names.index(name)) for metric in METRICS})
         for name in names
@@ -57,6 +59,11 @@ def summary(
             Pair.of(a, b, metric, difference(*drawn[metric], names.index(a), names.index(b)))
             for a, b in pairs
             for metric in METRICS
+        ],
+        pairs_by_group=[
+            Pair.of(a, b, "recall", difference(*found, names.index(a), names.index(b)), group)
+            for a, b in pairs
+            for group, found in by_group.items()
         ],
         changes=changes,
         **dict(given or Given()),

@@ -1,7 +1,7 @@
 """What one contender finds: under the budget, in each typology, among new accounts, and whether its risk is true."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,7 @@ class Test:
     judged: Judged
     reviews: int
     known_from: Doubles | None = None
+    groups: Mapping[str, Flags] = field(default_factory=dict)  # bad user-days to tell apart beside the typologies
 
     @cached_property
     def account(self) -> NDArray[np.int32]:
@@ -41,14 +42,19 @@ class Test:
     @cached_property
     def typologies(self) -> dict[str, Flags]:
         """The bad user-days of each kind of abuse."""
-        names = np.array([NAMELESS if name is None else str(name) for name in self.judged.typology], object)
-        return {name: self.judged.is_bad & (names == name) for name in sorted(set(names[self.judged.is_bad]))}
+        return bad_by_typology(self.judged.is_bad, self.judged.typology)
 
     @cached_property
     def budgets(self) -> list[int]:
         """Reviews a day, up to those that take in all of the largest day."""
         most = int(np.unique(self.judged.day, return_counts=True)[1].max())
         return sorted({*(reviews for reviews in BUDGETS if reviews < most), min(most, BUDGETS[-1]), self.reviews})
+
+
+def bad_by_typology(is_bad: Flags, typology: NDArray[np.object_]) -> dict[str, Flags]:
+    """The bad user-days of each kind of abuse, by name; those of none that is known are a kind of their own."""
+    names = np.array([NAMELESS if name is None else str(name) for name in typology], object)
+    return {name: is_bad & (names == name) for name in sorted(set(names[is_bad]))}
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ def measure_contender(test: Test, name: str, found: Mapping[Metric, Estimate]) -
         delay=_delay(seen.cases),
         typologies=typologies,
         worst_typology=_worst(typologies),
+        groups=[_of_typology(judged, seen, group, is_in) for group, is_in in test.groups.items()],
         new_accounts=_of_accounts(judged, seen, "new accounts", judged.is_new),
         known_accounts=_of_accounts(judged, seen, "known accounts", ~judged.is_new),
         reliability=_reliability(judged, seen) if name in judged.risks else None,

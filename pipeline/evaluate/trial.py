@@ -19,7 +19,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, known_from, read_truth
 from pipeline.lake import end_of
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.samples import Doubles, Samples
+from pipeline.models.samples import Doubles, Flags, Samples
 from pipeline.models.windows import day_number, window_days
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
@@ -53,6 +53,7 @@ class Trial:
     test: Samples
     judged: Judged
     told_at: Doubles  # (n,) hours since 1970 when a label told of the account; NaN where none did
+    groups: dict[str, Flags]  # (n,) each: the bad user-days that the protocol tells apart
 
     @property
     def as_of(self) -> datetime:
@@ -139,10 +140,11 @@ def _cut(
     test = everything.between(test_first, test_last).samples
     truth = read_truth(con, home, truth_folder, protocol.truth_until or test_last, as_of)
     found = known_from(con, home, test_last, as_of, protocol.known_since)
-    judged, kept, told_at = _judge(test, truth, found, known.samples)
+    judged, variant, kept, told_at = _judge(test, truth, found, known.samples)
     check_fold(known.between(cuts.first, cuts.stack_last).samples.windows.day, judged.day, wait_days)
     check_known_accounts(judged.user, judged.day, *_codes(test, found))
-    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged, told_at)
+    groups = _groups(protocol.groups, judged, variant)
+    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged, told_at, groups)
 
 
 def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
@@ -151,15 +153,16 @@ def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datet
     return {day: snapshot.path(home) for day, snapshot in found.items() if snapshot is not None and snapshot.rows}
 
 
-def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any, Doubles]:
-    """The user-days of accounts not known before their day, which of `test` they are, and when they were told of."""
+def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any, Flags, Doubles]:
+    """The user-days of accounts not known before their day, their variants of abuse, which of `test` they are, and
+    when they were told of."""
     users, day = test.windows.user, test.windows.day
     n_users = len(test.tokens.users)
     known_user, known_day = _codes(test, found)
     since = np.full(n_users, FAR, np.int32)
     np.minimum.at(since, known_user, known_day)
     kept = since[users] >= day
-    is_bad, typology, first_at = truth.of(test.tokens.users, users, day)
+    is_bad, typology, variant, first_at = truth.of(test.tokens.users, users, day)
     judged = Judged(
         user=users,
         day=day,
@@ -170,7 +173,17 @@ def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tupl
         scores={},
     )
     told_at = np.where(since[users] < FAR, since[users] * 24.0, np.nan)
-    return judged.take(kept), kept, told_at[kept]
+    return judged.take(kept), variant[kept], kept, told_at[kept]
+
+
+def _groups(asked: Mapping[str, tuple[str, ...]], judged: Judged, variant: Any) -> dict[str, Flags]:
+    """Which bad user-days are of one of the typologies, or `typology/variant`, that a group names."""
+    pairs = zip(judged.typology, variant, strict=True)
+    names = [(str(typology), f"{typology}/{variant}") for typology, variant in pairs]
+    return {
+        group: judged.is_bad & np.array([not of.isdisjoint(each) for each in names], np.bool_)
+        for group, of in ((group, frozenset(kinds)) for group, kinds in asked.items())
+    }
 
 
 def _codes(test: Samples, found: pa.Table) -> tuple[Any, Any]:

@@ -19,26 +19,26 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Truth:
-    """Bad user-days: user_id, event_day, typology, and when the account's first bad event was."""
+    """Bad user-days: user_id, event_day, typology, variant of it, and when the account's first bad event was."""
 
     rows: pa.Table
 
     def of(
         self, users: pa.Array, user: NDArray[np.int32], day: NDArray[np.int32]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.object_], Doubles]:
-        """Of user-days (n,): whether bad, the typology or None, and the hours since 1970 of the account's first bad
-        event. `user` are places in `users`."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.object_], NDArray[np.object_], Doubles]:
+        """Of user-days (n,): whether bad, the typology and its variant or None, and the hours since 1970 of the
+        account's first bad event. `user` are places in `users`."""
         place = pc.index_in(self.rows.column("user_id"), value_set=users).fill_null(-1).to_numpy()
         bad_day = self.rows.column("event_day").cast(pa.int32()).to_numpy()
         first = self.rows.column("first_bad_at").cast(pa.int64()).to_numpy() / 3.6e9
-        names = self.rows.column("typology").to_numpy()
         first_of = np.full(len(users), np.nan)
         first_of[place[place >= 0]] = first[place >= 0]
         row = places_of(user_day_key(user, day), user_day_key(place, bad_day))
         is_bad = row >= 0
-        typology: NDArray[np.object_] = np.full(len(user), None, object)
-        typology[is_bad] = names[row[is_bad]]
-        return is_bad, typology, first_of[user]
+        typology, variant = (np.full(len(user), None, object) for _ in range(2))
+        typology[is_bad] = self.rows.column("typology").to_numpy()[row[is_bad]]
+        variant[is_bad] = self.rows.column("variant").to_numpy()[row[is_bad]]
+        return is_bad, typology, variant, first_of[user]
 
 
 SCHEMA = pa.schema(
@@ -46,6 +46,7 @@ SCHEMA = pa.schema(
         ("user_id", pa.string()),
         ("event_day", pa.date32()),
         ("typology", pa.string()),
+        ("variant", pa.string()),
         ("first_bad_at", pa.timestamp("us")),
     ]
 )
@@ -62,7 +63,7 @@ def read_truth(
                 from read_parquet($truth) as truth join read_parquet($events) as events using (event_id)
                 group by truth.user_id
             )
-            select user_id, event_day, typology, first_bad_at
+            select user_id, event_day, typology, variant, first_bad_at
             from read_parquet($user_days) join bad_events using (user_id)
             where is_bad order by user_id, event_day""",
             params={
@@ -78,7 +79,7 @@ def read_truth(
             select user_id, min(happened_at) as first_bad_at
             from read_parquet($files) where is_bad and known_at < $until group by user_id
         )
-        select user_id, event_day, typology, first_bad_at
+        select user_id, event_day, typology, null as variant, first_bad_at
         from bad join first_of using (user_id) order by user_id, event_day""",
         params={"files": _label_files(home), "until": lake.end_of(until).replace(tzinfo=None)},
     )

@@ -19,7 +19,8 @@ from pipeline.evaluate.bounds import best_single_feature, oracle
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.reliability import calibration_error
-from pipeline.evaluate.summary_contender import NAMELESS
+from pipeline.evaluate.reviews import Ints, Queue, accounts_of
+from pipeline.evaluate.summary_contender import bad_by_typology
 from pipeline.models import stacker
 from pipeline.models.samples import Doubles, Flags, Samples
 from pipeline.models.windows import day_number
@@ -37,28 +38,20 @@ class Block:
     reviews: int  # a day
 
     @cached_property
-    def stands_for(self) -> Doubles:
-        return self.samples.stands_for
+    def account(self) -> Ints:
+        return accounts_of(self.samples.windows.user)
 
     def average_precision(self, score: Doubles) -> float:
         return average_precision(score, self.samples.is_bad, self.samples.weight)
 
-    def caught(self, score: Doubles) -> Flags:
-        """The bad user-days on which an account is caught within the budget; it leaves the days after. NaN is last."""
-        user, day, is_bad = self.samples.windows.user, self.samples.windows.day, self.samples.is_bad
-        order = np.lexsort((user, -score, day))
-        is_gone = np.zeros(int(user.max(initial=-1)) + 1, np.bool_)
-        found = np.zeros(len(score), np.bool_)
-        for rows in np.split(order, np.flatnonzero(np.diff(day[order])) + 1):
-            waiting = rows[~is_gone[user[rows]]]
-            weight = self.stands_for[waiting]
-            top = waiting[np.cumsum(weight) - weight < self.reviews]
-            caught = top[is_bad[top]]
-            found[caught] = True
-            is_gone[user[caught]] = True
-        return found
+    def caught(self, score: Doubles) -> Doubles:
+        """Whether each account is caught within the budget; a part of it where its review falls on the budget's end."""
+        copies = np.ones(self.account.max(initial=-1) + 1)
+        copies[self.account] = self.samples.stands_for
+        queue = Queue.of(score, self.samples.is_bad, self.samples.windows.day, self.account)
+        return queue.caught(copies, self.reviews)
 
-    def precision(self, caught: Flags) -> float:
+    def precision(self, caught: Doubles) -> float:
         """Caught accounts per review."""
         return float(caught.sum() / (self.reviews * len(np.unique(self.samples.windows.day))))
 
@@ -119,21 +112,18 @@ def judge(
     }
 
 
-def _recalls(block: Block, caught: Flags) -> Iterator[dict[str, Any]]:
+def _recalls(block: Block, caught: Doubles) -> Iterator[dict[str, Any]]:
     """Of the accounts with a kind of abuse, the share that is caught, on whichever of their bad days."""
-    names = np.array([NAMELESS if name is None else str(name) for name in block.typology], object)
-    user, is_bad = block.samples.windows.user, block.samples.is_bad
-    for name in sorted(set(names[is_bad])):
-        these = is_bad & (names == name)
-        accounts = np.unique(user[these])
-        recall = round(float(np.isin(accounts, user[caught]).mean()), 4)
+    for name, these in bad_by_typology(block.samples.is_bad, block.typology).items():
+        accounts = np.unique(block.account[these])
+        recall = round(float(caught[accounts].mean()), 4)
         yield {"typology": name, "accounts": len(accounts), "user_days": int(these.sum()), "recall": recall}
 
 
 def _by_chance(block: Block) -> float:
     """Precision to expect of a random order, before anybody is caught."""
     day = np.unique(block.samples.windows.day, return_inverse=True)[1]
-    active, bad = np.bincount(day, block.stands_for), np.bincount(day, block.samples.is_bad)
+    active, bad = np.bincount(day, block.samples.stands_for), np.bincount(day, block.samples.is_bad)
     return float((np.minimum(1, block.reviews / active) * bad).sum() / (block.reviews * len(active)))
 
 

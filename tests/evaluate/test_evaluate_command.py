@@ -7,6 +7,7 @@ import yaml
 from command import Home
 
 from pipeline.evaluate.contenders import FEATURES, PRODUCT, with_arm
+from pipeline.simulate.typologies import TYPOLOGIES
 
 PROTOCOL = {
     "name": "little",
@@ -17,6 +18,7 @@ PROTOCOL = {
     "test": ["2026-05-03", "2026-05-09"],
     "reviews": 10,
     "floors": ["spend_amount"],
+    "groups": {"all kinds": list(TYPOLOGIES), "none of them": ["bots/gentle"]},
     "arms": ["isolation_forest"],
 }
 
@@ -49,6 +51,16 @@ def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned
     shuffled = report["shuffles"][0]
     assert shuffled["found"]["low"] < shuffled["chance"] == 0.5 < shuffled["found"]["high"]
     assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
+
+
+@pytest.mark.slow
+def test_groups_are_told_apart_and_an_empty_one_is_told(judged):
+    report = json.loads((judged[0] / "report.json").read_text())
+    features = next(each for each in report["contenders"] if each["name"] == FEATURES)
+    assert [group["recall"] for group in features["groups"]] == [pytest.approx(features["recall"]["value"]), None]
+    assert any("nobody of the test is in the group none of them" in note for note in report["notes"])
+    kinds = {pair["among"] for pair in report["pairs_by_group"]}
+    assert kinds >= {"all kinds", "none of them"} and kinds - {"all kinds", "none of them"} <= set(TYPOLOGIES)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pipeline.evaluate.intervals import (
     average_precision_interval,
     difference,
     draw,
+    draw_recalls,
     estimate,
     paired,
 )
@@ -127,6 +128,27 @@ def test_what_is_drawn_from_is_what_the_metrics_say(reviews):
     assert found["precision"] == pytest.approx(precision_at(score, *rest, reviews))
     assert found["recall"] == pytest.approx(recall_of_accounts(caught, cases.is_bad, cases.user))
     assert found["caught"] == caught.sum()
+
+
+def test_recall_of_a_group_is_of_its_accounts_under_the_budget_of_all():
+    rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, None), (1, 1, "theft"), (4, 1, "bots"), (5, 1, None)]
+    cases = judged(rows, us=[9, 1, 5, 9, 1, 5], them=[1, 9, 5, 9, 1, 5])
+    groups = {name: cases.is_bad & (cases.typology == name) for name in ("bots", "theft", "nobody")}
+    found = draw_recalls(cases, ["us", "them"], groups, 20, reviews=1)
+    # we catch 1 on the first day, and it is gone; they catch 2, and 1 on the second, which is both
+    assert found["bots"][0].tolist() == [1 / 2, 1 / 2]
+    assert found["theft"][0].tolist() == [1 / 2, 1]
+    assert np.isnan(found["nobody"][0]).all() and np.isnan(found["nobody"][1]).all()
+
+
+def test_of_the_group_of_all_recall_is_recall():
+    cases = market(np.random.default_rng(8), skills=(1.6, 0.3))
+    (value, drawn), (among, drawn_among) = (
+        draw(cases, list("ab"), "recall", 30, seed=2, reviews=7),
+        draw_recalls(cases, list("ab"), {"all": cases.is_bad}, 30, seed=2, reviews=7)["all"],
+    )
+    np.testing.assert_allclose(among, value)
+    np.testing.assert_allclose(drawn_among, drawn)
 
 
 def test_nothing_bad_has_no_difference():

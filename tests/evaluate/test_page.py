@@ -59,7 +59,10 @@ def report():
     )
     changes = list_changes(cases, "_b", EVIL, 10, [EVIL] * 300)
     settings = {EVIL: EVIL, "nested": {EVIL: [EVIL]}}
-    return summary(cases, EVIL, settings, reviews=10, pairs=[(EVIL, "_b")], changes=changes, given=given, repeats=20)
+    pairs, groups = [(EVIL, "_b")], {f"{EVIL} group": cases.is_bad}
+    return summary(
+        cases, EVIL, settings, reviews=10, pairs=pairs, changes=changes, given=given, groups=groups, repeats=20
+    )
 
 
 def test_hostile_names_are_shown_and_never_run(report):
@@ -86,7 +89,7 @@ def test_the_same_report_is_the_same_page(report):
 def test_everything_given_is_on_it(report):
     html = page(report)
     assert html.count("<svg") == 5
-    for heading in ("Side by side", "few labels", "By typology", "New accounts", "enters", "Overfitting", "leaks"):
+    for heading in ("Side by side", "better at", "few labels", "By typology", "enters", "Overfitting", "leaks"):
         assert re.search(f"<h2>[^<]*{heading}", html), heading
     assert "look for a leak" in html and "not caught" in html
 
@@ -94,7 +97,7 @@ def test_everything_given_is_on_it(report):
 def test_what_is_not_given_leaves_no_empty_section():
     html = page(summary(judged([(1, 0, True), (2, 0, False)], us=[1, 0]), "small", {}, reviews=1, repeats=3))
     assert html.count("<svg") == 2
-    for heading in ("Side by side", "few labels", "enters", "Overfitting", "leaks"):
+    for heading in ("Side by side", "better at", "few labels", "enters", "Overfitting", "leaks"):
         assert not re.search(f"<h2>[^<]*{heading}", html), heading
 
 

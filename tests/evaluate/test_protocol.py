@@ -6,6 +6,8 @@ import yaml
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import FOLDER, Protocol
 from pipeline.models.arms.catalogue import ARMS
+from pipeline.simulate.sessions import FUNNEL
+from pipeline.simulate.typologies import TYPOLOGIES
 
 FINE = {
     "name": "mine",
@@ -28,6 +30,16 @@ def test_every_protocol_that_ships_is_whole_and_names_arms_there_are(name):
     protocol = Protocol.load(name)
     assert protocol.name == name
     assert {*protocol.arms, *protocol.learning_curve.arms} <= set(ARMS)
+
+
+def test_the_shop_tells_apart_every_variant_that_takes_its_steps_in_another_order():
+    reordered = {
+        f"{process.name}/{variant.name}"
+        for process in TYPOLOGIES.values()
+        for variant in process.variants
+        if variant.order != FUNNEL
+    }
+    assert set(Protocol.load("shop").groups["order and timing"]) == reordered
 
 
 def test_one_of_your_own_is_read(tmp_path):
