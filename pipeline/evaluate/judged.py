@@ -1,5 +1,6 @@
 """What a protocol hands to the referee: user-days of the test with their truth, and every contender's scores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,15 @@ class Judged:
     first_bad_at: NDArray[np.float64]  # hours since 1970 of the account's first bad event; NaN where none is bad
     scores: dict[str, Doubles]
     risks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, user: NDArray[np.int32], day: NDArray[np.int32], is_bad: Flags, scores: Mapping[str, Doubles]
+    ) -> "Judged":
+        """User-days of which no more is known, or asked, than whether they are bad."""
+        n = len(day)
+        unnamed, never = np.full(n, None, object), np.full(n, np.nan)
+        return cls(user, day, is_bad, unnamed, np.zeros(n, np.bool_), never, dict(scores))
 
     def __len__(self) -> int:
         return len(self.day)

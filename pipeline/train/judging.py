@@ -41,6 +41,10 @@ class Block:
     def account(self) -> Ints:
         return accounts_of(self.samples.windows.user)
 
+    def oracle(self) -> Doubles:
+        windows = self.samples.windows
+        return oracle(Judged.of(windows.user, windows.day, self.samples.is_bad, {}), self.reviews)
+
     def average_precision(self, score: Doubles) -> float:
         return average_precision(score, self.samples.is_bad, self.samples.weight)
 
@@ -105,7 +109,7 @@ def judge(
             "random": {"average_precision": _rounded(base), "precision_at_reviews": _rounded(_by_chance(later))},
             "single_feature": _single_feature(learned, later, plan.seed),
         },
-        "ceiling": later.both(oracle(_as_judged(later), plan.reviews)),
+        "ceiling": later.both(later.oracle()),
         "typologies": kinds,
         "worst_typology": kinds[0]["typology"],
         "overfitting": _overfitting(stacked, samples, said, learned, later, is_later, plan),
@@ -161,19 +165,6 @@ def _overfitting(
             later.average_precision(stacker.predict(chance, stacked.columns, matrix[is_later]))
         ),
     }
-
-
-def _as_judged(block: Block) -> Judged:
-    n, windows = len(block.samples), block.samples.windows
-    return Judged(
-        user=windows.user,
-        day=windows.day,
-        is_bad=block.samples.is_bad,
-        typology=block.typology,
-        is_new=np.zeros(n, np.bool_),
-        first_bad_at=np.full(n, np.nan),
-        scores={},
-    )
 
 
 def _rounded(value: float, digits: int = 4) -> float | None:

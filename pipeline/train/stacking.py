@@ -135,16 +135,8 @@ def fit_stack(
 
 def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Plan) -> Gate:
     later = np.isfinite(without)
-    n = int(later.sum())
-    judged = Judged(
-        user=seen.windows.user[later],
-        day=seen.windows.day[later],
-        is_bad=seen.is_bad[later],
-        typology=np.full(n, None, object),
-        is_new=np.zeros(n, np.bool_),
-        first_bad_at=np.full(n, np.nan),
-        scores={"with": with_arm[later], "without": without[later]},
-    )
+    scores = {"with": with_arm[later], "without": without[later]}
+    judged = Judged.of(seen.windows.user[later], seen.windows.day[later], seen.is_bad[later], scores)
     caught, precise = (
         paired(judged, "with", "without", metric, REPEATS, plan.seed, plan.reviews, seen.stands_for[later])
         for metric in METRICS
