@@ -47,6 +47,17 @@ def newest(home: Path, table: str, day: date, as_of: datetime) -> Snapshot | Non
     return find(home, table, day, max(found)[2]) if found else None
 
 
+def between(home: Path, table: str, first: date, last: date, as_of: datetime) -> list[Snapshot]:
+    """What the days `first`..`last` were, as of `newest`, in order; days that had no run are left out."""
+    found = (newest(home, table, day, as_of) for day in days(home, table) if first <= day <= last)
+    return [snapshot for snapshot in found if snapshot is not None]
+
+
+def paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
+    """The files of `between`, of days that have rows."""
+    return {each.day: each.path(home) for each in between(home, table, first, last, as_of) if each.rows}
+
+
 def see(home: Path, table: str, day: date, snapshot_id: str, as_of: datetime) -> None:
     """Remember that at `as_of` the day is this snapshot. A line cut short by a crash is closed off first."""
     lines = [(moment, name) for moment, name in _seen(home, table, day) if moment == as_of]

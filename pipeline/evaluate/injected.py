@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from pipeline import daily
+from pipeline import daily, snapshots
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.evaluate.contenders import SURPRISE
@@ -19,7 +19,7 @@ from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report import Given, Report
 from pipeline.evaluate.summary import summary
-from pipeline.evaluate.trial import EVERYBODY, snapshot_paths
+from pipeline.evaluate.trial import EVERYBODY
 from pipeline.lake import end_of
 from pipeline.models import bundle as bundles
 from pipeline.models.arms.catalogue import ARMS
@@ -130,8 +130,8 @@ def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Tab
 def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetime) -> tuple[Samples, Samples]:
     """What was there to learn from, and what is judged. No label anywhere."""
     assert protocol.until is not None and protocol.test is not None
-    user_days = snapshot_paths(settings.home, "user_days", first, protocol.test[1], as_of)
-    tokens = snapshot_paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
+    user_days = snapshots.paths(settings.home, "user_days", first, protocol.test[1], as_of)
+    tokens = snapshots.paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
     days = [day for day in user_days if day <= protocol.until]
     cuts = cut(days, protocol.until, 0, [], settings.min_bad_labels)
     with connect(settings) as con:

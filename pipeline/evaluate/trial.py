@@ -127,8 +127,8 @@ def _cut(
     assert protocol.until is not None and protocol.test is not None
     home, until, (test_first, test_last), as_of = settings.home, protocol.until, protocol.test, _after(protocol)
     bad = known_bad_user_days(con, home, until, as_of)
-    user_days = snapshot_paths(home, "user_days", first, test_last, as_of)
-    tokens = snapshot_paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
+    user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
+    tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
     clock = LabelClock.of(bad, until, domain.label_delay_days)
     wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
     days = [day for day in user_days if day <= until]
@@ -145,12 +145,6 @@ def _cut(
     check_known_accounts(judged.user, judged.day, *_codes(test, found))
     groups = _groups(protocol.groups, judged, variant)
     return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged, told_at, groups)
-
-
-def snapshot_paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
-    days = [day for day in snapshots.days(home, table) if first <= day <= last]
-    found = {day: snapshots.newest(home, table, day, as_of) for day in days}
-    return {day: snapshot.path(home) for day, snapshot in found.items() if snapshot is not None and snapshot.rows}
 
 
 def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any, Flags, Doubles]:

@@ -83,15 +83,8 @@ def apply(
     )
 
 
-def paths_between(settings: Settings, table: str, first: date, last: date, as_of: datetime) -> list[Path]:
-    """Snapshots as known at `as_of`, of the days that have rows."""
-    days = [day for day in snapshots.days(settings.home, table) if first <= day <= last]
-    found = [snapshots.newest(settings.home, table, day, as_of) for day in days]
-    return [snapshot.path(settings.home) for snapshot in found if snapshot is not None and snapshot.rows]
-
-
 @dataclass(frozen=True)
-class Judged:
+class ScoredDays:
     """User-days with their risk and what is known of them now."""
 
     user_id: "pa.Array"
@@ -110,18 +103,18 @@ def score_days(
     known_until: date,
     as_of: datetime,
     booster: "xgb.Booster | None" = None,
-) -> Judged:
+) -> ScoredDays:
     """Score `first`..`last` and set what was known at the end of `known_until` beside it."""
     import pyarrow.compute as pc
 
     with connect(settings) as con:
-        user_days = read_user_days(con, paths_between(settings, "user_days", first, last, as_of))
-        token_paths = paths_between(settings, "event_tokens", window_days(first)[0], last, as_of)
+        user_days = read_user_days(con, _files(settings, "user_days", first, last, as_of))
+        token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         scored = apply(con, settings, bundle, user_days, token_paths, first, last, booster)
         bad = known_bad_user_days(con, settings.home, known_until, as_of)
     user = pc.index_in(bad.column("user_id"), value_set=scored.tokens.users).fill_null(-1).to_numpy()
     day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
-    return Judged(
+    return ScoredDays(
         user_id=scored.tokens.users.take(scored.windows.user),
         user=scored.windows.user,
         day=scored.windows.day,
@@ -140,7 +133,7 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     from pipeline.models.autoencoder import nats_per_event
 
     with connect(settings) as con:
-        token_paths = paths_between(settings, "event_tokens", window_days(first)[0], last, as_of)
+        token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         tokens = load_tokens(con, token_paths, bundle.fields)
     windows = user_day_windows(tokens, first, last)
     with ThreadPoolExecutor(settings.threads) as pool:
@@ -148,3 +141,7 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     is_own = tokens.at // DAY_US >= day_number(first)
     measured = np.isfinite(tokens.numbers[is_own]).mean(axis=0)  # missing is NaN, zero is -inf: neither has a unit
     return own + float(np.log([field.scale for field in bundle.fields.numeric]) @ measured)
+
+
+def _files(settings: Settings, table: str, first: date, last: date, as_of: datetime) -> list[Path]:
+    return list(snapshots.paths(settings.home, table, first, last, as_of).values())

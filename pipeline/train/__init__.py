@@ -83,11 +83,7 @@ def _snapshots(settings: Settings, until: date, as_of: datetime) -> tuple[list[S
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
     first = until - timedelta(days=settings.train_days - 1)
     found = {
-        table: [
-            snapshot
-            for day in snapshots.days(settings.home, table)
-            if start <= day <= until and (snapshot := snapshots.newest(settings.home, table, day, as_of)) is not None
-        ]
+        table: snapshots.between(settings.home, table, start, until, as_of)
         for table, start in {"user_days": first, "event_tokens": window_days(first)[0]}.items()
     }
     active = [snapshot for snapshot in found["user_days"] if snapshot.rows]
