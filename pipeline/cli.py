@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -284,9 +285,10 @@ def evaluate(
 
     chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
     asked = Protocol.load(protocol)
-    report = judge(asked, data, home, arms=chosen, quick=quick, console=None if as_json else errors)
     out.mkdir(parents=True, exist_ok=True)
-    write_report(report, out)
+    keep = partial(write_report, folder=out)
+    report = judge(asked, data, home, arms=chosen, quick=quick, console=None if as_json else errors, keep=keep)
+    keep(report)
     if as_json:
         print(report.model_dump_json(indent=2))
         return

@@ -15,11 +15,11 @@ from pipeline.evaluate import contenders
 from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, SHUFFLED, Field
 from pipeline.evaluate.injected import judge_injected
 from pipeline.evaluate.intervals import average_precision
-from pipeline.evaluate.leaks import Price
+from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.learning import learning_curves
 from pipeline.evaluate.prices import prices
 from pipeline.evaluate.protocol import Protocol
-from pipeline.evaluate.report import CurvePoint, Given, Report, Shuffle, TrainingGap
+from pipeline.evaluate.report import Given, Report, Shuffle, TrainingGap
 from pipeline.evaluate.sequences import judge_sequences
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
@@ -38,10 +38,12 @@ def run(
     arms: Sequence[str] | None = None,
     quick: bool = False,
     console: Console | None = None,
+    keep: Callable[[Report], None] = lambda report: None,
 ) -> Report:
     """Judge a protocol's contenders. `home` keeps what was built for the next time; `arms` replaces the protocol's.
 
-    `quick` leaves out learning curves and the price list. Raises UsageError or InputError where something is missing.
+    `quick` leaves out learning curves and the price list; without it, `keep` is given the report before each of them,
+    since they take the longest. Raises UsageError or InputError where something is missing.
     """
     console = console or Console(quiet=True)
     chosen = tuple(protocol.arms if arms is None else arms)
@@ -55,17 +57,15 @@ def run(
         with console.status("building, and training the product") as status:
             say = _teller(status)
             trial = prepare(protocol, data, place, quick)
-            found = _everybody(trial, data, chosen, say)
-            given = _given(trial, found, data, quick, say)
-    judged = replace(trial.judged, scores=found.scores, risks=(PRODUCT,))
-    settings = protocol.model_dump(mode="json") | {"bundle": trial.bundle}
-    users = trial.test.tokens.users.to_pylist()
-    changes = list_changes(judged, OLDER, PRODUCT, protocol.reviews, users) if trial.older else None
-    pairs, reviews = _pairs(found), protocol.reviews
-    return summary(
-        judged, protocol.title, settings, reviews=reviews, pairs=pairs, changes=changes, given=given,
-        known_from=trial.told_at, groups=trial.groups,
-    )  # fmt: skip
+            report = _report(trial, _everybody(trial, data, chosen, say))
+            if not quick:
+                keep(report)
+                curves = learning_curves(trial, contenders.plan_of(trial), say)
+                report = report.model_copy(update={"learning": curves})
+                keep(report)
+                say("the price list of leaks")
+                report = report.model_copy(update={"leaks": prices(trial)})
+    return report
 
 
 def _teller(status: Status) -> Say:
@@ -117,32 +117,36 @@ def _pairs(found: Field) -> list[tuple[str, str]]:
     return [*((name, FEATURES) for name in (PRODUCT, *beside)), *((PRODUCT, name) for name in peers)]
 
 
-def _given(trial: Trial, found: Field, data: Path | None, quick: bool, tell: Say) -> Given:
-    judged = trial.judged
-    gaps = [
-        TrainingGap(
-            contender=name,
-            train=average_precision(score, samples.is_bad),
-            future=average_precision(found.scores[name], judged.is_bad),
-        )
-        for name, (samples, score) in found.learned.items()
-        if name not in ARMS or ARMS[name].kind == "supervised"
-    ]
-    curves: dict[str, list[CurvePoint]] = {}
-    leaks: list[Price] = []
-    if not quick:
-        tell("learning curves")
-        curves = learning_curves(trial, contenders.plan_of(trial), tell)
-        tell("the price list of leaks")
-        leaks = prices(trial)
-    notes = [f"{name} could not be fitted: {why}" for name, why in found.fell_out.items()]
-    notes += [f"nobody of the test is in the group {name}" for name, is_in in trial.groups.items() if not is_in.any()]
-    if trial.protocol.simulate is not None:
-        notes.insert(0, NOTHING_PROVEN)
-    return Given(
-        notes=notes,
-        learning=curves,
-        gaps=gaps,
-        shuffles=[Shuffle.of(SHUFFLED, found.shuffled, judged)],
-        leaks=leaks,
+def _report(trial: Trial, found: Field) -> Report:
+    judged, protocol = replace(trial.judged, scores=found.scores, risks=(PRODUCT,)), trial.protocol
+    users = trial.test.tokens.users.to_pylist()
+    return summary(
+        judged,
+        protocol.title,
+        protocol.model_dump(mode="json") | {"bundle": trial.bundle},
+        reviews=protocol.reviews,
+        pairs=_pairs(found),
+        changes=list_changes(judged, OLDER, PRODUCT, protocol.reviews, users) if trial.older else None,
+        given=Given(
+            notes=_notes(trial, found),
+            gaps=list(_gaps(found, trial.judged)),
+            shuffles=[Shuffle.of(SHUFFLED, found.shuffled, trial.judged)],
+        ),
+        known_from=trial.told_at,
+        groups=trial.groups,
     )
+
+
+def _notes(trial: Trial, found: Field) -> list[str]:
+    said = [NOTHING_PROVEN] if trial.protocol.simulate is not None else []
+    said += [f"{name} could not be fitted: {why}" for name, why in found.fell_out.items()]
+    return said + [
+        f"nobody of the test is in the group {name}" for name, is_in in trial.groups.items() if not is_in.any()
+    ]
+
+
+def _gaps(found: Field, judged: Judged) -> Iterator[TrainingGap]:
+    for name, (samples, score) in found.learned.items():
+        if name not in ARMS or ARMS[name].kind == "supervised":
+            train = average_precision(score, samples.is_bad)
+            yield TrainingGap(contender=name, train=train, future=average_precision(found.scores[name], judged.is_bad))
