@@ -1,12 +1,14 @@
 """`dawnlist evaluate` on a little simulated shop: the whole way, and what is told when it cannot go it."""
 
 import json
+import shutil
+from unittest.mock import patch
 
 import pytest
 import yaml
 from command import Home
 
-from pipeline.evaluate.contenders import FEATURES, PRODUCT, with_arm
+from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, with_arm
 from pipeline.simulate.typologies import TYPOLOGIES
 
 PROTOCOL = {
@@ -20,6 +22,7 @@ PROTOCOL = {
     "floors": ["spend_amount"],
     "groups": {"all kinds": list(TYPOLOGIES), "none of them": ["bots/gentle"]},
     "arms": ["isolation_forest"],
+    "learning_curve": {"labels": [5], "repeats": 2},
 }
 
 
@@ -27,8 +30,13 @@ PROTOCOL = {
 def judged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     (folder / "little.yml").write_text(yaml.safe_dump(PROTOCOL))
-    home = Home(folder / "elsewhere")
-    said = home.says("evaluate", folder / "little.yml", "--home", folder / "home", "--out", folder / "out", "--quick")
+
+    def what_is_kept(_):
+        shutil.copy(folder / "out" / "report.json", folder / "out" / "kept.json")
+        return []
+
+    with patch("pipeline.evaluate.run.prices", what_is_kept):  # the price list has tests of its own
+        said = Home(folder / "elsewhere").says("evaluate", folder / "little.yml", "--out", folder / "out")
     assert said.code == 0, said.err
     return folder / "out", said
 
@@ -73,6 +81,16 @@ def test_the_page_is_whole_and_the_terminal_shows_the_table(judged):
     )
     assert "A little shop" in said.out
     assert "report.html" in said.out
+
+
+@pytest.mark.slow
+def test_before_the_last_hours_of_a_run_a_whole_report_is_kept(judged):
+    folder, said = judged
+    report = json.loads((folder / "kept.json").read_text())
+    assert {OLDER, PRODUCT} <= {each["name"] for each in report["contenders"]}
+    few, everybody = report["learning"][FEATURES]
+    assert few["labels"] == 5 < everybody["labels"] and few["low"] <= few["value"] <= few["high"]
+    assert "UTC: learning curves: 5 bad accounts known, draw 2 of 2" in said.err
 
 
 def test_an_arm_that_is_none_is_told(tmp_path):
