@@ -6,7 +6,7 @@ sorted once; a draw is how often each account was drawn, and only weighs them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,11 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, drawn: Doubles) -> Self:
+        """Of a number that is its draws: their mean, and where 95 % of them lie."""
+        return cls(float(drawn.mean()), *_middle(drawn))
 
 
 @dataclass(frozen=True)

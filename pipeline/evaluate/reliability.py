@@ -41,6 +41,19 @@ def calibration_error(risk: Doubles, is_bad: Flags, weight: Doubles | None = Non
     return float(np.abs(np.bincount(place, weight * (risk - is_bad))).sum() / weight.sum())
 
 
+def calibration_error_by_chance(risk: Doubles, draws: int = 200, seed: int = 0) -> Doubles:
+    """The calibration error (draws,) that these risks would show if every one of them were true: bad is drawn by them.
+
+    Even true risks show some, the more the fewer user-days there are. Brocker and Smith, "Increasing the reliability of
+    reliability diagrams", Weather and Forecasting 22 (2007).
+    """
+    if not len(risk):
+        return np.full(draws, np.nan)
+    random, place = np.random.default_rng(seed), _places(risk, np.ones(len(risk)), BINS)
+    drawn = (risk - (random.random(len(risk)) < risk) for _ in range(draws))
+    return np.array([np.abs(np.bincount(place, off)).sum() / len(risk) for off in drawn])
+
+
 def _places(risk: Doubles, weight: Doubles, bins: int) -> NDArray[np.int64]:
     """The bin of each user-day, from 0 at the lowest risk up; equal risks share one."""
     _, level = np.unique(risk, return_inverse=True)

@@ -86,6 +86,7 @@ class Reliability(Part):
 
     user_days: int
     calibration_error: Number
+    by_chance: Interval  # the calibration error that true risks of the same size would show
     brier: Number
     bins: list[ReliabilityBin]
     promised_wrong: Number

@@ -6,7 +6,7 @@ from rich.text import Text
 from pipeline.cells import one_line
 from pipeline.evaluate.page import METRICS, interval, number, pair_rows, typologies
 from pipeline.evaluate.page_plots import drawn_contenders
-from pipeline.evaluate.report import Interval, Report
+from pipeline.evaluate.report import Interval, Reliability, Report
 
 STYLES = {"contender": "", "floor": "dim", "ceiling": "dim"}
 VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}
@@ -35,11 +35,15 @@ def _contenders(report: Report) -> Table:
             number(each.recall.value),
             f"{each.caught:,}",
             number(each.delay.within_72_hours, 2),
-            number(each.reliability.calibration_error, 4) if each.reliability else "",
+            _calibration(each.reliability) if each.reliability else "",
             _text(each.worst_typology or "") if each.kind == "contender" else "",
             style=STYLES[each.kind],
         )
     return table
+
+
+def _calibration(found: Reliability) -> str:
+    return f"{number(found.calibration_error, 4)} (by chance {number(found.by_chance.value, 4)})"
 
 
 def _brief(found: Interval) -> str:

@@ -11,7 +11,7 @@ from pipeline.evaluate.bounds import ORACLE, oracle
 from pipeline.evaluate.delays import Cases, detection_cases
 from pipeline.evaluate.intervals import Estimate, Metric, average_precision
 from pipeline.evaluate.judged import Judged
-from pipeline.evaluate.reliability import calibration_error, reliability, wrong_shares
+from pipeline.evaluate.reliability import calibration_error, calibration_error_by_chance, reliability, wrong_shares
 from pipeline.evaluate.report import BudgetPoint, Contender, Delay, Group, Interval, Reliability, ReliabilityBin
 from pipeline.evaluate.reviews import Queue, accounts_of, recall_of_accounts
 
@@ -166,6 +166,7 @@ def _reliability(judged: Judged, seen: _Seen) -> Reliability:
     return Reliability(
         user_days=len(risk),
         calibration_error=calibration_error(risk, is_bad),
+        by_chance=Interval.of(Estimate.of(calibration_error_by_chance(risk))),
         brier=float(np.mean((risk - is_bad) ** 2)) if len(risk) else None,
         bins=[ReliabilityBin(**vars(each)) for each in reliability(risk, is_bad)],
         promised_wrong=promised,

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.reliability import Bin, calibration_error, reliability, wrong_shares
+from pipeline.evaluate.reliability import (
+    Bin,
+    calibration_error,
+    calibration_error_by_chance,
+    reliability,
+    wrong_shares,
+)
 
 
 def test_bins_hold_equally_many_from_the_lowest_risk_up():
@@ -49,8 +55,25 @@ def test_one_bin_is_the_gap_between_the_means(cells):
     assert calibration_error(risk / 8, is_bad, bins=1) == pytest.approx(abs(risk.mean() / 8 - is_bad.mean()))
 
 
+def test_true_risks_show_the_calibration_error_of_chance_and_wrong_ones_more():
+    random = np.random.default_rng(3)
+    is_within = []
+    for seed in range(100):
+        risk = random.beta(1, 30, 3000)
+        low, high = np.quantile(calibration_error_by_chance(risk, seed=seed), [0.025, 0.975])
+        is_within.append(low <= calibration_error(risk, random.random(3000) < risk) <= high)
+        assert calibration_error(risk, random.random(3000) < 2 * risk) > high
+    assert 0.88 <= np.mean(is_within) <= 1  # three standard errors around 0.95
+
+
+def test_the_calibration_error_of_chance_shrinks_with_the_root_of_how_many_there_are():
+    few, many = (calibration_error_by_chance(np.tile(np.linspace(0.01, 0.4, 100), n)).mean() for n in (10, 160))
+    assert few / many == pytest.approx(4, rel=0.1)
+
+
 def test_no_user_days_have_no_calibration():
     nothing = np.array([])
+    assert np.isnan(calibration_error_by_chance(nothing)).all()
     assert reliability(nothing, nothing.astype(bool)) == [] and np.isnan(calibration_error(nothing, nothing))
 
 
