@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import yaml
 
@@ -38,8 +39,22 @@ def features() -> dict[str, Feature]:
 def code_digest() -> str:
     """Names the SQL that makes the features: part of every snapshot's id."""
     project = PROJECT / "dbt_project"
-    sources = sorted([*project.glob("models/**/*.sql"), *project.glob("macros/*.sql"), project / "dbt_project.yml"])
-    return digest({str(path.relative_to(project)): path.read_text() for path in sources})
+    return _digest_of(
+        project, *project.glob("models/**/*.sql"), *project.glob("macros/*.sql"), project / "dbt_project.yml"
+    )
+
+
+@cache
+def model_code_digest() -> str:
+    """Names the Python that trains and scores: part of every bundle's id, and of every score's."""
+    pipeline = PROJECT / "pipeline"
+    return _digest_of(
+        pipeline, *(path for part in ("models", "train", "score") for path in pipeline.glob(f"{part}/**/*.py"))
+    )
+
+
+def _digest_of(root: Path, *sources: Path) -> str:
+    return digest({str(path.relative_to(root)): path.read_text() for path in sorted(sources)})
 
 
 # What the sequence model adds, beside the mart's features. `{field}` is the token field's own words.

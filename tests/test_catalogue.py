@@ -1,13 +1,16 @@
 """Every feature can be told to an analyst: a family, a unit and a sentence, all of which work."""
 
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from pipeline import catalogue
 from pipeline.catalogue import FIELD_WORDS, LEARNED, features
 from pipeline.domain import TOKEN_CATEGORICAL, TOKEN_NUMERIC
 from pipeline.models.reasons import fill, in_words, sentence_of
+from pipeline.settings import PROJECT
 
 FEATURES = features()
 FAMILIES = {
@@ -90,3 +93,18 @@ def test_what_the_sequence_model_adds_is_told_in_words(name):
 def test_surprise_at_a_field_is_told_in_words(field):
     told = sentence_of(f"surprise_{field}", 2.5, {}, "EUR")
     assert told and FIELD_WORDS[field] in told and "2.5" in told
+
+
+def test_any_change_of_code_that_trains_or_scores_makes_other_bundles(tmp_path, monkeypatch):
+    shutil.copytree(PROJECT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(catalogue, "PROJECT", tmp_path)
+    digest = catalogue.model_code_digest.__wrapped__
+    before = digest()
+    assert before == catalogue.model_code_digest()  # of where it really is
+    for part in ("models/arms/vae.py", "train/stacking.py", "score/user_days.py"):
+        with (tmp_path / "pipeline" / part).open("a") as file:
+            file.write("# other\n")
+        assert digest() != before
+        before = digest()
+    (tmp_path / "pipeline" / "terminal.py").write_text("")
+    assert digest() == before

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pipeline import snapshots
-from pipeline.catalogue import code_digest
+from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.domain import Domain
 from pipeline.files import digest, scratch, sha256_of
 from pipeline.models import bundle as bundles
@@ -40,6 +40,7 @@ def run(settings: Settings, domain: Domain, day: date, *, as_of: datetime) -> Re
         "user_days": user_days.id,
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "features": code_digest(),
+        "code": model_code_digest(),
         "candidates": candidates,
         "threads": settings.threads,
     }

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipeline import lake, snapshots
-from pipeline.catalogue import code_digest, features
+from pipeline.catalogue import code_digest, features, model_code_digest
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.files import digest, publish, scratch, sha256_of, write_json
@@ -36,6 +36,7 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
         "until": str(until),
         "domain": {"name": domain.name, "digest": domain.digest},
         "features": code_digest(),
+        "code": model_code_digest(),
         "settings": {name: getattr(settings, name) for name in ("train_days", "min_bad_labels", "seed", "threads")},
         "reviews": settings.list_size or domain.list_size,
         "user_days": {str(s.day): s.id for s in user_days},

@@ -27,6 +27,7 @@ MADE_FROM = {
     "until": "2026-03-28",
     "domain": {"name": "shop", "digest": "d0d0d0d0d0d0"},
     "features": "f0f0f0f0f0f0",
+    "code": "c0c0c0c0c0c0",
     "settings": {"train_days": 60, "min_bad_labels": 50, "seed": 7, "threads": 2},
     "reviews": 25,
     "user_days": {"2026-02-01": "aaa", "2026-03-28": "bbb", "2026-02-02": "ccc"},
