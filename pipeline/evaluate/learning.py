@@ -1,7 +1,7 @@
 """Learning curves: what is found when only so many bad accounts are known."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,8 @@ from pipeline.models.samples import Doubles, Samples
 from pipeline.models.table import column_of
 from pipeline.train.forward import forward_column
 from pipeline.train.stacking import Plan
+
+Column = tuple[Doubles, Doubles]  # what an arm says of the days learned from, and of the test
 
 
 def forget(samples: Samples, kept_users: np.ndarray) -> Samples:
@@ -34,44 +36,63 @@ def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.nda
     return [np.random.default_rng([seed, labels, k]).permutation(bad)[:labels] for k in range(repeats)]
 
 
-def learning_curves(
-    trial: Trial, plan: Plan, tell: Callable[[str], None] = lambda _: None
-) -> dict[str, list[CurvePoint]]:
-    """Average precision of the test over the number of accounts known bad: mean, least and most of the draws."""
-    asked, judged = trial.protocol.learning_curve, trial.judged
-    matured = trial.seen
+def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> dict[str, list[CurvePoint]]:
+    """Average precision of the test over the number of accounts known bad: mean, least and most of the draws.
+
+    Arms that learn without labels are fitted once, where nobody is known to be bad.
+    """
+    asked, judged, matured = trial.protocol.learning_curve, trial.judged, trial.seen
     everybody = np.unique(matured.windows.user[matured.is_bad])
+    unsupervised, supervised = (
+        [name for name in asked.arms if ARMS[name].kind == kind] for kind in ("unsupervised", "supervised")
+    )
+    sizes = (*asked.labels, len(everybody))
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for labels in (*asked.labels, len(everybody)):
+
+    def add(labels: int, scores: Mapping[str, Doubles]) -> None:
+        for name, score in scores.items():
+            found[name][labels].append(average_precision(score, judged.is_bad))
+
+    tell("learning curves: nobody known to be bad")
+    nobody = np.empty(0, matured.windows.user.dtype)
+    without = _said(unsupervised, forget(matured, nobody), forget(trial.test, nobody), trial.since, plan)
+    surprise = {SURPRISE: contenders.product(trial, trial.bundle)[SURPRISE]}
+    for labels in (0, *sizes):
+        add(labels, surprise | {name: score for name, (_, score) in without.items()})
+    for labels in sizes:
         repeats = 1 if labels == len(everybody) else asked.repeats
         for k, kept in enumerate(draws(matured, labels, repeats, plan.seed), 1):
             tell(f"learning curves: {labels:,} bad accounts known, draw {k} of {repeats}")
-            for name, score in _taught(trial, kept, plan).items():
-                found[name][labels].append(average_precision(score, judged.is_bad))
-    nobody = average_precision(contenders.product(trial, trial.bundle)[SURPRISE], judged.is_bad)
-    flat = {SURPRISE: [CurvePoint(labels=labels, value=nobody) for labels in (0, *asked.labels, len(everybody))]}
-    return flat | {
-        name: [
-            CurvePoint(labels=n, value=float(np.mean(values)), low=min(values), high=max(values))
-            for n, values in sorted(points.items())
-        ]
-        for name, points in found.items()
-    }
+            seen, test = (forget(part, kept) for part in (matured, trial.test))
+            if seen.is_bad.any():
+                learned = _said(supervised, seen, test, trial.since, plan)
+                add(labels, {name: score for name, (_, score) in learned.items()})
+                add(labels, _stacked(seen, test, without | learned, plan))
+    return {name: [_point(n, values) for n, values in sorted(points.items())] for name, points in found.items()}
 
 
-def _taught(trial: Trial, kept: np.ndarray, plan: Plan) -> dict[str, Doubles]:
-    """Scores of the test by contenders that know only these accounts to be bad."""
-    seen, test = (forget(part, kept) for part in (trial.seen, trial.test))
-    if not seen.is_bad.any():
-        return {}
+def _point(labels: int, values: list[float]) -> CurvePoint:
+    low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
+    return CurvePoint(labels=labels, value=float(np.mean(values)), low=low, high=high)
+
+
+def _said(names: Sequence[str], seen: Samples, test: Samples, since: int, plan: Plan) -> dict[str, Column]:
+    """What each arm says of the days learned from, forward in time, and of the test."""
+    found: dict[str, Column] = {}
+    for name in names:
+        try:
+            forward, _, scorer = forward_column(ARMS[name], seen, since, plan.seed, plan.threads, False)
+        except InputError:  # too few labels for it
+            continue
+        found[name] = forward, scorer.score(test, plan.threads)
+    return found
+
+
+def _stacked(seen: Samples, test: Samples, said: Mapping[str, Column], plan: Plan) -> dict[str, Doubles]:
+    """Scores of the test by the stacker over the features, alone and beside each arm."""
     learn, judged = seen.features(), test.features(seen)
     scores = {FEATURES: fit_and_score(seen, learn, judged, plan)[0]}
-    for name in trial.protocol.learning_curve.arms:
-        try:
-            forward, _, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
-        except InputError:
-            continue
-        mine, said = column_of(name), scorer.score(test, plan.threads)
-        scores[name] = said
-        scores[with_arm(name)], _ = fit_and_score(seen, {**learn, mine: forward}, {**judged, mine: said}, plan)
+    for name, (forward, score) in said.items():
+        mine = column_of(name)
+        scores[with_arm(name)], _ = fit_and_score(seen, {**learn, mine: forward}, {**judged, mine: score}, plan)
     return scores

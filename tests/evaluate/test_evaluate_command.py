@@ -22,7 +22,7 @@ PROTOCOL = {
     "floors": ["spend_amount"],
     "groups": {"all kinds": list(TYPOLOGIES), "none of them": ["bots/gentle"]},
     "arms": ["isolation_forest"],
-    "learning_curve": {"labels": [5], "repeats": 2},
+    "learning_curve": {"labels": [5], "repeats": 2, "arms": ["isolation_forest"]},
 }
 
 
@@ -90,6 +90,11 @@ def test_before_the_last_hours_of_a_run_a_whole_report_is_kept(judged):
     assert {OLDER, PRODUCT} <= {each["name"] for each in report["contenders"]}
     few, everybody = report["learning"][FEATURES]
     assert few["labels"] == 5 < everybody["labels"] and few["low"] <= few["value"] <= few["high"]
+    without = report["learning"]["isolation_forest"]  # learns the same, whoever is known to be bad
+    assert [point["labels"] for point in without] == [0, 5, everybody["labels"]]
+    assert len({point["value"] for point in without}) == 1
+    beside = report["learning"][with_arm("isolation_forest")]
+    assert [point["labels"] for point in beside] == [5, everybody["labels"]]
     assert "UTC: learning curves: 5 bad accounts known, draw 2 of 2" in said.err
 
 
