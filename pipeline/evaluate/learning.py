@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.catalogue import features
 from pipeline.errors import InputError
 from pipeline.evaluate import contenders
 from pipeline.evaluate.contenders import FEATURES, SURPRISE, fit_and_score, with_arm
@@ -19,6 +20,13 @@ from pipeline.train.forward import forward_column
 from pipeline.train.stacking import Plan
 
 Column = tuple[Doubles, Doubles]  # what an arm says of the days learned from, and of the test
+
+
+def without_label_history(samples: Samples) -> Samples:
+    """Without the features that are made of labels: these know of every account that was ever reported."""
+    known = features()
+    kept = [i for i, name in enumerate(samples.columns) if known[name].family != "label history"]
+    return replace(samples, columns=tuple(samples.columns[i] for i in kept), rows=samples.rows[:, kept])
 
 
 def forget(samples: Samples, kept_users: np.ndarray) -> Samples:
@@ -39,9 +47,11 @@ def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.nda
 def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> dict[str, list[CurvePoint]]:
     """Average precision of the test over the number of accounts known bad: mean, least and most of the draws.
 
-    Arms that learn without labels are fitted once, where nobody is known to be bad.
+    Features made of labels are left out. Arms that learn without labels are fitted once, where nobody is known to be
+    bad.
     """
-    asked, judged, matured = trial.protocol.learning_curve, trial.judged, trial.seen
+    asked, judged = trial.protocol.learning_curve, trial.judged
+    matured, tested = without_label_history(trial.seen), without_label_history(trial.test)
     everybody = np.unique(matured.windows.user[matured.is_bad])
     unsupervised, supervised = (
         [name for name in asked.arms if ARMS[name].kind == kind] for kind in ("unsupervised", "supervised")
@@ -55,7 +65,7 @@ def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> di
 
     tell("learning curves: nobody known to be bad")
     nobody = np.empty(0, matured.windows.user.dtype)
-    without = _said(unsupervised, forget(matured, nobody), forget(trial.test, nobody), trial.since, plan)
+    without = _said(unsupervised, forget(matured, nobody), forget(tested, nobody), trial.since, plan)
     surprise = {SURPRISE: contenders.product(trial, trial.bundle)[SURPRISE]}
     for labels in (0, *sizes):
         add(labels, surprise | {name: score for name, (_, score) in without.items()})
@@ -63,7 +73,7 @@ def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> di
         repeats = 1 if labels == len(everybody) else asked.repeats
         for k, kept in enumerate(draws(matured, labels, repeats, plan.seed), 1):
             tell(f"learning curves: {labels:,} bad accounts known, draw {k} of {repeats}")
-            seen, test = (forget(part, kept) for part in (matured, trial.test))
+            seen, test = (forget(part, kept) for part in (matured, tested))
             if seen.is_bad.any():
                 learned = _said(supervised, seen, test, trial.since, plan)
                 add(labels, {name: score for name, (_, score) in learned.items()})

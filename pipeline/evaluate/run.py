@@ -27,6 +27,7 @@ from pipeline.evaluate.trial import Trial, prepare
 from pipeline.models.arms.catalogue import ARMS
 
 NOTHING_PROVEN = "this shop is simulated by ourselves: it compares methods and proves nothing about yours"
+FEW_LABELS = "the learning curves leave out features made of labels, which know of every account that was ever reported"
 Say = Callable[[str], None]
 
 
@@ -61,7 +62,7 @@ def run(
             if not quick:
                 keep(report)
                 curves = learning_curves(trial, contenders.plan_of(trial), say)
-                report = report.model_copy(update={"learning": curves})
+                report = report.model_copy(update={"learning": curves, "notes": [*report.notes, FEW_LABELS]})
                 keep(report)
                 say("the price list of leaks")
                 report = report.model_copy(update={"leaks": prices(trial)})

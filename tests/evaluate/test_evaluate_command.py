@@ -4,11 +4,14 @@ import json
 import shutil
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import yaml
 from command import Home
 
 from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, with_arm
+from pipeline.evaluate.learning import without_label_history
+from pipeline.models.samples import Samples
 from pipeline.simulate.typologies import TYPOLOGIES
 
 PROTOCOL = {
@@ -81,6 +84,14 @@ def test_the_page_is_whole_and_the_terminal_shows_the_table(judged):
     )
     assert "A little shop" in said.out
     assert "report.html" in said.out
+
+
+def test_with_few_labels_no_feature_knows_of_the_others():
+    columns = ("spend_amount", "counterpart_bad_7d_ratio", "event_count", "device_bad_28d_count")
+    samples = Samples.unlabelled(None, None, [0, 1], columns, np.arange(8, dtype=np.float32).reshape(2, 4))
+    left = without_label_history(samples)
+    assert left.columns == ("spend_amount", "event_count")
+    assert left.rows.tolist() == [[0, 2], [4, 6]]
 
 
 @pytest.mark.slow
