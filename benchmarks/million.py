@@ -11,7 +11,6 @@ clock, no state, the same files every time.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -116,9 +115,7 @@ def measured(home: Path, *arguments: str, memory: str = "2500MB") -> tuple[float
         console.print(done.stdout[-3000:], done.stderr[-3000:])
         raise SystemExit(f"dawnlist {' '.join(arguments)} ended with {done.returncode}")
     *_, peak = done.stderr.strip().splitlines()
-    start = re.search(r"^[\[{]$", done.stdout, re.MULTILINE)  # DuckDB may draw a progress bar before it
-    assert start is not None, done.stdout
-    answers = json.loads(done.stdout[start.start() :])
+    answers = json.loads(done.stdout)
     return seconds, float(peak) / 2**20, answers if isinstance(answers, list) else [answers]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from pipeline.files import digest
 from pipeline.settings import PROJECT
 
+LIBRARIES = ("numpy", "torch", "xgboost")  # that what is learned depends on
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 
 
@@ -46,11 +48,9 @@ def code_digest() -> str:
 
 @cache
 def model_code_digest() -> str:
-    """Names the Python that trains and scores: part of every bundle's id, and of every score's."""
-    pipeline = PROJECT / "pipeline"
-    return _digest_of(
-        pipeline, *(path for part in ("models", "train", "score") for path in pipeline.glob(f"{part}/**/*.py"))
-    )
+    """Names what trains and scores, our Python and the libraries: part of every bundle's id, and of every score's."""
+    ours = PROJECT / "pipeline"
+    return digest([_digest_of(ours, *ours.rglob("*.py")), *(f"{name} {version(name)}" for name in LIBRARIES)])
 
 
 def _digest_of(root: Path, *sources: Path) -> str:

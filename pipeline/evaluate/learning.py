@@ -8,8 +8,7 @@ import numpy as np
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
-from pipeline.evaluate import contenders
-from pipeline.evaluate.contenders import FEATURES, SURPRISE, fit_and_score, with_arm
+from pipeline.evaluate.contenders import FEATURES, fit_and_score, with_arm
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.report import CurvePoint
 from pipeline.evaluate.trial import Trial
@@ -37,18 +36,16 @@ def forget(samples: Samples, kept_users: np.ndarray) -> Samples:
 
 
 def draws(samples: Samples, labels: int, repeats: int, seed: int) -> list[np.ndarray]:
-    """So many bad accounts, drawn anew for each repeat; none at all where fewer are known."""
+    """So many bad accounts, drawn anew for each repeat."""
     bad = np.unique(samples.windows.user[samples.is_bad])
-    if labels > len(bad):
-        return []
     return [np.random.default_rng([seed, labels, k]).permutation(bad)[:labels] for k in range(repeats)]
 
 
 def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> dict[str, list[CurvePoint]]:
     """Average precision of the test over the number of accounts known bad: mean, least and most of the draws.
 
-    Features made of labels are left out. Arms that learn without labels are fitted once, where nobody is known to be
-    bad.
+    Features made of labels are left out. Arms that need no labels are fitted once, where nobody is known bad: that
+    is their point at 0 labels, and what stands beside the features at others.
     """
     asked, judged = trial.protocol.learning_curve, trial.judged
     matured, tested = without_label_history(trial.seen), without_label_history(trial.test)
@@ -56,7 +53,7 @@ def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> di
     unsupervised, supervised = (
         [name for name in asked.arms if ARMS[name].kind == kind] for kind in ("unsupervised", "supervised")
     )
-    sizes = (*asked.labels, len(everybody))
+    sizes = sorted({*(labels for labels in asked.labels if labels < len(everybody)), len(everybody)})
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def add(labels: int, scores: Mapping[str, Doubles]) -> None:
@@ -66,9 +63,7 @@ def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> di
     tell("learning curves: nobody known to be bad")
     nobody = np.empty(0, matured.windows.user.dtype)
     without = _said(unsupervised, forget(matured, nobody), forget(tested, nobody), trial.since, plan)
-    surprise = {SURPRISE: contenders.product(trial, trial.bundle)[SURPRISE]}
-    for labels in (0, *sizes):
-        add(labels, surprise | {name: score for name, (_, score) in without.items()})
+    add(0, {name: score for name, (_, score) in without.items()})
     for labels in sizes:
         repeats = 1 if labels == len(everybody) else asked.repeats
         for k, kept in enumerate(draws(matured, labels, repeats, plan.seed), 1):

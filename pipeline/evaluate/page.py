@@ -105,7 +105,7 @@ def pair_rows(pairs: Sequence[Pair]) -> list[tuple[str, str, dict[str, Pair]]]:
     """The pairs, each with its metrics, or with its groups of accounts."""
     rows: dict[tuple[str, str], dict[str, Pair]] = {}
     for pair in pairs:
-        rows.setdefault((pair.a, pair.b), {})[pair.among or pair.metric] = pair
+        rows.setdefault((pair.a, pair.b), {})[pair.metric if pair.among is None else pair.among] = pair
     return [(a, b, found) for (a, b), found in rows.items()]
 
 

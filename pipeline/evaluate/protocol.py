@@ -60,7 +60,7 @@ class Protocol(Strict):
     reviews: int = Field(100, ge=1)
     peer: Literal["book"] | None = None
     floors: tuple[str, ...] = ()
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = {}
     arms: tuple[str, ...] = ()
     steps: int = Field(12, ge=1)
     learning_curve: LearningCurve = LearningCurve()
@@ -80,9 +80,25 @@ class Protocol(Strict):
             raise ValueError("until and test are needed where events have a clock")
         if not self.until < self.test[0] <= self.test[1]:
             raise ValueError(f"the test must come after until: {self.until}, {self.test[0]}, {self.test[1]}")
+        self._check_groups()
         if bool(self.events) == (self.simulate is not None):
             raise ValueError("either events or simulate, not both")
         return self
+
+    def _check_groups(self) -> None:
+        """Of a simulation it is known which kinds there are; of real labels it is not, and they have no variants."""
+        asked = {kind for kinds in self.groups.values() for kind in kinds}
+        if self.simulate is None:
+            wrong = {kind for kind in asked if "/" in kind}
+            known = "names of typologies, as the labels have them"
+        else:
+            from pipeline.simulate.typologies import TYPOLOGIES
+
+            kinds = {f"{name}/{each.name}" for name, process in TYPOLOGIES.items() for each in process.variants}
+            wrong = asked - kinds - set(TYPOLOGIES)
+            known = ", ".join(TYPOLOGIES) + ", or one of their variants, like bots/scraper"
+        if wrong:
+            raise ValueError(f"groups name {sorted(wrong)}; known: {known}")
 
     @property
     def digest(self) -> str:

@@ -44,7 +44,8 @@ def calibration_error(risk: Doubles, is_bad: Flags, weight: Doubles | None = Non
 def calibration_error_by_chance(risk: Doubles, draws: int = 200, seed: int = 0) -> Doubles:
     """The calibration error (draws,) that these risks would show if every one of them were true: bad is drawn by them.
 
-    Even true risks show some, the more the fewer user-days there are. Brocker and Smith, "Increasing the reliability of
+    Even true risks show some, the more the fewer user-days there are, and more still where days of one account go
+    together, which is not drawn here. Brocker and Smith, "Increasing the reliability of
     reliability diagrams", Weather and Forecasting 22 (2007).
     """
     if not len(risk):

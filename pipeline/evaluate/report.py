@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class Interval(Part):
-    """A number and where 95 % of its bootstrap draws over accounts lie."""
+    """A number and where 95 % of its draws lie: of the bootstrap over accounts, where nothing else is said."""
 
     value: Number
     low: Number
@@ -86,7 +86,7 @@ class Reliability(Part):
 
     user_days: int
     calibration_error: Number
-    by_chance: Interval  # the calibration error that true risks of the same size would show
+    by_chance: Interval  # the error that these risks would show if they were true and no user-day told of another
     brier: Number
     bins: list[ReliabilityBin]
     promised_wrong: Number
@@ -126,9 +126,12 @@ class Pair(Part):
     among: str | None = None  # a typology or a group; without one, all accounts
 
     @classmethod
-    def of(cls, a: str, b: str, metric: Metric, found: Difference, among: str | None = None) -> Self:
+    def of(
+        cls, a: str, b: str, metric: Metric, found: Difference, among: str | None = None, is_enough: bool = True
+    ) -> Self:
+        """Without `is_enough` accounts there is no verdict: too few are drawn for the interval to hold."""
         verdict: Verdict = "better" if found.is_better else "worse" if found.is_worse else "no different"
-        if math.isnan(found.low):
+        if math.isnan(found.low) or not is_enough:
             verdict = "not known"
         elif max(abs(found.low), abs(found.high)) < SHOWN:
             verdict = "no different"

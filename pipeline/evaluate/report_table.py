@@ -43,7 +43,8 @@ def _contenders(report: Report) -> Table:
 
 
 def _calibration(found: Reliability) -> str:
-    return f"{number(found.calibration_error, 4)} (by chance {number(found.by_chance.value, 4)})"
+    low, high = number(found.by_chance.low, 4), number(found.by_chance.high, 4)
+    return f"{number(found.calibration_error, 4)} (by chance {low} to {high})"
 
 
 def _brief(found: Interval) -> str:

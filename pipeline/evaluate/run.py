@@ -43,7 +43,7 @@ def run(
 ) -> Report:
     """Judge a protocol's contenders. `home` keeps what was built for the next time; `arms` replaces the protocol's.
 
-    `quick` leaves out learning curves and the price list; without it, `keep` is given the report before each of them,
+    `quick` leaves out learning curves and the price list. Where there are any, `keep` is given the report before each,
     since they take the longest. Raises UsageError or InputError where something is missing.
     """
     console = console or Console(quiet=True)
@@ -60,13 +60,17 @@ def run(
             trial = prepare(protocol, data, place, quick)
             report = _report(trial, _everybody(trial, data, chosen, say))
             if not quick:
-                keep(report)
+                keep(_unfinished(report, "learning curves and the prices of leaks"))
                 curves = learning_curves(trial, contenders.plan_of(trial), say)
                 report = report.model_copy(update={"learning": curves, "notes": [*report.notes, FEW_LABELS]})
-                keep(report)
+                keep(_unfinished(report, "the prices of leaks"))
                 say("the price list of leaks")
                 report = report.model_copy(update={"leaks": prices(trial)})
     return report
+
+
+def _unfinished(report: Report, missing: str) -> Report:
+    return report.model_copy(update={"notes": [f"unfinished: {missing} are still to come", *report.notes]})
 
 
 def _teller(status: Status) -> Say:
@@ -134,7 +138,7 @@ def _report(trial: Trial, found: Field) -> Report:
             shuffles=[Shuffle.of(SHUFFLED, found.shuffled, trial.judged)],
         ),
         known_from=trial.told_at,
-        groups=trial.groups,
+        told_apart=trial.groups,
     )
 
 

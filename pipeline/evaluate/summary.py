@@ -15,6 +15,8 @@ from pipeline.evaluate.report import Contender, Data, Given, ListChanges, Pair, 
 from pipeline.evaluate.summary_contender import Test, measure_contender
 
 METRICS: tuple[Metric, ...] = ("average_precision", "precision", "recall", "roc_auc")
+EVERYBODY = "(everybody)"
+ENOUGH = 20  # bad accounts of a group, for a verdict: with five, equals are told apart twice as often as they should be
 
 
 def summary(
@@ -27,23 +29,28 @@ def summary(
     changes: ListChanges | None = None,
     given: Given | None = None,
     known_from: NDArray[np.float64] | None = None,
-    groups: Mapping[str, NDArray[np.bool_]] | None = None,
+    told_apart: Mapping[str, NDArray[np.bool_]] | None = None,
     repeats: int = 500,
     seed: int = 0,
 ) -> Report:
     """Judge every contender of `judged`, a random floor, an oracle, and of each of `pairs` the first by the second.
 
-    `known_from` (n,): hours since 1970 from which a label told of the account, NaN where none did. `groups` are bad
-    user-days (n,) to tell apart beside the typologies. Raises InputError where nothing is bad to judge by.
+    `known_from` (n,): hours since 1970 from which a label told of the account, NaN where none did. `told_apart` are
+    groups of bad user-days (n,) beside the typologies. Raises InputError where nothing is bad to judge by.
     """
     if not judged.is_bad.any():
         raise InputError(f"no bad user-day among the {len(judged):,} of the test", fix="choose days with known labels")
-    test = Test(with_bounds(judged, reviews, seed), reviews, known_from, groups or {})
+    test = Test(with_bounds(judged, reviews, seed), reviews, known_from, told_apart or {})
     names = list(test.judged.scores)
     if unknown := sorted({name for pair in pairs for name in pair} - set(names)):
         raise InputError(f"nobody of the test is called {unknown}", f"contenders: {', '.join(names)}")
-    drawn = {metric: draw(test.judged, names, metric, repeats, seed, reviews) for metric in METRICS}
-    by_group = draw_recalls(test.judged, names, {**test.groups, **test.typologies}, repeats, seed, reviews)
+    groups = {**test.groups, **test.typologies}
+    by_group = draw_recalls(test.judged, names, {EVERYBODY: judged.is_bad, **groups}, repeats, seed, reviews)
+    drawn = {"recall": by_group.pop(EVERYBODY)}
+    drawn |= {
+        metric: draw(test.judged, names, metric, repeats, seed, reviews) for metric in METRICS if metric not in drawn
+    }
+    is_enough = {group: len(np.unique(judged.user[is_in])) >= ENOUGH for group, is_in in groups.items()}
     contenders = [
         measure_contender(test, name, {metric: estimate(*drawn[metric], names.index(name)) for metric in METRICS})
         for name in names
@@ -61,7 +68,7 @@ def summary(
             for metric in METRICS
         ],
         pairs_by_group=[
-            Pair.of(a, b, "recall", difference(*found, names.index(a), names.index(b)), group)
+            Pair.of(a, b, "recall", difference(*found, names.index(a), names.index(b)), group, is_enough[group])
             for a, b in pairs
             for group, found in by_group.items()
         ],

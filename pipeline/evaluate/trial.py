@@ -172,6 +172,8 @@ def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tupl
 
 def _groups(asked: Mapping[str, tuple[str, ...]], judged: Judged, variant: Any) -> dict[str, Flags]:
     """Which bad user-days are of one of the typologies, or `typology/variant`, that a group names."""
+    if taken := sorted(set(asked) & set(judged.typology[judged.is_bad])):
+        raise UsageError(f"a group has the name of a typology: {', '.join(taken)}", fix="give it another name")
     pairs = zip(judged.typology, variant, strict=True)
     names = [(str(typology), f"{typology}/{variant}") for typology, variant in pairs]
     return {

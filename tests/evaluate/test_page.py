@@ -61,7 +61,7 @@ def report():
     settings = {EVIL: EVIL, "nested": {EVIL: [EVIL]}}
     pairs, groups = [(EVIL, "_b")], {f"{EVIL} group": cases.is_bad}
     return summary(
-        cases, EVIL, settings, reviews=10, pairs=pairs, changes=changes, given=given, groups=groups, repeats=20
+        cases, EVIL, settings, reviews=10, pairs=pairs, changes=changes, given=given, told_apart=groups, repeats=20
     )
 
 
