@@ -2,15 +2,21 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 from unittest.mock import patch
 
+import judged_cases
 import numpy as np
 import pytest
 import yaml
 from command import Home
 
-from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, with_arm
+from pipeline.errors import UsageError
+from pipeline.evaluate import run
+from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, Field, with_arm
 from pipeline.evaluate.learning import without_label_history
+from pipeline.evaluate.run import _notes
+from pipeline.evaluate.trial import _groups
 from pipeline.models.samples import Samples
 from pipeline.simulate.typologies import TYPOLOGIES
 
@@ -23,9 +29,9 @@ PROTOCOL = {
     "test": ["2026-05-03", "2026-05-09"],
     "reviews": 10,
     "floors": ["spend_amount"],
-    "groups": {"all kinds": list(TYPOLOGIES), "none of them": ["bots/gentle"]},
+    "groups": {"all kinds": list(TYPOLOGIES), "one variant": ["bots/humanised"]},
     "arms": ["isolation_forest"],
-    "learning_curve": {"labels": [5], "repeats": 2, "arms": ["isolation_forest"]},
+    "learning_curve": {"labels": [5, 100_000], "repeats": 2, "arms": ["isolation_forest"]},
 }
 
 
@@ -34,11 +40,16 @@ def judged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     (folder / "little.yml").write_text(yaml.safe_dump(PROTOCOL))
 
-    def what_is_kept(_):
-        shutil.copy(folder / "out" / "report.json", folder / "out" / "kept.json")
-        return []
+    def look_what_is_kept(then, name):
+        def looked(*arguments):
+            shutil.copy(folder / "out" / "report.json", folder / "out" / name)
+            return then(*arguments)
 
-    with patch("pipeline.evaluate.run.prices", what_is_kept):  # the price list has tests of its own
+        return looked
+
+    curves = look_what_is_kept(run.learning_curves, "before_curves.json")
+    prices = look_what_is_kept(lambda _: [], "before_prices.json")  # the price list has tests of its own
+    with patch.object(run, "learning_curves", curves), patch.object(run, "prices", prices):
         said = Home(folder / "elsewhere").says("evaluate", folder / "little.yml", "--out", folder / "out")
     assert said.code == 0, said.err
     return folder / "out", said
@@ -65,13 +76,34 @@ def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned
 
 
 @pytest.mark.slow
-def test_groups_are_told_apart_and_an_empty_one_is_told(judged):
+def test_groups_are_told_apart_beside_the_typologies(judged):
     report = json.loads((judged[0] / "report.json").read_text())
     features = next(each for each in report["contenders"] if each["name"] == FEATURES)
-    assert [group["recall"] for group in features["groups"]] == [pytest.approx(features["recall"]["value"]), None]
-    assert any("nobody of the test is in the group none of them" in note for note in report["notes"])
-    kinds = {pair["among"] for pair in report["pairs_by_group"]}
-    assert kinds >= {"all kinds", "none of them"} and kinds - {"all kinds", "none of them"} <= set(TYPOLOGIES)
+    everybody, one = features["groups"]
+    assert everybody["recall"] == pytest.approx(features["recall"]["value"])
+    assert one["accounts"] < next(each["accounts"] for each in features["typologies"] if each["name"] == "bots")
+    groups = {pair["among"] for pair in report["pairs_by_group"]}
+    assert groups >= {"all kinds", "one variant"} and groups - {"all kinds", "one variant"} <= set(TYPOLOGIES)
+
+
+def bad_days(*kinds):
+    rows = [(user, 0, kind.partition("/")[0] or None) for user, kind in enumerate(kinds)]
+    return judged_cases.judged(rows), np.array([kind.partition("/")[2] or None for kind in kinds], object)
+
+
+def test_a_group_is_of_typologies_or_of_variants_of_them():
+    found, variant = bad_days("bots/scraper", "bots/humanised", "", "brushing/praised", "brushing/hurried")
+    asked = {"some": ("bots/humanised", "brushing"), "nobody": ("sleepers",)}
+    groups = _groups(asked, found, variant)
+    assert groups["some"].tolist() == [False, True, False, True, True]
+    assert not groups["nobody"].any()
+    said = _notes(SimpleNamespace(protocol=SimpleNamespace(simulate=None), groups=groups), Field())
+    assert said == ["nobody of the test is in the group nobody"]
+
+
+def test_a_group_may_not_take_the_name_of_a_typology():
+    with pytest.raises(UsageError, match="a group has the name of a typology: bots"):
+        _groups({"bots": ("bots/humanised",)}, *bad_days("bots/humanised", "bots/scraper"))
 
 
 @pytest.mark.slow
@@ -95,18 +127,27 @@ def test_with_few_labels_no_feature_knows_of_the_others():
 
 
 @pytest.mark.slow
-def test_before_the_last_hours_of_a_run_a_whole_report_is_kept(judged):
+def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is_missing(judged):
     folder, said = judged
-    report = json.loads((folder / "kept.json").read_text())
-    assert {OLDER, PRODUCT} <= {each["name"] for each in report["contenders"]}
-    few, everybody = report["learning"][FEATURES]
-    assert few["labels"] == 5 < everybody["labels"] and few["low"] <= few["value"] <= few["high"]
-    without = report["learning"]["isolation_forest"]  # learns the same, whoever is known to be bad
-    assert [point["labels"] for point in without] == [0, 5, everybody["labels"]]
-    assert len({point["value"] for point in without}) == 1
-    beside = report["learning"][with_arm("isolation_forest")]
-    assert [point["labels"] for point in beside] == [5, everybody["labels"]]
+    before, later, last = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("before_curves", "before_prices", "report")
+    )
+    assert before["contenders"] == later["contenders"] == last["contenders"]
+    assert {OLDER, PRODUCT} <= {each["name"] for each in last["contenders"]}
+    assert [report["notes"][0].startswith("unfinished: ") for report in (before, later, last)] == [True, True, False]
+    assert "learning curves" in before["notes"][0] and "learning curves" not in later["notes"][0]
+    assert not before["learning"] and later["learning"] == last["learning"]
     assert "UTC: learning curves: 5 bad accounts known, draw 2 of 2" in said.err
+
+
+@pytest.mark.slow
+def test_a_learning_curve_goes_from_nobody_known_to_everybody(judged):
+    curves = json.loads((judged[0] / "report.json").read_text())["learning"]
+    few, everybody = curves[FEATURES]
+    assert few["labels"] == 5 < everybody["labels"] and few["low"] <= few["value"] <= few["high"]
+    assert [point["labels"] for point in curves["isolation_forest"]] == [0]
+    beside = curves[with_arm("isolation_forest")]
+    assert [point["labels"] for point in beside] == [5, everybody["labels"]]
 
 
 def test_an_arm_that_is_none_is_told(tmp_path):

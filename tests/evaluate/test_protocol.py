@@ -18,6 +18,8 @@ FINE = {
     "test": ["2026-09-01", "2026-09-30"],
 }
 
+SHOP = {"users": 100, "days": 90, "seed": 1, "first_day": "2026-06-01"}
+
 
 def written(tmp_path, **changed):
     path = tmp_path / "mine.yml"
@@ -50,6 +52,9 @@ def test_one_of_your_own_is_read(tmp_path):
     ("changed", "said"),
     [
         ({"test": ["2026-08-31", "2026-09-30"]}, "the test must come after until"),
+        ({"groups": {"ring": ["bots/scraper"]}}, "names of typologies, as the labels have them"),
+        ({"events": [], "simulate": SHOP, "groups": {"ring": ["bots/gentle"]}}, "groups name ['bots/gentle']"),
+        ({"groups": {"": ["bots"]}}, "at least 1 character"),
         ({"test": ["2026-09-30", "2026-09-01"]}, "the test must come after until"),
         ({"events": []}, "either events or simulate"),
         ({"floors": ["fortune"]}, "unknown features"),

@@ -135,3 +135,10 @@ def test_a_difference_that_nobody_can_see_is_none():
         value: Pair.of("a", "b", "roc_auc", Difference(value, value, value)).verdict for value in (1e-5, -1e-5, 0.1)
     }
     assert found == {1e-5: "no different", -1e-5: "no different", 0.1: "better"}
+
+
+def test_of_a_group_of_few_accounts_nothing_is_said():
+    rows = [(user, 0, "bots" if user < 19 else "theft" if user < 39 else None) for user in range(60)]
+    score = {"us": [9.0] * 39 + [1.0] * 21, "them": [1.0] * 39 + [9.0] * 21}
+    report = summary(judged(rows, **score), "few", {}, reviews=39, pairs=[("us", "them")], repeats=50)
+    assert {pair.among: pair.verdict for pair in report.pairs_by_group} == {"bots": "not known", "theft": "better"}
