@@ -140,6 +140,7 @@ def forest(report: Report, metrics: tuple[Metric, Metric] = ("average_precision"
             axes.axvline(0, color="#333333", lw=0.8)
             axes.set(title=f"difference in {metric.replace('_', ' ')}", ylim=(len(rows) - 0.5, -0.5))
             axes.set_yticks([])
+            axes.locator_params(axis="x", nbins=4)
         panels[0].set_yticks(range(len(rows)), [f"{_short(a)} − {_short(b)}" for a, b in rows])
         return _svg(figure)
 
