@@ -28,6 +28,7 @@ OLDER = "Dawnlist, trained a week earlier"
 SURPRISE = "Dawnlist's surprise, no labels"
 SHUFFLED = "XGBoost, labels shuffled"
 DEALS = 8  # of labels at random: that all end on one side of chance is one case in 128
+PLACEBOS = 8  # columns of random numbers
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Field:
     scores: dict[str, Doubles] = field(default_factory=dict)
     learned: dict[str, tuple[Samples, Doubles]] = field(default_factory=dict)
     shuffled: list[Doubles] = field(default_factory=list)  # scores of the test, learned from labels dealt out at random
+    placebos: list[Doubles] = field(default_factory=list)  # scores of the test, learned with random numbers as an arm
     fell_out: dict[str, str] = field(default_factory=dict)  # contenders that could not be fitted, and why
 
 
@@ -65,7 +67,8 @@ def fit_and_score(seen: Samples, learn: Table, test: Table, plan: Plan) -> tuple
 
 
 def tabular(trial: Trial, plan: Plan, found: Field) -> None:
-    """XGBoost over the features alone; and the same with labels shuffled, which must end at chance, several times."""
+    """XGBoost over the features alone; with labels shuffled, which must end at chance; and with an arm of random
+    numbers, which shows how much a difference between two trainings means. The last two several times."""
     seen = trial.seen
     learn, test = seen.features(), trial.test.features(seen)
     found.scores[FEATURES], learned = fit_and_score(seen, learn, test, plan)
@@ -74,6 +77,11 @@ def tabular(trial: Trial, plan: Plan, found: Field) -> None:
         rows = np.random.default_rng([plan.seed, deal]).permutation(len(seen))
         mixed = replace(seen, is_bad=seen.is_bad[rows], weight=seen.weight[rows])
         found.shuffled.append(fit_and_score(mixed, learn, test, plan)[0])
+    for column in range(PLACEBOS):
+        said, judged = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
+        forward = np.where(seen.windows.day >= trial.since, said.normal(size=len(seen)), np.nan)
+        both = {**learn, judged: forward}, {**test, judged: said.normal(size=len(trial.test))}
+        found.placebos.append(fit_and_score(seen, *both, plan)[0])
 
 
 def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:

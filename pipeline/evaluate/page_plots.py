@@ -129,14 +129,17 @@ def learning(report: Report) -> str:
         return _svg(figure)
 
 
-def forest(report: Report, metrics: tuple[Metric, Metric] = ("average_precision", "precision")) -> str:
-    """The differences of pairs with their intervals, one panel a metric."""
+def forest(report: Report, metrics: tuple[Metric, Metric] = ("average_precision", "recall")) -> str:
+    """The differences of pairs with their intervals, one panel a metric; a band where random numbers end up."""
     rows = list(dict.fromkeys((pair.a, pair.b) for pair in report.pairs))
     with _figure("forest", 9.6, 1.0 + 0.3 * len(rows), columns=2) as (figure, panels):
         for axes, metric in zip(panels, metrics, strict=True):
             for pair in report.pairs:
                 if pair.metric == metric:
                     _whisker(axes, rows.index((pair.a, pair.b)), pair)
+            for placebo in report.placebos:
+                if placebo.metric == metric and placebo.found.low is not None and placebo.found.high is not None:
+                    axes.axvspan(placebo.found.low, placebo.found.high, color="#e69f00", alpha=0.25, lw=0)
             axes.axvline(0, color="#333333", lw=0.8)
             axes.set(title=f"difference in {metric.replace('_', ' ')}", ylim=(len(rows) - 0.5, -0.5))
             axes.set_yticks([])

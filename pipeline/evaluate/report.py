@@ -210,6 +210,30 @@ class Shuffle(Part):
         return None if low is None or high is None else low <= self.chance <= high
 
 
+class Placebo(Part):
+    """What columns of random numbers add beside `b`, one at a time: so much may any arm, by accident of training.
+
+    The bootstrap draws accounts again, not the training. Mean, least and most of the columns.
+    """
+
+    b: str
+    metric: Metric
+    columns: int
+    found: Interval
+
+    @classmethod
+    def all_of(cls, b: str, scores: Sequence[Doubles], judged: Judged, reviews: int) -> list[Self]:
+        """In average precision and in recall. `scores` of the test with each column; `b` is a contender of `judged`."""
+        drawn = {b: judged.scores[b], **{f"{b} + random numbers {i}": score for i, score in enumerate(scores)}}
+        found: list[Self] = []
+        for metric in ("average_precision", "recall"):
+            value, _ = draw(replace(judged, scores=drawn), list(drawn), metric, 0, reviews=reviews)
+            added = value[1:] - value[0]
+            between = Estimate(*(float(f(added)) for f in (np.mean, np.min, np.max)))
+            found.append(cls(b=b, metric=metric, columns=len(scores), found=Interval.of(between)))
+        return found
+
+
 class Given(Part):
     """What the caller measured: gaps are in average precision, shuffles in ROC AUC."""
 
@@ -218,6 +242,7 @@ class Given(Part):
     learning: dict[str, list[CurvePoint]] = {}
     gaps: list[TrainingGap] = []
     shuffles: list[Shuffle] = []
+    placebos: list[Placebo] = []
     leaks: list[Price] = []
 
 

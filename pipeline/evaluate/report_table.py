@@ -53,7 +53,7 @@ def _brief(found: Interval) -> str:
 
 
 def _pairs(report: Report) -> Table:
-    metrics = ("average_precision", "precision")
+    metrics = ("average_precision", "recall")
     groups = [group.name for group in report.contenders[0].groups]
     headings = [*(METRICS[name] for name in metrics), *(f"recall of {name}" for name in groups)]
     table = _table("Side by side: difference with 95 % interval", "contender", *headings)
@@ -62,6 +62,9 @@ def _pairs(report: Report) -> Table:
         pairs = [*(found[name] for name in metrics), *(by_group[a, b][name] for name in groups)]
         cells = [Text(f"{interval(pair.difference, True)} {pair.verdict}", VERDICTS[pair.verdict]) for pair in pairs]
         table.add_row(_text(f"{a} − {b}"), *cells)
+    if report.placebos:
+        by_chance = {placebo.metric: interval(placebo.found, True) for placebo in report.placebos}
+        table.add_row("arms of random numbers: mean, least, most", *(by_chance.get(name, "") for name in metrics), style="dim")
     return table
 
 

@@ -19,7 +19,7 @@ from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.learning import learning_curves
 from pipeline.evaluate.prices import prices
 from pipeline.evaluate.protocol import Protocol
-from pipeline.evaluate.report import Given, Report, Shuffle, TrainingGap
+from pipeline.evaluate.report import Given, Placebo, Report, Shuffle, TrainingGap
 from pipeline.evaluate.sequences import judge_sequences
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
@@ -136,6 +136,7 @@ def _report(trial: Trial, found: Field) -> Report:
             notes=_notes(trial, found),
             gaps=list(_gaps(found, trial.judged)),
             shuffles=[Shuffle.of(SHUFFLED, found.shuffled, trial.judged)],
+            placebos=Placebo.all_of(FEATURES, found.placebos, judged, protocol.reviews),
         ),
         known_from=trial.told_at,
         told_apart=trial.groups,

@@ -23,13 +23,13 @@ PARAMETERS: dict[str, Any] = {
     "max_bin": 1024,
     "base_score": 0.5,
     "max_depth": 6,
-    "learning_rate": 0.05,
+    "learning_rate": 0.025,  # half of it and twice the trees: better on both sets it was tried on, at twice the time
     "min_child_weight": 5,
     "subsample": 0.7,
     "colsample_bytree": 0.5,
     "reg_lambda": 1.0,
 }
-ROUNDS = 200
+ROUNDS = 400
 
 
 def fit(

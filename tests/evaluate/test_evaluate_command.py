@@ -13,7 +13,7 @@ from command import Home
 
 from pipeline.errors import UsageError
 from pipeline.evaluate import run
-from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, Field, with_arm
+from pipeline.evaluate.contenders import FEATURES, OLDER, PLACEBOS, PRODUCT, Field, with_arm
 from pipeline.evaluate.learning import without_label_history
 from pipeline.evaluate.run import _notes
 from pipeline.evaluate.trial import _groups
@@ -73,6 +73,14 @@ def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned
     shuffled = report["shuffles"][0]
     assert shuffled["found"]["low"] < shuffled["chance"] == 0.5 < shuffled["found"]["high"]
     assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
+
+
+@pytest.mark.slow
+def test_arms_of_random_numbers_show_what_training_does_by_accident(judged):
+    report = json.loads((judged[0] / "report.json").read_text())
+    assert [placebo["metric"] for placebo in report["placebos"]] == ["average_precision", "recall"]
+    for placebo in report["placebos"]:
+        assert placebo["columns"] == PLACEBOS and -1 <= placebo["found"]["low"] < placebo["found"]["high"] <= 1
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.evaluate.page import page
-from pipeline.evaluate.report import CurvePoint, Given, Interval, Report, Shuffle, TrainingGap, write_report
+from pipeline.evaluate.report import CurvePoint, Given, Interval, Placebo, Report, Shuffle, TrainingGap, write_report
 from pipeline.evaluate.report_table import render
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
@@ -55,6 +55,7 @@ def report():
         learning={EVIL: [CurvePoint(labels=20, value=0.1, low=0.05, high=0.2), CurvePoint(labels=50, value=0.3)]},
         gaps=[TrainingGap(contender=EVIL, train=0.9, future=0.5)],
         shuffles=[Shuffle(contender=EVIL, found=Interval(value=0.3, low=0.2, high=0.4), chance=0.05)],
+        placebos=[Placebo(b=EVIL, metric="recall", columns=8, found=Interval(value=0.0, low=-0.1, high=0.1))],
         leaks=[Price(name=EVIL, guard=EVIL, caught=False, faked_precision=0.3, **LEAK)],
     )
     changes = list_changes(cases, "_b", EVIL, 10, [EVIL] * 300)

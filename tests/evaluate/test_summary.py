@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pipeline.evaluate.bounds import ORACLE, RANDOM
 from pipeline.evaluate.intervals import Difference, average_precision_interval, paired
 from pipeline.evaluate.metrics import measure
-from pipeline.evaluate.report import Pair, Report
+from pipeline.evaluate.report import Pair, Placebo, Report
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
 
@@ -142,3 +142,14 @@ def test_of_a_group_of_few_accounts_nothing_is_said():
     score = {"us": [9.0] * 39 + [1.0] * 21, "them": [1.0] * 39 + [9.0] * 21}
     report = summary(judged(rows, **score), "few", {}, reviews=39, pairs=[("us", "them")], repeats=50)
     assert {pair.among: pair.verdict for pair in report.pairs_by_group} == {"bots": "not known", "theft": "better"}
+
+
+def test_arms_of_random_numbers_are_told_by_what_they_add_on_average_at_least_and_at_most():
+    """One review a day. The bad one of two is first (1.0, caught), or second (0.5, not caught)."""
+    found = judged([(1, 0, True), (2, 0, False)], features=[1, 0])
+    first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    precise, caught = Placebo.all_of("features", [first, second, second, second], found, reviews=1)
+    assert (precise.metric, caught.metric) == ("average_precision", "recall")
+    assert (precise.found.value, precise.found.low, precise.found.high) == (-0.375, -0.5, 0)
+    assert (caught.found.value, caught.found.low, caught.found.high) == (-0.75, -1, 0)
+    assert precise.columns == caught.columns == 4
