@@ -78,10 +78,10 @@ def tabular(trial: Trial, plan: Plan, found: Field) -> None:
         mixed = replace(seen, is_bad=seen.is_bad[rows], weight=seen.weight[rows])
         found.shuffled.append(fit_and_score(mixed, learn, test, plan)[0])
     for column in range(PLACEBOS):
-        said, judged = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
-        forward = np.where(seen.windows.day >= trial.since, said.normal(size=len(seen)), np.nan)
-        both = {**learn, judged: forward}, {**test, judged: said.normal(size=len(trial.test))}
-        found.placebos.append(fit_and_score(seen, *both, plan)[0])
+        random, mine = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
+        forward = np.where(seen.windows.day >= trial.since, random.normal(size=len(seen)), np.nan)
+        said = random.normal(size=len(trial.test))
+        found.placebos.append(fit_and_score(seen, {**learn, mine: forward}, {**test, mine: said}, plan)[0])
 
 
 def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:

@@ -64,7 +64,8 @@ def _pairs(report: Report) -> Table:
         table.add_row(_text(f"{a} − {b}"), *cells)
     if report.placebos:
         by_chance = {placebo.metric: interval(placebo.found, True) for placebo in report.placebos}
-        table.add_row("arms of random numbers: mean, least, most", *(by_chance.get(name, "") for name in metrics), style="dim")
+        cells = [Text(by_chance.get(name, "")) for name in metrics]
+        table.add_row(_text("arms of random numbers: mean, least, most"), *cells, style="dim")
     return table
 
 
