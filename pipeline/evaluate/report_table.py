@@ -4,6 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cells import one_line
+from pipeline.evaluate.intervals import Metric
 from pipeline.evaluate.page import METRICS, interval, number, pair_rows, typologies
 from pipeline.evaluate.page_plots import drawn_contenders
 from pipeline.evaluate.report import Interval, Reliability, Report
@@ -53,7 +54,7 @@ def _brief(found: Interval) -> str:
 
 
 def _pairs(report: Report) -> Table:
-    metrics = ("average_precision", "recall")
+    metrics: tuple[Metric, ...] = ("average_precision", "recall")
     groups = [group.name for group in report.contenders[0].groups]
     headings = [*(METRICS[name] for name in metrics), *(f"recall of {name}" for name in groups)]
     table = _table("Side by side: difference with 95 % interval", "contender", *headings)
