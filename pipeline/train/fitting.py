@@ -185,7 +185,7 @@ def _fit_stacker(
         offered[name] = {column_of(name): column}
     reviews = settings.list_size or domain.list_size
     plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
-    stacked = fit_stack(seen, offered, plan, since)
+    stacked = fit_stack(seen, offered, plan, since, [name for name in offered if ARMS[name].kind == "unsupervised"])
     for gate in stacked.gates:
         for folder, scorer in scorers.get(gate.arm, {}).items():
             if gate.is_on and scorer is not None:

@@ -8,7 +8,7 @@
 What the autoencoder says of its own days is not known to the stacker, which learns from their features and labels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ Table = Mapping[str, NDArray[np.floating]]  # columns by name
 AUTOENCODER = "lstm_autoencoder"
 MAX_ROWS = 400_000  # good user-days a fit reads at most; each stands for as many as were left out
 REPEATS = 500  # of the gate's bootstrap
+FEW = 100  # bad accounts: with fewer no lift can be told, and what needs no labels knows more than they teach
 METRICS: tuple[Metric, Metric] = ("caught", "average_precision")  # it decides by the first
 
 
@@ -52,10 +53,20 @@ class Gate:
     reviews: int  # a day
     caught: Difference
     average_precision: Difference
+    is_trusted: bool = False  # on unless it is worse
 
     @property
     def is_on(self) -> bool:
-        return self.caught.is_better
+        is_worse = self.caught.is_worse or self.average_precision.is_worse
+        return self.caught.is_better or (self.is_trusted and not is_worse)
+
+    @property
+    def why(self) -> str:
+        if self.caught.is_better:
+            return "catches more at the review budget"
+        if self.is_on:
+            return f"needs no labels, and of {FEW} bad accounts or fewer no lift can be told"
+        return "no sure lift at the review budget"
 
     def told(self) -> dict[str, Any]:
         """For the manifest and the card: the lift with its interval, and what was decided."""
@@ -64,8 +75,7 @@ class Gate:
             name: {part: round(value, 5) if np.isfinite(value) else None for part, value in parts.items()}
             for name, parts in found.items()
         }
-        why = "catches more at the review budget" if self.is_on else "no sure lift at the review budget"
-        return {"arm": self.arm, "is_on": self.is_on, "why": why, "reviews": self.reviews, **rounded}
+        return {"arm": self.arm, "is_on": self.is_on, "why": self.why, "reviews": self.reviews, **rounded}
 
 
 @dataclass(frozen=True)
@@ -96,22 +106,28 @@ def forward_scores(seen: Samples, table: Table, plan: Plan, block: Ints) -> tupl
 
 
 def fit_stack(
-    seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Plan, since: int | None = None
+    seen: Samples,
+    arms: Mapping[str, Mapping[str, Doubles]],
+    plan: Plan,
+    since: int | None = None,
+    need_no_labels: Collection[str] = (),
 ) -> Stacked:
     """Decide about each arm's columns, calibrate, and fit on everything. `arms` has columns in the order of `seen`.
 
     Only days from `since` on are scored forward in time: on those before, arms have nothing to say.
 
     An arm is read only if, on days after those learned from, the list at the review budget catches more with it:
-    a paired interval above 0 (accounts drawn again with replacement).
+    a paired interval above 0 (accounts drawn again with replacement). Of few bad accounts none is; then those that
+    `need_no_labels` are read unless they are worse.
     """
+    are_few = len(np.unique(seen.windows.user[seen.is_bad])) <= FEW
     block = blocks_of(seen.windows.day, since=since)
     table: Table = seen.features()
     without, early = forward_scores(seen, table, plan, block)
     gates: list[Gate] = []
     for name, columns in arms.items():
         with_arm, _ = forward_scores(seen, {**table, **columns}, plan, block)
-        gates.append(_gate(name, seen, without, with_arm, plan))
+        gates.append(_gate(name, seen, without, with_arm, plan, are_few and name in need_no_labels))
     chosen: dict[str, NDArray[np.floating]] = dict(table)
     for gate in gates:
         chosen |= arms[gate.arm] if gate.is_on else {}
@@ -133,7 +149,7 @@ def fit_stack(
     )
 
 
-def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Plan) -> Gate:
+def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Plan, is_trusted: bool) -> Gate:
     later = np.isfinite(without)
     scores = {"with": with_arm[later], "without": without[later]}
     judged = Judged.of(seen.windows.user[later], seen.windows.day[later], seen.is_bad[later], scores)
@@ -141,7 +157,7 @@ def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Pl
         paired(judged, "with", "without", metric, REPEATS, plan.seed, plan.reviews, seen.stands_for[later])
         for metric in METRICS
     )
-    return Gate(arm, plan.reviews, caught, precise)
+    return Gate(arm, plan.reviews, caught, precise, is_trusted)
 
 
 def fit_booster(seen: Samples, table: Table, plan: Plan, learn: Flags) -> "xgb.Booster":

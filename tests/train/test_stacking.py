@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from user_days import user_days
 
+from pipeline.evaluate.intervals import Difference
 from pipeline.models import stacker
+from pipeline.train import stacking
 from pipeline.train.cuts import blocks_of
-from pipeline.train.stacking import MAX_ROWS, Plan, fit_booster, fit_stack, forward_scores
+from pipeline.train.stacking import MAX_ROWS, Gate, Plan, fit_booster, fit_stack, forward_scores
 
 PLAN = Plan(reviews=20, seed=7, threads=2, rises={})
 N = 200 * 20
@@ -61,6 +63,27 @@ def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(draw
     assert told["why"] == "no sure lift at the review budget"
 
 
+def test_of_few_bad_accounts_what_needs_no_labels_is_let_in(drawn, monkeypatch):
+    seen, _ = drawn
+    bad = len(np.unique(seen.windows.user[seen.is_bad]))
+    arms = {"blind": {"arm_blind": np.random.default_rng(9).normal(size=N)}}
+
+    def gate(few, need_no_labels):
+        monkeypatch.setattr(stacking, "FEW", few)
+        return fit_stack(seen, arms, PLAN, need_no_labels=need_no_labels).gates[0]
+
+    assert gate(bad, ["blind"]).is_on and "needs no labels" in gate(bad, ["blind"]).told()["why"]
+    assert not gate(bad, []).is_on
+    assert not gate(bad - 1, ["blind"]).is_on
+
+
+def test_an_arm_that_is_worse_is_let_in_by_nothing():
+    worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
+    assert Gate("blind", 20, equal, equal, is_trusted=True).is_on
+    assert not Gate("blind", 20, worse, equal, is_trusted=True).is_on
+    assert not Gate("blind", 20, equal, worse, is_trusted=True).is_on
+
+
 def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn):
     seen, strength = drawn
     one_in_five = replace(seen, share=0.2)
@@ -106,8 +129,6 @@ def test_where_policy_says_so_more_never_lowers_the_risk():
 
 
 def test_of_very_many_good_user_days_some_stand_for_all(drawn, monkeypatch):
-    from pipeline.train import stacking
-
     seen, _ = drawn
     monkeypatch.setattr(stacking, "MAX_ROWS", 1000)
     rows, weight = stacking._thin_out(seen, np.arange(N), seed=1)
