@@ -56,32 +56,34 @@ def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
     yield f"floor: best single feature ({'most' if sign > 0 else 'least'} {name})", sign * test.column(name)
 
 
-def fit_and_score(seen: Samples, learn: Table, test: Table, plan: Plan) -> tuple[Doubles, Doubles]:
-    """The stacker over these columns, fitted on all of `seen`: scores of the test, and of `seen` itself."""
+def fit_and_score(seen: Samples, learn: Table, plan: Plan, *scored: Table) -> list[Doubles]:
+    """The stacker over the columns of `learn`, fitted on all of `seen`: scores of each table."""
     booster = fit_booster(seen, learn, plan, np.ones(len(seen), np.bool_))
     columns = list(learn)
-    return (
-        stacker.predict(booster, columns, np.column_stack([test[name] for name in columns])),
-        stacker.predict(booster, columns, np.column_stack([learn[name] for name in columns])),
-    )
+    return [stacker.predict(booster, columns, np.column_stack([one[name] for name in columns])) for one in scored]
 
 
 def tabular(trial: Trial, plan: Plan, found: Field) -> None:
-    """XGBoost over the features alone; with labels shuffled, which must end at chance; and with an arm of random
-    numbers, which shows how much a difference between two trainings means. The last two several times."""
+    """XGBoost over the features alone; and several times with labels shuffled, which must end at chance."""
     seen = trial.seen
     learn, test = seen.features(), trial.test.features(seen)
-    found.scores[FEATURES], learned = fit_and_score(seen, learn, test, plan)
+    found.scores[FEATURES], learned = fit_and_score(seen, learn, plan, test, learn)
     found.learned[FEATURES] = (seen, learned)
     for deal in range(DEALS):
         rows = np.random.default_rng([plan.seed, deal]).permutation(len(seen))
         mixed = replace(seen, is_bad=seen.is_bad[rows], weight=seen.weight[rows])
-        found.shuffled.append(fit_and_score(mixed, learn, test, plan)[0])
+        found.shuffled += fit_and_score(mixed, learn, plan, test)
+
+
+def placebos(trial: Trial, plan: Plan, found: Field) -> None:
+    """Columns of random numbers beside the features, as an arm's: what they add is accident of training."""
+    seen = trial.seen
+    learn, test = seen.features(), trial.test.features(seen)
     for column in range(PLACEBOS):
         random, mine = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
         forward = np.where(seen.windows.day >= trial.since, random.normal(size=len(seen)), np.nan)
         said = random.normal(size=len(trial.test))
-        found.placebos.append(fit_and_score(seen, {**learn, mine: forward}, {**test, mine: said}, plan)[0])
+        found.placebos += fit_and_score(seen, {**learn, mine: forward}, plan, {**test, mine: said})
 
 
 def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:
@@ -99,8 +101,8 @@ def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iter
         some = seen.take(np.arange(0, len(seen), max(1, len(seen) // MAX_LEARNED)))
         found.learned[name] = (some, scorer.score(some, plan.threads))
         mine = column_of(name)
-        found.scores[with_arm(name)], _ = fit_and_score(
-            seen, {**learn, mine: forward}, {**judged, mine: found.scores[name]}, plan
+        (found.scores[with_arm(name)],) = fit_and_score(
+            seen, {**learn, mine: forward}, plan, {**judged, mine: found.scores[name]}
         )
 
 
@@ -119,8 +121,8 @@ def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
         )
         for windows in (seen.windows.take(is_after), trial.test.windows)
     )
-    found.scores[f"{FEATURES} + surprise and code"], _ = fit_and_score(
-        seen, {**seen.features(), **known_since(after, is_after)}, {**trial.test.features(seen), **test}, plan
+    (found.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
+        seen, {**seen.features(), **known_since(after, is_after)}, plan, {**trial.test.features(seen), **test}
     )
 
 

@@ -96,8 +96,8 @@ def _said(names: Sequence[str], seen: Samples, test: Samples, since: int, plan: 
 def _stacked(seen: Samples, test: Samples, said: Mapping[str, Column], plan: Plan) -> dict[str, Doubles]:
     """Scores of the test by the stacker over the features, alone and beside each arm."""
     learn, judged = seen.features(), test.features(seen)
-    scores = {FEATURES: fit_and_score(seen, learn, judged, plan)[0]}
+    scores = {FEATURES: fit_and_score(seen, learn, plan, judged)[0]}
     for name, (forward, score) in said.items():
         mine = column_of(name)
-        scores[with_arm(name)], _ = fit_and_score(seen, {**learn, mine: forward}, {**judged, mine: score}, plan)
+        (scores[with_arm(name)],) = fit_and_score(seen, {**learn, mine: forward}, plan, {**judged, mine: score})
     return scores

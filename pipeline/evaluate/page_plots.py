@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cells import one_line
-from pipeline.evaluate.intervals import Metric
-from pipeline.evaluate.report import Contender, Number, Pair, Report
+from pipeline.evaluate.report import Contender, Number, Pair, Placebo, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,17 +128,17 @@ def learning(report: Report) -> str:
         return _svg(figure)
 
 
-def forest(report: Report, metrics: tuple[Metric, Metric] = ("average_precision", "recall")) -> str:
-    """The differences of pairs with their intervals, one panel a metric; a band where random numbers end up."""
-    rows = list(dict.fromkeys((pair.a, pair.b) for pair in report.pairs))
-    with _figure("forest", 9.6, 1.0 + 0.3 * len(rows), columns=2) as (figure, panels):
+def forest(report: Report) -> str:
+    """The differences of pairs with their intervals, one panel a metric; a band where placebos end up."""
+    rows, metrics = list(dict.fromkeys((pair.a, pair.b) for pair in report.pairs)), report.pair_metrics
+    with _figure("forest", 9.6, 1.0 + 0.3 * len(rows), columns=len(metrics)) as (figure, panels):
         for axes, metric in zip(panels, metrics, strict=True):
             for pair in report.pairs:
                 if pair.metric == metric:
                     _whisker(axes, rows.index((pair.a, pair.b)), pair)
             for placebo in report.placebos:
-                if placebo.metric == metric and placebo.found.low is not None and placebo.found.high is not None:
-                    axes.axvspan(placebo.found.low, placebo.found.high, color="#e69f00", alpha=0.25, lw=0)
+                if placebo.metric == metric:
+                    _band(axes, placebo, [row for row, (_, b) in enumerate(rows) if b == placebo.b])
             axes.axvline(0, color="#333333", lw=0.8)
             axes.set(title=f"difference in {metric.replace('_', ' ')}", ylim=(len(rows) - 0.5, -0.5))
             axes.set_yticks([])
@@ -154,6 +153,13 @@ def _whisker(axes: "Axes", row: int, pair: Pair) -> None:
         return
     axes.plot([low, high], [row, row], color=VERDICTS[pair.verdict], lw=1.6)
     axes.plot([value], [row], color=VERDICTS[pair.verdict], marker="o", ms=5)
+
+
+def _band(axes: "Axes", placebo: Placebo, rows: list[int]) -> None:
+    """Only behind the rows that placebos are to be compared with."""
+    low, high = placebo.found.low, placebo.found.high
+    if low is not None and high is not None:
+        axes.barh(rows, high - low, left=low, height=1.0, color="#e69f00", alpha=0.25, lw=0)
 
 
 @contextmanager

@@ -211,9 +211,10 @@ class Shuffle(Part):
 
 
 class Placebo(Part):
-    """What columns of random numbers add beside `b`, one at a time: so much may any arm, by accident of training.
+    """What columns of random numbers add beside `b`, one at a time, by accident of training: the bootstrap draws
+    accounts again, not the training. Mean, least and most of the columns.
 
-    The bootstrap draws accounts again, not the training. Mean, least and most of the columns.
+    Of n of them, 2 in n + 1 arms that know nothing fall outside of least and most.
     """
 
     b: str
@@ -224,6 +225,8 @@ class Placebo(Part):
     @classmethod
     def all_of(cls, b: str, scores: Sequence[Doubles], judged: Judged, reviews: int) -> list[Self]:
         """In average precision and in recall. `scores` of the test with each column; `b` is a contender of `judged`."""
+        if not scores:
+            return []
         drawn = {b: judged.scores[b], **{f"{b} + random numbers {i}": score for i, score in enumerate(scores)}}
         found: list[Self] = []
         for metric in ("average_precision", "recall"):
@@ -280,6 +283,13 @@ class Report(Given):
 
     def contender(self, name: str) -> Contender:
         return next(each for each in self.contenders if each.name == name)
+
+    @property
+    def pair_metrics(self) -> list[Metric]:
+        """What pairs are shown by where there is room for two: average precision and recall, or what else there is."""
+        leading: tuple[Metric, ...] = ("average_precision", "recall")
+        found = dict.fromkeys(pair.metric for pair in self.pairs)
+        return [name for name in leading if name in found] or list(found)[:2]
 
 
 def write_report(report: Report, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pipeline.cells import one_line
 from pipeline.evaluate.intervals import Metric
 from pipeline.evaluate.page import METRICS, interval, number, pair_rows, typologies
 from pipeline.evaluate.page_plots import drawn_contenders
-from pipeline.evaluate.report import Interval, Reliability, Report
+from pipeline.evaluate.report import Interval, Pair, Reliability, Report
 
 STYLES = {"contender": "", "floor": "dim", "ceiling": "dim"}
 VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}
@@ -54,20 +54,25 @@ def _brief(found: Interval) -> str:
 
 
 def _pairs(report: Report) -> Table:
-    metrics: tuple[Metric, ...] = ("average_precision", "recall")
+    metrics: list[Metric] = report.pair_metrics
     groups = [group.name for group in report.contenders[0].groups]
     headings = [*(METRICS[name] for name in metrics), *(f"recall of {name}" for name in groups)]
     table = _table("Side by side: difference with 95 % interval", "contender", *headings)
     by_group = {(a, b): found for a, b, found in pair_rows(report.pairs_by_group)}
     for a, b, found in pair_rows(report.pairs):
-        pairs = [*(found[name] for name in metrics), *(by_group[a, b][name] for name in groups)]
-        cells = [Text(f"{interval(pair.difference, True)} {pair.verdict}", VERDICTS[pair.verdict]) for pair in pairs]
-        table.add_row(_text(f"{a} − {b}"), *cells)
+        pairs = [*(found.get(name) for name in metrics), *(by_group.get((a, b), {}).get(name) for name in groups)]
+        table.add_row(_text(f"{a} − {b}"), *(_verdict(pair) for pair in pairs))
     if report.placebos:
         by_chance = {placebo.metric: interval(placebo.found, True) for placebo in report.placebos}
         cells = [Text(by_chance.get(name, "")) for name in metrics]
-        table.add_row(_text("arms of random numbers: mean, least, most"), *cells, style="dim")
+        name = f"{report.placebos[0].columns} placebos − {report.placebos[0].b}: mean, least to most"
+        table.add_row(_text(name), *cells, style="dim")
     return table
+
+
+def _verdict(pair: Pair | None) -> Text:
+    """Empty where this metric was not asked for."""
+    return Text(f"{interval(pair.difference, True)} {pair.verdict}", VERDICTS[pair.verdict]) if pair else Text()
 
 
 def _typologies(report: Report) -> Table:

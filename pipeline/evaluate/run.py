@@ -43,8 +43,8 @@ def run(
 ) -> Report:
     """Judge a protocol's contenders. `home` keeps what was built for the next time; `arms` replaces the protocol's.
 
-    `quick` leaves out learning curves and the price list. Where there are any, `keep` is given the report before each,
-    since they take the longest. Raises UsageError or InputError where something is missing.
+    `quick` leaves out placebos, learning curves and the price list. `keep` is given the report before each of the last
+    two, since they take the longest. Raises UsageError or InputError where something is missing.
     """
     console = console or Console(quiet=True)
     chosen = tuple(protocol.arms if arms is None else arms)
@@ -58,7 +58,7 @@ def run(
         with console.status("building, and training the product") as status:
             say = _teller(status)
             trial = prepare(protocol, data, place, quick)
-            report = _report(trial, _everybody(trial, data, chosen, say))
+            report = _report(trial, _everybody(trial, data, chosen, say, quick))
             if not quick:
                 keep(_unfinished(report, "learning curves and the prices of leaks"))
                 curves = learning_curves(trial, contenders.plan_of(trial), say)
@@ -92,12 +92,15 @@ def _kept(home: Path | None) -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
-def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say) -> Field:
+def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say, quick: bool) -> Field:
     """Scores of floors, the product, its stacker with and without what the autoencoder says, each arm, and the peer."""
     found, plan = Field(), contenders.plan_of(trial)
     tell("floors and XGBoost over the features")
     found.scores |= dict(contenders.floors(trial))
     contenders.tabular(trial, plan, found)
+    if not quick:
+        tell("placebos")
+        contenders.placebos(trial, plan, found)
     found.scores |= contenders.product(trial, trial.bundle)
     if trial.older is not None:
         found.scores[OLDER] = contenders.product(trial, trial.older)[PRODUCT]

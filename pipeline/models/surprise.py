@@ -17,6 +17,7 @@ from pipeline.models.windows import Ints, Tokens, Windows, assemble, batches
 
 Doubles = NDArray[np.float64]
 
+SURPRISE = "surprise"  # the column user-days are ranked by without labels
 WORST = 3  # events per user-day kept for reasons
 DECIMALS = 5  # results are rounded, so that the last bits of a float never change a list
 LEAST_OWN_EVENTS = 5  # earlier events needed before a user is compared with their own past
@@ -42,7 +43,7 @@ class Surprise:
     def columns(self, fields: Fields) -> dict[str, pa.Array]:
         """The columns of the `scores` snapshot: surprise, surprise_mean, …, surprise_<field>, code_00 …"""
         named = {
-            "surprise": self.level,
+            SURPRISE: self.level,
             "surprise_mean": self.mean,
             "surprise_worst_event": self.worst,
             "surprise_own_excess": self.own_excess,

@@ -28,7 +28,7 @@ from pipeline.models.bundle import Spread
 from pipeline.models.floors import marginal_nats
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import Reference, score_windows
+from pipeline.models.surprise import SURPRISE, Reference, score_windows
 from pipeline.models.table import column_of, learned_columns
 from pipeline.models.windows import day_number
 from pipeline.settings import Settings
@@ -38,7 +38,7 @@ from pipeline.train.cuts import Cuts, cut
 from pipeline.train.forward import forward_column, known_since
 from pipeline.train.judging import judge, typologies_of
 from pipeline.train.loading import load_samples
-from pipeline.train.stacking import AUTOENCODER, Plan, fit_stack
+from pipeline.train.stacking import AUTOENCODER, Plan, fit_stack, lift
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -185,7 +185,7 @@ def _fit_stacker(
         offered[name] = {column_of(name): column}
     reviews = settings.list_size or domain.list_size
     plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
-    stacked = fit_stack(seen, offered, plan, since, [name for name in offered if ARMS[name].kind == "unsupervised"])
+    stacked = fit_stack(seen, offered, plan, since)
     for gate in stacked.gates:
         for folder, scorer in scorers.get(gate.arm, {}).items():
             if gate.is_on and scorer is not None:
@@ -201,6 +201,7 @@ def _fit_stacker(
         "monotone": dict(domain.monotone),
         "gates": [gate.told() for gate in stacked.gates],
         "arms_not_fitted": fell_out,
+        "over_surprise": lift(seen, stacked.forward, said[SURPRISE], plan).told(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "share_of_accounts": round(seen.share, 6),
         "judged": judge(

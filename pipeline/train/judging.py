@@ -23,6 +23,7 @@ from pipeline.evaluate.reviews import Ints, Queue, accounts_of
 from pipeline.evaluate.summary_contender import bad_by_typology
 from pipeline.models import stacker
 from pipeline.models.samples import Doubles, Flags, Samples
+from pipeline.models.surprise import SURPRISE
 from pipeline.models.windows import day_number
 from pipeline.train.stacking import Plan, Stacked, Table, fit_booster
 
@@ -94,6 +95,7 @@ def judge(
         return counts
     risk = stacked.calibration.risk(stacked.forward[is_later])
     caught = later.caught(risk)
+    surprise = {SURPRISE: later.both(said[SURPRISE][is_later])} if SURPRISE in said else {}
     weight = later.samples.weight
     base = np.average(later.samples.is_bad, weights=weight)
     kinds = sorted(_recalls(later, caught), key=lambda kind: (kind["recall"], kind["typology"]))
@@ -108,6 +110,7 @@ def judge(
         "floors": {
             "random": {"average_precision": _rounded(base), "precision_at_reviews": _rounded(_by_chance(later))},
             "single_feature": _single_feature(learned, later, plan.seed),
+            **surprise,
         },
         "ceiling": later.both(later.oracle()),
         "typologies": kinds,

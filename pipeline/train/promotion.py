@@ -1,4 +1,4 @@
-"""Whether a candidate takes over: only if it is the first, or does better on later matured days."""
+"""Whether a candidate takes over: only if it is the first bundle, or does better on later matured days."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -61,12 +61,24 @@ def _compare(
     except InputError as error:
         return "promoted", f"the bundle in use cannot score today's features: {error.problem}", {}
     if candidate.stacker["is_used"] and current.stacker is None:
-        return "promoted", "enough labels have matured for a stacker: the first one", {}
+        return _compare_with_surprise(candidate)
     if not candidate.stacker["is_used"] and current.stacker is not None:
         return "rejected", "the bundle in use has a stacker, this one has too few labels", {}
     if current.stacker is not None:
         return _compare_stackers(settings, domain, candidate, current, as_of)
     return _compare_autoencoders(settings, candidate, current, as_of)
+
+
+def _compare_with_surprise(candidate: bundles.Manifest) -> tuple[str, str, dict[str, Any]]:
+    """The first stacker ranks better than the candidate's own surprise, which needs no labels; or that goes on."""
+    found = candidate.stacker["over_surprise"]
+    more = found["average_precision"]["value"]
+    if more is None:
+        return "rejected", "the first stacker, and no matured bad user-day after those it learned from", found
+    is_better = more > 0
+    words = "better" if is_better else "not better"
+    why = f"the first stacker: average precision {more:+.3f} over surprise alone: {words}"
+    return ("promoted" if is_better else "rejected"), why, found
 
 
 def _compare_stackers(

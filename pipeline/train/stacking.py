@@ -8,7 +8,7 @@
 What the autoencoder says of its own days is not known to the stacker, which learns from their features and labels.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ Table = Mapping[str, NDArray[np.floating]]  # columns by name
 AUTOENCODER = "lstm_autoencoder"
 MAX_ROWS = 400_000  # good user-days a fit reads at most; each stands for as many as were left out
 REPEATS = 500  # of the gate's bootstrap
-FEW = 100  # bad accounts: with fewer no lift can be told, and what needs no labels knows more than they teach
+FEW = 50  # bad accounts to decide by: so many or fewer hardly ever show a sure lift, or a sure loss
 METRICS: tuple[Metric, Metric] = ("caught", "average_precision")  # it decides by the first
 
 
@@ -46,36 +46,61 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Lift:
+    """What one score does better than another: bad accounts caught at the review budget, and average precision."""
+
+    caught: Difference
+    average_precision: Difference
+
+    @property
+    def is_worse(self) -> bool:
+        return self.caught.is_worse or self.average_precision.is_worse
+
+    def told(self) -> dict[str, dict[str, float | None]]:
+        """Rounded, None where there is nothing to measure it by."""
+        return {
+            name: {part: round(value, 5) if np.isfinite(value) else None for part, value in found.items()}
+            for name, found in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
 class Gate:
-    """What one arm's columns add to the features: bad accounts caught at the review budget, and average precision."""
+    """Whether one arm's columns are read beside the features, by what they add on `bad_accounts` bad accounts."""
 
     arm: str
     reviews: int  # a day
-    caught: Difference
-    average_precision: Difference
-    is_trusted: bool = False  # on unless it is worse
+    bad_accounts: int
+    lift: Lift
+
+    @property
+    def on_unless_worse(self) -> bool:
+        """Of few bad accounts, for the arm that needs none and was seen to help there; all others must show a lift."""
+        return self.arm == AUTOENCODER and self.bad_accounts <= FEW
 
     @property
     def is_on(self) -> bool:
-        is_worse = self.caught.is_worse or self.average_precision.is_worse
-        return self.caught.is_better or (self.is_trusted and not is_worse)
+        return self.lift.caught.is_better or (self.on_unless_worse and not self.lift.is_worse)
 
     @property
     def why(self) -> str:
-        if self.caught.is_better:
+        if self.lift.caught.is_better:
             return "catches more at the review budget"
         if self.is_on:
-            return f"needs no labels, and of {FEW} bad accounts or fewer no lift can be told"
-        return "no sure lift at the review budget"
+            return "needs no labels, of which there are few, and is not surely worse"
+        return "worse" if self.lift.is_worse else "no sure lift at the review budget"
 
     def told(self) -> dict[str, Any]:
-        """For the manifest and the card: the lift with its interval, and what was decided."""
-        found = {name: asdict(getattr(self, name)) for name in ("caught", "average_precision")}
-        rounded = {
-            name: {part: round(value, 5) if np.isfinite(value) else None for part, value in parts.items()}
-            for name, parts in found.items()
+        """For the manifest and the card: the lift with its interval, and what was decided by which rule."""
+        return {
+            "arm": self.arm,
+            "is_on": self.is_on,
+            "why": self.why,
+            "rule": "on unless worse" if self.on_unless_worse else "on if better",
+            "bad_accounts": self.bad_accounts,
+            "reviews": self.reviews,
+            **self.lift.told(),
         }
-        return {"arm": self.arm, "is_on": self.is_on, "why": self.why, "reviews": self.reviews, **rounded}
 
 
 @dataclass(frozen=True)
@@ -106,28 +131,24 @@ def forward_scores(seen: Samples, table: Table, plan: Plan, block: Ints) -> tupl
 
 
 def fit_stack(
-    seen: Samples,
-    arms: Mapping[str, Mapping[str, Doubles]],
-    plan: Plan,
-    since: int | None = None,
-    need_no_labels: Collection[str] = (),
+    seen: Samples, arms: Mapping[str, Mapping[str, Doubles]], plan: Plan, since: int | None = None
 ) -> Stacked:
     """Decide about each arm's columns, calibrate, and fit on everything. `arms` has columns in the order of `seen`.
 
     Only days from `since` on are scored forward in time: on those before, arms have nothing to say.
 
     An arm is read only if, on days after those learned from, the list at the review budget catches more with it:
-    a paired interval above 0 (accounts drawn again with replacement). Of few bad accounts none is; then those that
-    `need_no_labels` are read unless they are worse.
+    a paired interval above 0 (accounts drawn again with replacement). Where there are at most FEW bad accounts on those
+    days, the autoencoder is read unless it is surely worse.
     """
-    are_few = len(np.unique(seen.windows.user[seen.is_bad])) <= FEW
     block = blocks_of(seen.windows.day, since=since)
     table: Table = seen.features()
     without, early = forward_scores(seen, table, plan, block)
     gates: list[Gate] = []
     for name, columns in arms.items():
         with_arm, _ = forward_scores(seen, {**table, **columns}, plan, block)
-        gates.append(_gate(name, seen, without, with_arm, plan, are_few and name in need_no_labels))
+        bad_accounts = len(np.unique(seen.windows.user[seen.is_bad & (block > 0)]))
+        gates.append(Gate(name, plan.reviews, bad_accounts, lift(seen, with_arm, without, plan)))
     chosen: dict[str, NDArray[np.floating]] = dict(table)
     for gate in gates:
         chosen |= arms[gate.arm] if gate.is_on else {}
@@ -149,15 +170,16 @@ def fit_stack(
     )
 
 
-def _gate(arm: str, seen: Samples, without: Doubles, with_arm: Doubles, plan: Plan, is_trusted: bool) -> Gate:
-    later = np.isfinite(without)
-    scores = {"with": with_arm[later], "without": without[later]}
-    judged = Judged.of(seen.windows.user[later], seen.windows.day[later], seen.is_bad[later], scores)
+def lift(seen: Samples, score: Doubles, over: Doubles, plan: Plan) -> Lift:
+    """What `score` (n,) does better than `over` (n,) on the user-days that both say something of."""
+    both = np.isfinite(score) & np.isfinite(over)
+    scores = {"score": score[both], "over": over[both]}
+    judged = Judged.of(seen.windows.user[both], seen.windows.day[both], seen.is_bad[both], scores)
     caught, precise = (
-        paired(judged, "with", "without", metric, REPEATS, plan.seed, plan.reviews, seen.stands_for[later])
+        paired(judged, "score", "over", metric, REPEATS, plan.seed, plan.reviews, seen.stands_for[both])
         for metric in METRICS
     )
-    return Gate(arm, plan.reviews, caught, precise, is_trusted)
+    return Lift(caught, precise)
 
 
 def fit_booster(seen: Samples, table: Table, plan: Plan, learn: Flags) -> "xgb.Booster":

@@ -76,11 +76,11 @@ def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned
 
 
 @pytest.mark.slow
-def test_arms_of_random_numbers_show_what_training_does_by_accident(judged):
+def test_placebos_show_what_training_does_by_accident(judged):
     report = json.loads((judged[0] / "report.json").read_text())
     assert [placebo["metric"] for placebo in report["placebos"]] == ["average_precision", "recall"]
     for placebo in report["placebos"]:
-        assert placebo["columns"] == PLACEBOS and -1 <= placebo["found"]["low"] < placebo["found"]["high"] <= 1
+        assert placebo["columns"] == PLACEBOS and -1 <= placebo["found"]["low"] <= placebo["found"]["high"] <= 1
 
 
 @pytest.mark.slow

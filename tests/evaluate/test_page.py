@@ -10,6 +10,7 @@ import pytest
 from judged_cases import judged, market
 from rich.console import Console
 
+from pipeline.evaluate import page_plots
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.evaluate.page import page
 from pipeline.evaluate.report import CurvePoint, Given, Interval, Placebo, Report, Shuffle, TrainingGap, write_report
@@ -55,7 +56,10 @@ def report():
         learning={EVIL: [CurvePoint(labels=20, value=0.1, low=0.05, high=0.2), CurvePoint(labels=50, value=0.3)]},
         gaps=[TrainingGap(contender=EVIL, train=0.9, future=0.5)],
         shuffles=[Shuffle(contender=EVIL, found=Interval(value=0.3, low=0.2, high=0.4), chance=0.05)],
-        placebos=[Placebo(b=EVIL, metric="recall", columns=8, found=Interval(value=0.0, low=-0.1, high=0.1))],
+        placebos=[
+            Placebo(b="_b", metric="average_precision", columns=8, found=Interval(value=0.01, low=-0.02, high=0.03)),
+            Placebo(b="_b", metric="recall", columns=8, found=Interval(value=0.0, low=-0.15, high=0.12)),
+        ],
         leaks=[Price(name=EVIL, guard=EVIL, caught=False, faked_precision=0.3, **LEAK)],
     )
     changes = list_changes(cases, "_b", EVIL, 10, [EVIL] * 300)
@@ -93,6 +97,29 @@ def test_everything_given_is_on_it(report):
     for heading in ("Side by side", "better at", "few labels", "By typology", "enters", "Overfitting", "leaks"):
         assert re.search(f"<h2>[^<]*{heading}", html), heading
     assert "look for a leak" in html and "not caught" in html
+
+
+def test_placebos_stand_behind_what_they_compare_with_and_say_how_often_they_mislead(report):
+    said = " ".join("".join(tags(page(report)).text).split())
+    assert "8 placebos end up: arms that say random numbers, beside _b" in said
+    assert "average precision +0.010 −0.020 to +0.030, recall +0.000 −0.150 to +0.120." in said
+    assert "in two cases of 9" in said
+    band = "fill: #e69f00; opacity: 0.25"
+    assert page_plots.forest(report).count(band) == 2
+    elsewhere = [placebo.model_copy(update={"b": "floor: random"}) for placebo in report.placebos]
+    assert band not in page_plots.forest(report.model_copy(update={"placebos": elsewhere}))
+
+
+def test_pairs_told_by_another_metric_alone_are_drawn_and_listed():
+    cases = market(np.random.default_rng(1), accounts=100, skills=(2.5, 1.5))
+    found = summary(cases, "areas", {}, reviews=10, pairs=[("a", "b")], repeats=20)
+    areas = [pair.model_copy(update={"metric": "roc_auc"}) for pair in found.pairs[:1]]
+    report = found.model_copy(update={"pairs": areas, "pairs_by_group": []})
+    assert "difference in roc auc" in page(report)
+    console = Console(width=200, record=True, file=io.StringIO(), color_system=None)
+    for table in render(report):
+        console.print(table)
+    assert "a − b" in console.export_text()
 
 
 def test_what_is_not_given_leaves_no_empty_section():
@@ -138,3 +165,5 @@ def test_a_terminal_shows_names_as_they_are(report):
     shown = console.export_text()
     assert '<script>alert("$\\frac{1}$")</script>' in shown and "\x1b" not in shown
     assert "Side by side" in shown and "NOT CAUGHT" in shown and "ceiling: oracle" in shown
+    (placebos,) = [line for line in shown.splitlines() if "8 placebos − _b: mean, least to most" in line]
+    assert "+0.010 (−0.020 to +0.030)" in placebos and "+0.000 (−0.150 to +0.120)" in placebos

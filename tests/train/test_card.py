@@ -62,6 +62,7 @@ JUDGED = {
             "average_precision": 0.111,
             "precision_at_reviews": 0.122,
         },
+        "surprise": {"average_precision": 0.222, "precision_at_reviews": 0.133},
     },
     "ceiling": {"average_precision": 1.0, "precision_at_reviews": 0.765},
     "typologies": [
@@ -82,7 +83,8 @@ JUDGED = {
 def gate(arm, is_on, value, low, high):
     found = {"value": value, "low": low, "high": high}
     why = "catches more at the review budget" if is_on else "no sure lift at the review budget"
-    return {"arm": arm, "is_on": is_on, "why": why, "reviews": 25, "caught": found, "average_precision": found}
+    told = {"arm": arm, "is_on": is_on, "why": why, "rule": "on if better", "bad_accounts": 123, "reviews": 25}
+    return {**told, "caught": found, "average_precision": found}
 
 
 STACKER = {
@@ -131,6 +133,7 @@ def test_every_number_stands_between_a_floor_and_the_ceiling():
     text = card(manifest(), SHOP)
     assert lines(text, "floor: random", "| 0.0100 | 0.0099 |")
     assert lines(text, "floor: most `spend_amount`", "| 0.111 | 0.122 |")
+    assert lines(text, "floor: its own surprise", "| 0.222 | 0.133 |")
     assert lines(text, "**this bundle**", "**0.412**", "**0.288**")
     assert lines(text, "ceiling", "| 1.000 | 0.765 |")
 
@@ -150,6 +153,16 @@ def test_an_arm_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
     (others,) = lines(text, "Not tried:")
     assert "`vae`" in others
     assert "`gru`" not in others
+
+
+def test_with_few_bad_accounts_the_card_says_by_which_rule_the_autoencoder_is_read():
+    few = {**gate("lstm_autoencoder", True, 1.0, -4.0, 4.0), "rule": "on unless worse", "bad_accounts": 12}
+    text = card(manifest({**STACKER, "gates": [few]}), SHOP)
+    assert lines(text, "12 bad accounts on them")
+    assert lines(text, "`lstm_autoencoder` needs no labels, and is read unless it is surely worse")
+    usual = card(manifest(), SHOP)
+    assert lines(usual, "123 bad accounts on them")
+    assert not lines(usual, "unless it is surely worse")
 
 
 def test_the_worst_kind_of_abuse_is_named():

@@ -131,6 +131,15 @@ def test_a_bundle_stands_between_its_floors_and_the_ceiling(told):
     )
 
 
+def test_surprise_alone_is_a_floor_too_where_there_is_any(told):
+    samples, stacked, typology, last = told
+    is_later = samples.windows.day >= last
+    surprise = np.where(is_later, samples.is_bad, np.nan)
+    found = judge(stacked, samples, {"surprise": surprise}, typology, last, PLAN)
+    assert found["floors"]["surprise"]["average_precision"] == 1
+    assert "surprise" not in judge(stacked, samples, {}, typology, last, PLAN)["floors"]
+
+
 def test_the_worst_kind_of_abuse_is_named_first(told):
     samples, stacked, typology, last = told
     found = judge(stacked, samples, {}, typology, last, PLAN)

@@ -26,7 +26,7 @@ def home(tmp_path):
 def trained(home):
     """Puts a bundle's manifest where training would; `until` is its id."""
 
-    def make(until, *, has_stacker, judged_on, learned_last=None):
+    def make(until, *, has_stacker, judged_on, learned_last=None, over_surprise=0.1):
         name = str(until)
         learned_from = [str(until - timedelta(days=60)), str(learned_last or until - timedelta(days=7))]
         manifest = bundles.Manifest(
@@ -42,6 +42,7 @@ def trained(home):
                 "is_used": has_stacker,
                 "judged_on": [str(day) for day in judged_on],
                 "learned_from": learned_from,
+                "over_surprise": {"average_precision": {"value": over_surprise}},
             },
             files={},
         )
@@ -192,8 +193,19 @@ def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_wa
     stacked = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH)
     poor = trained(date(2026, 3, 29), has_stacker=False, judged_on=MARCH)
     decide(plain)
-    assert decide(stacked, hours=1)[0] == "promoted"
+    why = "the first stacker: average precision +0.100 over surprise alone: better"
+    assert decide(stacked, hours=1) == ("promoted", why)
     assert decide(poor, hours=2) == ("rejected", "the bundle in use has a stacker, this one has too few labels")
+
+
+@pytest.mark.parametrize(("more", "words"), [(0.0, "not better"), (-0.2, "not better"), (None, "no matured bad")])
+def test_the_first_stacker_waits_while_surprise_alone_ranks_as_well(more, words, trained, judged, decide, home):
+    plain = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+    stacked = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH, over_surprise=more)
+    decide(plain)
+    action, why = decide(stacked, hours=1)
+    assert action == "rejected" and words in why
+    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == plain
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 from user_days import user_days
 
 from pipeline.evaluate.intervals import Difference
 from pipeline.models import stacker
 from pipeline.train import stacking
 from pipeline.train.cuts import blocks_of
-from pipeline.train.stacking import MAX_ROWS, Gate, Plan, fit_booster, fit_stack, forward_scores
+from pipeline.train.stacking import (
+    AUTOENCODER,
+    FEW,
+    MAX_ROWS,
+    Gate,
+    Lift,
+    Plan,
+    fit_booster,
+    fit_stack,
+    forward_scores,
+    lift,
+)
 
 PLAN = Plan(reviews=20, seed=7, threads=2, rises={})
 N = 200 * 20
@@ -55,7 +67,7 @@ def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(draw
     stacked = fit_stack(seen, {"clever": {"arm_clever": strength}, "blind": {"arm_blind": noise}}, PLAN)
     gates = {gate.arm: gate for gate in stacked.gates}
     assert gates["clever"].is_on
-    assert gates["clever"].caught.low > 0
+    assert gates["clever"].lift.caught.low > 0
     assert not gates["blind"].is_on
     assert stacked.columns == ["column_0", "column_1", "arm_clever"]
     told = gates["blind"].told()
@@ -63,25 +75,43 @@ def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(draw
     assert told["why"] == "no sure lift at the review budget"
 
 
-def test_of_few_bad_accounts_what_needs_no_labels_is_let_in(drawn, monkeypatch):
+def test_of_few_bad_accounts_the_autoencoder_is_let_in_without_a_lift_and_no_other_arm(drawn, monkeypatch):
     seen, _ = drawn
-    bad = len(np.unique(seen.windows.user[seen.is_bad]))
-    arms = {"blind": {"arm_blind": np.random.default_rng(9).normal(size=N)}}
+    says_nothing = {"arm_blind": np.random.default_rng(9).normal(size=N)}
+    later = seen.is_bad & (blocks_of(seen.windows.day) > 0)
+    bad = len(np.unique(seen.windows.user[later]))
 
-    def gate(few, need_no_labels):
+    def gates(few):
         monkeypatch.setattr(stacking, "FEW", few)
-        return fit_stack(seen, arms, PLAN, need_no_labels=need_no_labels).gates[0]
+        return fit_stack(seen, {AUTOENCODER: says_nothing, "blind": says_nothing}, PLAN).gates
 
-    assert gate(bad, ["blind"]).is_on and "needs no labels" in gate(bad, ["blind"]).told()["why"]
-    assert not gate(bad, []).is_on
-    assert not gate(bad - 1, ["blind"]).is_on
+    mine, other = gates(bad)
+    assert mine.bad_accounts == bad < len(np.unique(seen.windows.user[seen.is_bad]))
+    assert mine.is_on and not mine.lift.caught.is_better and not other.is_on
+    assert mine.told()["rule"] == "on unless worse" and "needs no labels" in mine.told()["why"]
+    assert other.told()["rule"] == "on if better" and other.told()["why"] == "no sure lift at the review budget"
+    assert [gate.is_on for gate in gates(bad - 1)] == [False, False]
 
 
-def test_an_arm_that_is_worse_is_let_in_by_nothing():
+@pytest.mark.parametrize("bad_accounts", [FEW, FEW + 1])
+def test_an_arm_that_is_worse_is_let_in_by_nothing_and_says_so(bad_accounts):
     worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
-    assert Gate("blind", 20, equal, equal, is_trusted=True).is_on
-    assert not Gate("blind", 20, worse, equal, is_trusted=True).is_on
-    assert not Gate("blind", 20, equal, worse, is_trusted=True).is_on
+    assert Gate(AUTOENCODER, 20, bad_accounts, Lift(equal, equal)).is_on == (bad_accounts == FEW)
+    for found in (Lift(worse, equal), Lift(equal, worse)):
+        gate = Gate(AUTOENCODER, 20, bad_accounts, found)
+        assert not gate.is_on and gate.why == "worse"
+
+
+def test_a_lift_is_of_the_user_days_that_both_say_something_of():
+    is_bad = np.array([True, False, False, True, False, False])
+    seen = user_days(np.zeros((6, 2)), is_bad, n_users=3, n_days=2)
+    clever, blind = np.where(is_bad, 1.0, 0.0), np.where(is_bad, 0.0, 1.0)
+    clever[0] = np.nan
+    found = lift(seen, clever, blind, replace(PLAN, reviews=1)).told()
+    both = slice(1, None)
+    expected = average_precision_score(is_bad[both], clever[both]) - average_precision_score(is_bad[both], blind[both])
+    assert found["average_precision"]["value"] == pytest.approx(expected, abs=1e-5)
+    assert lift(seen, np.full(6, np.nan), blind, PLAN).told()["average_precision"]["value"] is None
 
 
 def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn):
@@ -91,8 +121,8 @@ def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn
         fit_stack(samples, {"clever": {"arm_clever": strength}}, PLAN).gates[0] for samples in (seen, one_in_five)
     )
     assert (whole.reviews, sampled.reviews) == (20, 20)
-    assert sampled.average_precision.value != whole.average_precision.value
-    assert sampled.caught.value != whole.caught.value
+    assert sampled.lift.average_precision.value != whole.lift.average_precision.value
+    assert sampled.lift.caught.value != whole.lift.caught.value
 
 
 def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
