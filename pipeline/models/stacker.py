@@ -45,13 +45,26 @@ def fit(
 
     Where `rises` has 1 for a column, more of it never lowers a score; where it has -1, more never raises one.
     """
+    return boost(binned(columns, rows, is_bad, weight, threads), seed, threads, rises)
+
+
+def binned(
+    columns: list[str], rows: Rows, is_bad: NDArray[np.bool_], weight: Doubles, threads: int
+) -> "xgb.QuantileDMatrix":
+    """What `boost` reads: the rows in bins. The rows themselves can then be let go, while it runs."""
+    import xgboost as xgb
+
+    label, bins = is_bad.astype(np.float32), PARAMETERS["max_bin"]
+    return xgb.QuantileDMatrix(rows, label, weight=weight, feature_names=columns, max_bin=bins, nthread=threads)
+
+
+def boost(
+    matrix: "xgb.QuantileDMatrix", seed: int, threads: int, rises: Mapping[str, int] | None = None
+) -> "xgb.Booster":
+    """As `fit`, of rows in bins."""
     import xgboost as xgb
 
     constraints = {"monotone_constraints": dict(rises)} if rises else {}
-
-    matrix = xgb.QuantileDMatrix(
-        rows, is_bad.astype(np.float32), weight=weight, feature_names=columns, max_bin=PARAMETERS["max_bin"]
-    )
     return xgb.train({**PARAMETERS, **constraints, "seed": seed, "nthread": threads}, matrix, num_boost_round=ROUNDS)
 
 

@@ -197,8 +197,8 @@ def fit_booster(seen: Samples, table: Table, plan: Plan, learn: Flags) -> "xgb.B
     """A booster over the columns of `table`, of the user-days in `learn`."""
     rows, weight = _thin_out(seen, np.flatnonzero(learn), plan.seed)
     rises = {name: plan.rises[name] for name in table if name in plan.rises}
-    columns, matrix = list(table), _matrix(table, rows)
-    return stacker.fit(columns, matrix, seen.is_bad[rows], weight, plan.seed, plan.threads, rises)
+    matrix = stacker.binned(list(table), _matrix(table, rows), seen.is_bad[rows], weight, plan.threads)
+    return stacker.boost(matrix, plan.seed, plan.threads, rises)
 
 
 def _thin_out(seen: Samples, rows: Ints, seed: int) -> tuple[Ints, Doubles]:
