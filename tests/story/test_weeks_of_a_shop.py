@@ -222,7 +222,9 @@ def test_a_person_may_let_a_refused_day_pass(at_end_of):
 def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
     listed = home.does("models", "list", "--json", now=now).json
-    first, second = (entry["bundle"] for entry in listed)
+    assert [entry["action"] for entry in listed] == ["promoted", "rejected", "promoted"]
+    assert "the first stacker: average precision -" in listed[1]["why"]
+    first, second = listed[0]["bundle"], listed[1]["bundle"]
     assert home.does("models", "promote", first, now=now).out.startswith("promote")
     assert home.does("models", "list", "--json", now=now).json[-1]["why"] == "by hand"
     said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
