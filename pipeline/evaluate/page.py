@@ -9,16 +9,10 @@ from markupsafe import Markup
 
 from pipeline.cells import one_line
 from pipeline.evaluate import page_plots as plots
-from pipeline.evaluate.report import Group, Interval, ListChanges, Move, Number, Pair, Report
+from pipeline.evaluate.report import METRICS, Group, Interval, ListChanges, Move, Number, Pair, Report
 
 TEMPLATES = Path(__file__).parent / "templates"
 UNKNOWN = "–"
-METRICS = {
-    "average_precision": "average precision",
-    "precision": "precision",
-    "recall": "recall",
-    "roc_auc": "area under ROC",
-}
 
 
 def page(report: Report) -> str:
@@ -70,7 +64,9 @@ def _shown(value: Any) -> Any:
 
 def _pictures(report: Report) -> dict[str, str]:
     """Markup of our own: what is written in it is escaped where it is drawn."""
-    found = {"budgets": plots.budgets(report), "delays": plots.delays(report)}
+    found = {"budgets": plots.budgets(report)}
+    if any(each.delay.cases for each in report.contenders):
+        found["delays"] = plots.delays(report)
     if any(each.reliability for each in report.contenders):
         found["reliability"] = plots.reliability(report)
     if report.pairs:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cells import one_line
-from pipeline.evaluate.report import Contender, Number, Pair, Placebo, Report
+from pipeline.evaluate.report import METRICS, Contender, Number, Pair, Placebo, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +36,11 @@ LONGEST = 34  # characters of a name in a picture
 
 
 def drawn_contenders(report: Report) -> list[Contender]:
-    """Ceilings, the contenders of the highest average precision, the best floor and chance."""
+    """Ceilings, what says a risk and the contenders of the highest average precision, the best floor and chance."""
     of = {kind: [each for each in report.contenders if each.kind == kind] for kind in ("ceiling", "contender", "floor")}
-    return [*of["ceiling"], *of["contender"][:DRAWN], *of["floor"][:-1][:1], of["floor"][-1]]
+    chosen = sorted(of["contender"], key=lambda each: each.reliability is None)[:DRAWN]
+    best_first = [each for each in of["contender"] if each in chosen]
+    return [*of["ceiling"], *best_first, *of["floor"][:-1][:1], of["floor"][-1]]
 
 
 def budgets(report: Report) -> str:
@@ -123,7 +125,8 @@ def learning(report: Report) -> str:
                 x, value, (low, high), label=_short(name), color=colour, ls=dash, marker="o", ms=3.5, capsize=2
             )
         axes.set_xticks(range(len(places)), [f"{labels:,}" for labels in places])
-        axes.set(title=_short(report.learning_metric).capitalize(), xlabel="bad accounts known")
+        metric, unit = _short(report.learning_metric), _short(report.learning_unit)
+        axes.set(title=metric[:1].upper() + metric[1:], xlabel=unit)
         _legend(axes)
         return _svg(figure)
 
@@ -140,7 +143,7 @@ def forest(report: Report) -> str:
                 if placebo.metric == metric:
                     _band(axes, placebo, [row for row, (_, b) in enumerate(rows) if b == placebo.b])
             axes.axvline(0, color="#333333", lw=0.8)
-            axes.set(title=f"difference in {metric.replace('_', ' ')}", ylim=(len(rows) - 0.5, -0.5))
+            axes.set(title=f"difference in {METRICS[metric]}", ylim=(len(rows) - 0.5, -0.5))
             axes.set_yticks([])
             axes.locator_params(axis="x", nbins=4)
         panels[0].set_yticks(range(len(rows)), [f"{_short(a)} − {_short(b)}" for a, b in rows])

@@ -16,6 +16,12 @@ from pipeline.evaluate.judged import Doubles, Judged
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.files import write_atomically
 
+METRICS: dict[Metric, str] = {
+    "average_precision": "average precision",
+    "precision": "precision",
+    "recall": "recall",
+    "roc_auc": "area under ROC",
+}
 SHOWN = 0.0005  # a difference that is 0 in every digit shown is none, however sure
 
 
@@ -242,6 +248,7 @@ class Given(Part):
 
     notes: list[str] = []  # said on top: what the data are, and what they do not show
     learning_metric: str = "average precision"
+    learning_unit: str = "bad accounts known"  # what is counted as a label
     learning: dict[str, list[CurvePoint]] = {}
     gaps: list[TrainingGap] = []
     shuffles: list[Shuffle] = []
@@ -286,10 +293,13 @@ class Report(Given):
 
     @property
     def pair_metrics(self) -> list[Metric]:
-        """What pairs are shown by where there is room for two: average precision and recall, or what else there is."""
+        """What pairs are shown by where there is room for two: average precision and recall, or what all have."""
         leading: tuple[Metric, ...] = ("average_precision", "recall")
-        found = dict.fromkeys(pair.metric for pair in self.pairs)
-        return [name for name in leading if name in found] or list(found)[:2]
+        of: dict[tuple[str, str], dict[Metric, None]] = {}
+        for pair in self.pairs:
+            of.setdefault((pair.a, pair.b), {})[pair.metric] = None
+        shared = [name for name in next(iter(of.values()), {}) if all(name in found for found in of.values())]
+        return [name for name in leading if name in shared] or shared[:2]
 
 
 def write_report(report: Report, folder: Path) -> None:

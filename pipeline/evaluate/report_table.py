@@ -5,9 +5,9 @@ from rich.text import Text
 
 from pipeline.cells import one_line
 from pipeline.evaluate.intervals import Metric
-from pipeline.evaluate.page import METRICS, interval, number, pair_rows, typologies
+from pipeline.evaluate.page import interval, number, pair_rows, typologies
 from pipeline.evaluate.page_plots import drawn_contenders
-from pipeline.evaluate.report import Interval, Pair, Reliability, Report
+from pipeline.evaluate.report import METRICS, Interval, Pair, Reliability, Report
 
 STYLES = {"contender": "", "floor": "dim", "ceiling": "dim"}
 VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}

@@ -60,6 +60,7 @@ def judge_sequences(protocol: Protocol, data: Path | None, arms: Sequence[str], 
     given = Given(
         notes=["real editors, unnamed fields, no clock: order is all there is. Half of them are vandals."],
         learning_metric="ROC AUC",
+        learning_unit="editors labelled",
         learning=_curves(edits, scores, drawn),
         shuffles=[Shuffle.of(SHUFFLED, [_shuffled(edits, sizes, deal) for deal in range(DEALS)], judged)],
     )

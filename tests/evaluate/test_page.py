@@ -115,11 +115,37 @@ def test_pairs_told_by_another_metric_alone_are_drawn_and_listed():
     found = summary(cases, "areas", {}, reviews=10, pairs=[("a", "b")], repeats=20)
     areas = [pair.model_copy(update={"metric": "roc_auc"}) for pair in found.pairs[:1]]
     report = found.model_copy(update={"pairs": areas, "pairs_by_group": []})
-    assert "difference in roc auc" in page(report)
+    assert "difference in area under ROC" in page(report)
     console = Console(width=200, record=True, file=io.StringIO(), color_system=None)
     for table in render(report):
         console.print(table)
     assert "a − b" in console.export_text()
+
+
+def test_where_some_pairs_have_one_metric_alone_all_are_drawn_by_it():
+    cases = market(np.random.default_rng(1), accounts=100, skills=(2.5, 1.5))
+    report = summary(cases, "few labels", {}, reviews=10, pairs=[("a", "b")], repeats=20)
+    assert report.pair_metrics == ["average_precision", "recall"]
+    by_area = next(pair for pair in report.pairs if pair.metric == "roc_auc")
+    few = by_area.model_copy(update={"a": "a (20 labels)", "b": "b (20 labels)"})
+    assert report.model_copy(update={"pairs": [*report.pairs, few]}).pair_metrics == ["roc_auc"]
+
+
+def test_what_says_a_risk_is_drawn_even_if_many_rank_better():
+    cases = market(np.random.default_rng(1), accounts=200, skills=(*[2.0] * 7, 0.0))
+    cases.scores["h"] = 1 / (1 + np.exp(3 - cases.scores["h"]))
+    report = summary(replace(cases, risks=("h",)), "many", {}, reviews=10, repeats=3)
+    drawn = [each.name for each in page_plots.drawn_contenders(report) if each.kind == "contender"]
+    ranked = [each.name for each in report.contenders if each.kind == "contender"]
+    assert drawn == [*ranked[:5], "h"] and ranked[-1] == "h"
+    assert ">h</text>" in page_plots.reliability(report)
+
+
+def test_without_a_clock_no_delay_is_told():
+    cases = market(np.random.default_rng(1), accounts=100, skills=(2.5, 1.5))
+    assert "How long abuse goes on" in page(summary(cases, "clock", {}, reviews=10, repeats=3))
+    no_clock = replace(cases, first_bad_at=np.full(len(cases.first_bad_at), np.nan))
+    assert "How long abuse goes on" not in page(summary(no_clock, "no clock", {}, reviews=10, repeats=3))
 
 
 def test_what_is_not_given_leaves_no_empty_section():
