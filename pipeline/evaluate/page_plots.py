@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cells import one_line
+from pipeline.evaluate.bounds import RANDOM
 from pipeline.evaluate.report import METRICS, Contender, Number, Pair, Placebo, Report
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def drawn_contenders(report: Report) -> list[Contender]:
     of = {kind: [each for each in report.contenders if each.kind == kind] for kind in ("ceiling", "contender", "floor")}
     chosen = sorted(of["contender"], key=lambda each: each.reliability is None)[:DRAWN]
     best_first = [each for each in of["contender"] if each in chosen]
-    return [*of["ceiling"], *best_first, *of["floor"][:-1][:1], of["floor"][-1]]
+    chance = [each for each in of["floor"] if each.name == RANDOM]
+    best_floor = [each for each in of["floor"] if each.name != RANDOM][:1]
+    return [*of["ceiling"], *best_first, *best_floor, *chance]
 
 
 def budgets(report: Report) -> str:
