@@ -33,6 +33,7 @@ SERVICES = {
 }
 PATIENCE = 120  # seconds to become healthy; 15 to 30 are usual
 ASKED = 10  # times, where a question is not answered within 30 s
+LOCKED = 20  # seconds that one service waits for another's write to end; SQLite's own 5 are too few on a busy machine
 GRACE = 5  # seconds for a service to stop by itself
 
 # In a process of its own: Airflow reads its settings when it is imported.
@@ -86,7 +87,7 @@ def environment(port: int, home: Path = AIRFLOW_HOME, environ: Mapping[str, str]
         "AIRFLOW__API__SECRET_KEY": secret(home, "api"),
         "AIRFLOW__API__INSTANCE_NAME": "Dawnlist",
         "AIRFLOW__API_AUTH__JWT_SECRET": secret(home, "jwt"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={LOCKED}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
