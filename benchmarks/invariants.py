@@ -77,7 +77,7 @@ def load(real: RealSet, source: Path, home: Path, last: date | None = None) -> N
     with tempfile.TemporaryDirectory(dir=home.parent) as folder:
         if last is not None:
             events = cut(events, Path(folder) / "events.parquet", last)
-        daily.ingest(None, given(real, home), events=[events], labels=[labels] if labels else [], history=True)
+        daily.ingest_events(given(real, home), events=[events], labels=[labels] if labels else [], history=True)
 
 
 def cut(events: Path, part: Path, last: date) -> Path:
@@ -113,7 +113,7 @@ def point_in_time(real: RealSet, source: Path, whole: Path, folder: Path) -> tup
         past = folder / f"past-{last}"
         load(real, source, past, last)
         for home in (whole, past):
-            daily.backfill_features(days[0], last, given(real, home, as_of))
+            daily.build_features(given(real, home, as_of) | {"day": last}, days[0])
         left, right = cells(whole, days, as_of), cells(past, days, as_of)
         compared += len(left)
         wrong += differences(left, right)
@@ -125,12 +125,12 @@ def range_equals_daily(
     real: RealSet, source: Path, whole: Path, folder: Path, every: int, console: Console
 ) -> tuple[int, list[str]]:
     """All days in one go, against each N-th day in a home of its own."""
-    daily.backfill_features(real.first, real.last, given(real, whole))
+    daily.build_features(given(real, whole) | {"day": real.last}, real.first)
     days = [real.first + n * DAY for n in range(0, (real.last - real.first).days + 1, every)]
     stepwise = folder / "stepwise"
     load(real, source, stepwise)
     for day in track(days, f"{real.name}: day by day", console=console):
-        daily.features(day, given(real, stepwise))
+        daily.build_features(given(real, stepwise) | {"day": day})
     left, right = cells(whole, days), cells(stepwise, days)
     shutil.rmtree(stepwise)
     return len(left), differences(left, right)
@@ -146,9 +146,9 @@ def same_bytes(real: RealSet, source: Path, folder: Path) -> tuple[int, list[str
         if name == "other" and (key := folder / "one" / "key").is_file():  # a set without anything sensitive needs none
             shutil.copy(key, home / "key")
         load(real, source, home)
-        daily.backfill_features(real.until - 59 * DAY, days[-1], given(real, home))
-        bundle = daily.train(real.until, given(real, home))["details"]["bundle"]
-        daily.promote(bundle, given(real, home), at=lake.end_of(real.until))
+        daily.build_features(given(real, home) | {"day": days[-1]}, real.until - 59 * DAY)
+        bundle = daily.train_candidate(given(real, home) | {"day": real.until})["details"]["bundle"]
+        daily.promote_if_better(given(real, home), bundle, at=lake.end_of(real.until))
         lists.append({str(day): issue(real, home, day) for day in days})
     wrong = [day for day in lists[0] if lists[0][day] != lists[1][day]]
     return sum(len(files) for files in lists[0].values()), wrong
@@ -158,12 +158,13 @@ def issue(real: RealSet, home: Path, day: date) -> dict[str, str]:
     """The hashes of a day's list, as its manifest has them; empty where the shop was closed."""
     if not any(file.event_day == day for file in lake.event_files(home, day, day)):
         return {}
+    run = given(real, home) | {"day": day}
     try:
-        daily.validate(day, None, given(real, home))
+        daily.check_day(run)
     except DoorRefusedError as error:
-        daily.validate(day, None, given(real, home), accept=[line.split(":")[0].strip() for line in error.found])
-    daily.score(day, given(real, home))
-    daily.publish(day, given(real, home))
+        daily.check_day(run | {"accept": [line.split(":")[0].strip() for line in error.found]})
+    daily.score_users(run)
+    daily.publish_list(run)
     manifest = json.loads((home / "lists" / f"day={day}" / "manifest.json").read_bytes())
     return dict(manifest["outputs"])
 

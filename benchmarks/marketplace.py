@@ -138,7 +138,7 @@ def never_taught(shop: Shop, typology: str, frame: pd.DataFrame) -> tuple[np.nda
     trained = train(other)
     with timed(f"{other.name}: scores"):
         for day in TEST:
-            daily.score(day, other.given)
+            daily.score_users(other.given | {"day": day})
     scores = read_days(other, "scores", TEST, "user_id, risk, arm_surprise")
     keys = frame[["user_id", "event_day"]]
     return risk_of(keys.merge(scores, on=["user_id", "event_day"], how="left", validate="one_to_one")), trained
@@ -178,9 +178,9 @@ def quiet_lists(abusive: Shop, bundle: str) -> dict[str, Any]:
     with timed("quiet: lists, twice"):
         alone = publish(shop)
         shutil.copytree(bundles.folder(abusive.home, bundle), bundles.folder(shop.home, bundle), dirs_exist_ok=True)
-        daily.promote(bundle, shop.given, force=True)
+        daily.promote(shop.given, bundle)
         lent = publish(shop)
-        daily.promote(trained["bundle"], shop.given, force=True)  # so that another run finds the home as this one did
+        daily.promote(shop.given, trained["bundle"])  # so that another run finds the home as this one did
     return {
         "why": trained["stacker"]["why"],
         "ranked_by": "risk" if trained["stacker"]["is_used"] else "surprise",

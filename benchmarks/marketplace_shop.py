@@ -83,15 +83,15 @@ def simulated(shop: Shop, quiet: bool = False) -> None:
 
 def load(shop: Shop) -> None:
     with timed(f"{shop.name}: ingest"):
-        daily.ingest(None, shop.given, events=[shop.files / "events"], labels=[shop.files / "labels"], history=True)
+        daily.ingest_events(shop.given, events=[shop.files / "events"], labels=[shop.files / "labels"], history=True)
     with timed(f"{shop.name}: features"):
-        daily.backfill_features(FIRST, TEST[-1], shop.given)
+        daily.build_features(shop.given | {"day": TEST[-1]}, FIRST)
 
 
 def train(shop: Shop) -> dict[str, Any]:
     with timed(f"{shop.name}: training"):
-        trained = daily.train(UNTIL, shop.given)["details"]
-    daily.promote(trained["bundle"], shop.given, force=True)
+        trained = daily.train_candidate(shop.given | {"day": UNTIL})["details"]
+    daily.promote(shop.given, trained["bundle"])
     return trained
 
 
@@ -99,14 +99,15 @@ def publish(shop: Shop) -> list[dict[str, Any]]:
     """Validate, score and publish each test day; one dict per list: its length, its accounts, its promise."""
     found = []
     for day in track(TEST, f"{shop.name}: lists", console=console, transient=True):
+        run = shop.given | {"day": day}
         try:
-            daily.validate(day, None, shop.given)
+            daily.check_day(run)
             refused = []
         except DoorRefusedError as error:
             refused = [line.split(":")[0].strip() for line in error.found]
-            daily.validate(day, None, shop.given, accept=refused)  # as a person would who has looked at it
-        daily.score(day, shop.given)
-        daily.publish(day, shop.given)
+            daily.check_day(run | {"accept": refused})  # as a person would who has looked at it
+        daily.score_users(run)
+        daily.publish_list(run)
         table, manifest = read_list(shop.home, day)
         users = table["user_id"].to_pylist()
         found.append({"day": day, "users": users, "refused": refused, **manifest["promise"], **manifest["rows"]})

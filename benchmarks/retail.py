@@ -38,25 +38,26 @@ def month_ends() -> list[date]:
 def run_year(home: Path, source: Path) -> dict[str, object]:
     """Load everything, then each day in turn; a new bundle after each month's last day. Returns what it took."""
     given = {"home": home, "domain": "retail"}
-    receipt = daily.ingest(None, given, events=[source / "online_retail.parquet"], history=True)
+    receipt = daily.ingest_events(given, events=[source / "online_retail.parquet"], history=True)["ingested"]
     counts = {name: receipt[name] for name in ("read", "accepted", "refused", "duplicates")}
     console.print(counts, receipt["details"]["reasons"])
-    daily.backfill_features(date(2010, 12, 1), LAST, given)
+    daily.build_features(given | {"day": LAST}, date(2010, 12, 1))
     rows = {file.event_day for file in lake.event_files(home, FIRST, LAST)}
     trading = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1) if FIRST + timedelta(days=n) in rows]
     refused, decisions = {}, []
     due = [FIRST - timedelta(days=1), *month_ends()]
     for day in track(trading, "lists", console=console):
         while due and due[0] < day:
-            bundle = daily.train(due.pop(0), given)["details"]["bundle"]
-            decisions.append(daily.promote(bundle, given)["details"])
+            bundle = daily.train_candidate(given | {"day": due.pop(0)})["details"]["bundle"]
+            decisions.append(daily.promote_if_better(given, bundle)["details"])
+        run = given | {"day": day}
         try:
-            daily.validate(day, None, given)
+            daily.check_day(run)
         except DoorRefusedError as error:
             refused[day] = [line.split(":")[0].strip() for line in error.found]
-            daily.validate(day, None, given, accept=refused[day])  # as a person would who has looked at it
-        daily.score(day, given)
-        daily.publish(day, given)
+            daily.check_day(run | {"accept": refused[day]})  # as a person would who has looked at it
+        daily.score_users(run)
+        daily.publish_list(run)
     return {
         "trading_days": len(trading),
         "refused": {str(day): names for day, names in refused.items()},

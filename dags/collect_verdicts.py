@@ -10,7 +10,7 @@ A row that does not fit is refused with its reason, the others count. By hand: `
 from pathlib import Path
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
-from house import NOT_MISSED_RUNS, RISK_LIST, STEP, VERDICTS, as_of_param, domain_param, overrides
+from common import NOT_MISSED_RUNS, RISK_LIST, STEP, VERDICTS, domain_param
 
 
 def verdict_files(inbox: Path, name: str | None) -> list[Path]:
@@ -43,7 +43,6 @@ def verdict_files(inbox: Path, name: str | None) -> list[Path]:
             description="One file in the inbox. Default: all CSV files there.",
         ),
         "domain": domain_param(),
-        "as_of": as_of_param(),
     },
     tags=["dawnlist"],
     doc_md=__doc__,
@@ -55,8 +54,7 @@ def collect_verdicts():
         from pipeline.settings import Settings
 
         inbox = Settings.load(domain=params["domain"]).home / "verdicts" / "inbox"
-        run = overrides(params)
-        return [{"path": str(path), "overrides": run} for path in verdict_files(inbox, params["path"])]
+        return [{"path": str(path), "domain": params["domain"]} for path in verdict_files(inbox, params["path"])]
 
     @task(
         outlets=[VERDICTS],
@@ -66,7 +64,7 @@ def collect_verdicts():
     def take_feedback(file):
         from pipeline import daily
 
-        return daily.feedback(file["path"], file["overrides"])
+        return daily.take_feedback({"domain": file["domain"]}, file["path"])
 
     take_feedback.expand(file=find_files())
 

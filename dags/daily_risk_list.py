@@ -10,20 +10,17 @@ When a door refuses the day, the run stops there without a retry, and the last g
 `reports/day=D`; mend the files, or trigger the day again and accept what the refusal named.
 """
 
-from datetime import date
-
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
-from house import (
+from common import (
     MODEL_BUNDLE,
     NOT_MISSED_RUNS,
     RISK_LIST,
     STEP,
     as_of_param,
+    asked,
     chosen_day,
     day_param,
     domain_param,
-    overrides,
-    seen,
 )
 
 
@@ -58,57 +55,56 @@ from house import (
 def daily_risk_list():
     @task(pool="default_pool")
     def choose_day(params, dag_run):
-        """Which day this run is about."""
-        day = chosen_day(params["day"], dag_run.partition_key, dag_run.run_after)
-        return {"day": day.isoformat(), "overrides": overrides(params), "accept": params["accept"] or []}
+        """Which day this run is about, and what else the form asks for."""
+        return asked(params, chosen_day(params["day"], dag_run.partition_key, dag_run.run_after))
 
     @task
-    def ingest_events(run):
-        """New files from `landing/` into the lake; refused rows go to quarantine. Fixes what the run sees: `as_of`."""
+    def ingest_events(wanted):
+        """New files from `landing/` into the lake; refused rows go to quarantine.
+
+        Fixes what the run sees, its `as_of`: the run's steps, and every retry of them, see the same rows.
+        """
         from pipeline import daily
 
-        return daily.ingest(date.fromisoformat(run["day"]), run["overrides"])
+        return daily.ingest_events(wanted)
 
     @task
-    def check_events(run, ingested):
+    def check_events(run):
         """First door: are these the events of a believable day?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "events", seen(run, ingested), accept=run["accept"])
+        return daily.check_events(run)
 
     @task
-    def build_features(run, ingested):
+    def build_features(run):
         """One row per account active that day, and its recent events, by dbt."""
         from pipeline import daily
 
-        return daily.features(date.fromisoformat(run["day"]), seen(run, ingested))
+        return daily.build_features(run)
 
     @task
-    def check_user_days(run, ingested):
+    def check_user_days(run):
         """Second door: do these features look like a day of this business?"""
         from pipeline import daily
 
-        return daily.validate(date.fromisoformat(run["day"]), "user_days", seen(run, ingested), accept=run["accept"])
+        return daily.check_user_days(run)
 
     @task(inlets=[MODEL_BUNDLE])
-    def score_users(run, ingested):
+    def score_users(run):
         """Surprise for every account, and risk where there are labels to learn from."""
         from pipeline import daily
 
-        return daily.score(date.fromisoformat(run["day"]), seen(run, ingested))
+        return daily.score_users(run)
 
     @task(outlets=[RISK_LIST])
-    def publish_list(run, ingested):
+    def publish_list(run):
         """Rank, cut where the promise says, explain, pass the third door, and rename into place."""
         from pipeline import daily
 
-        return daily.publish(date.fromisoformat(run["day"]), seen(run, ingested), accept=run["accept"])
+        return daily.publish_list(run)
 
-    run = choose_day()
-    ingested = ingest_events(run)
-    judged, built = check_events(run, ingested), build_features(run, ingested)
-    believed, scored = check_user_days(run, ingested), score_users(run, ingested)
-    judged >> built >> believed >> scored >> publish_list(run, ingested)
+    run = ingest_events(choose_day())
+    check_events(run) >> build_features(run) >> check_user_days(run) >> score_users(run) >> publish_list(run)
 
 
 daily_risk_list()

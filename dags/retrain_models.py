@@ -8,20 +8,17 @@ The candidate is promoted only if it is the first or does better on later days w
 back to the one before: `dawnlist models rollback`.
 """
 
-from datetime import date
-
 from airflow.sdk import CronTriggerTimetable, dag, task
-from house import (
+from common import (
     MODEL_BUNDLE,
     NOT_MISSED_RUNS,
     STEP,
     VERDICTS,
     as_of_param,
+    asked,
     chosen_day,
     day_param,
     domain_param,
-    overrides,
-    seen,
 )
 
 
@@ -40,50 +37,44 @@ from house import (
 )
 def retrain_models():
     @task(pool="default_pool")
-    def choose_days(params, dag_run):
-        """Which days to learn from: the last `RISK_TRAIN_DAYS` up to `until`."""
-        from pipeline import daily
-
-        settings = overrides(params)
-        first, until = daily.train_days(chosen_day(params["until"], None, dag_run.run_after), settings)
-        return {"first": first.isoformat(), "until": until.isoformat(), "overrides": settings}
+    def choose_last_day(params, dag_run):
+        """The last day to learn from; it and the `RISK_TRAIN_DAYS` before it are the training days."""
+        return asked(params, chosen_day(params["until"], None, dag_run.run_after))
 
     @task
-    def ingest_events(run):
-        """New files from `landing/` into the lake, so that nothing known is left out."""
+    def ingest_events(wanted):
+        """New files from `landing/` into the lake, so that nothing known is left out. Fixes what the run sees."""
         from pipeline import daily
 
-        return daily.ingest(date.fromisoformat(run["until"]), run["overrides"])
+        return daily.ingest_events(wanted)
 
     @task
-    def build_features(run, ingested):
+    def build_features(run):
         """The user-days of all these days in one go, by dbt."""
         from pipeline import daily
 
-        first, until = date.fromisoformat(run["first"]), date.fromisoformat(run["until"])
-        return daily.backfill_features(first, until, seen(run, ingested))
+        return daily.build_training_features(run)
 
     @task(inlets=[VERDICTS])
-    def train_candidate(run, ingested):
+    def train_candidate(run):
         """Fit the autoencoder, the stacker and its calibration on days up to `until`, with labels known by its end."""
         from pipeline import daily
 
-        return daily.train(date.fromisoformat(run["until"]), seen(run, ingested))
+        return daily.train_candidate(run)
 
     @task(outlets=[MODEL_BUNDLE])
-    def promote_if_better(run, ingested, candidate, outlet_events):
+    def promote_if_better(run, candidate, outlet_events):
         """Compare with the bundle in use on later matured days, and write the decision into the ledger."""
         from pipeline import daily
 
-        receipt = daily.promote(candidate["details"]["bundle"], seen(run, ingested))
+        receipt = daily.promote_if_better(run, candidate["details"]["bundle"])
         outlet_events[MODEL_BUNDLE].extra = receipt["details"]
         return receipt
 
-    run = choose_days()
-    ingested = ingest_events(run)
-    candidate = train_candidate(run, ingested)
-    build_features(run, ingested) >> candidate
-    promote_if_better(run, ingested, candidate)
+    run = ingest_events(choose_last_day())
+    candidate = train_candidate(run)
+    build_features(run) >> candidate
+    promote_if_better(run, candidate)
 
 
 retrain_models()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import daily
-from pipeline.options import AsJson, Home, Pack, overrides
+from pipeline.options import AsJson, Home, Pack, asked
 from pipeline.terminal import print_answer
 
 app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
@@ -19,7 +19,7 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
     """Every decision about a bundle, and which one is in use."""
     from pipeline.models import registry
 
-    settings = daily.reading(overrides(home, domain))
+    settings = daily.reading(asked(home, domain))
     entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
     if as_json:
         print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
@@ -44,7 +44,7 @@ def models_card(
     """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
     from pipeline.train.card import read
 
-    settings = daily.reading(overrides(home, domain))
+    settings = daily.reading(asked(home, domain))
     name, card = read(settings.home, bundle, settings.clock())
     print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else card, end="\n" if as_json else "")
 
@@ -57,10 +57,10 @@ def models_promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a bundle in use by hand, better or not."""
-    print_answer(daily.promote(bundle, overrides(home, domain), force=True), as_json)
+    print_answer(daily.promote(asked(home, domain), bundle), as_json)
 
 
 @app.command("rollback")
 def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Go back to the bundle that was in use before this one."""
-    print_answer(daily.roll_back(overrides(home, domain)), as_json)
+    print_answer(daily.roll_back(asked(home, domain)), as_json)

@@ -14,7 +14,7 @@ from rich.console import Console
 from pipeline import bundles_cli as bundles
 from pipeline import daily
 from pipeline.errors import DoorRefusedError, PipelineError
-from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, overrides
+from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, asked, names
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
@@ -46,15 +46,14 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring events and labels in: by default everything in landing/. Refused rows go to quarantine, with the reason."""
-    answer = daily.ingest(
-        None,
-        overrides(home, domain),
+    run = daily.ingest_events(
+        asked(home, domain),
         events=events or (),
         labels=labels or (),
         history=history,
         progress=shows_progress(as_json),
     )
-    print_answer(answer, as_json)
+    print_answer(run["ingested"], as_json)
 
 
 @app.command()
@@ -63,7 +62,7 @@ def features(
 ) -> None:
     """Build the features of a range of days with dbt. Days whose inputs have not changed are left as they are."""
     with status("building features", as_json):
-        answer = daily.backfill_features(first, last, overrides(home, domain, as_of))
+        answer = daily.build_features(asked(home, domain, last, as_of), first)
     print_answer(answer, as_json)
 
 
@@ -73,7 +72,7 @@ def validate(
 ) -> None:
     """Judge a day's events and features. A critical finding ends with exit code 4."""
     with status(f"judging {day}", as_json):
-        answer = daily.validate(day, None, overrides(home, domain, as_of), accept=_names(accept))
+        answer = daily.check_day(asked(home, domain, day, as_of, accept=accept))
     print_answer(answer, as_json)
 
 
@@ -86,13 +85,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Build the training days, train on days up to one and labels known by its end, and promote if it is better."""
-    given = overrides(home, domain, as_of or _now())
-    first, last = daily.train_days(until, given)
-    with status(f"building the features of {first}..{last}", as_json):
-        daily.backfill_features(first, last, given)
-    trained = daily.train(until, given, progress=shows_progress(as_json))
+    run = asked(home, domain, until, as_of or _now())
+    with status(f"building the features of the days up to {until}", as_json):
+        daily.build_training_features(run)
+    trained = daily.train_candidate(run, progress=shows_progress(as_json))
     with status(f"comparing {trained['details']['bundle']} with the bundle in use", as_json):
-        decided = daily.promote(trained["details"]["bundle"], given)
+        decided = daily.promote_if_better(run, trained["details"]["bundle"])
     print_answers([trained, decided], as_json)
 
 
@@ -100,7 +98,7 @@ def train(
 def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Score every account active on a day with the bundle in use."""
     with status(f"scoring {day}", as_json):
-        answer = daily.score(day, overrides(home, domain, as_of))
+        answer = daily.score_users(asked(home, domain, day, as_of))
     print_answer(answer, as_json)
 
 
@@ -116,7 +114,7 @@ def publish(
 ) -> None:
     """Rank, cut, explain and issue the list of a day that has been scored."""
     with status(f"publishing {day}", as_json):
-        answer = daily.publish(day, overrides(home, domain, as_of, list_size), accept=_names(accept))
+        answer = daily.publish_list(asked(home, domain, day, as_of, list_size, accept))
     print_answer(answer, as_json)
 
 
@@ -131,12 +129,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """All daily steps of one day. Safe to run again; with --as-of, issue what was known then."""
-    given = overrides(home, domain, as_of, list_size)
 
     def steps() -> Iterator[daily.Answer]:
-        ingested = daily.ingest(day, given, progress=shows_progress(as_json))
-        yield ingested
-        yield from _after_ingest(day, given | {"as_of": ingested["details"]["as_of"]}, _names(accept), as_json)
+        wanted = asked(home, domain, day, as_of, list_size, accept)
+        run = daily.ingest_events(wanted, progress=shows_progress(as_json))
+        yield run["ingested"]
+        yield from _after_ingest(run, as_json)
 
     print_answers(steps(), as_json)
 
@@ -153,19 +151,18 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """The lists of a range of days: features in one go, then each day. Days that are refused are named at the end."""
-    given = overrides(home, domain, as_of, list_size)
     refused: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
-        ingested = daily.ingest(last, given, progress=shows_progress(as_json))
-        given["as_of"] = ingested["details"]["as_of"]
-        yield ingested
+        wanted = asked(home, domain, last, as_of, list_size, accept)
+        run = daily.ingest_events(wanted, progress=shows_progress(as_json))
+        yield run["ingested"]
         with status(f"building the features of {first}..{last}", as_json):
-            built = daily.backfill_features(first, last, given)
+            built = daily.build_features(run, first)
         yield built
         for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
             try:
-                yield from _after_ingest(day, given, _names(accept), as_json)
+                yield from _after_ingest(run | {"day": day}, as_json)
             except DoorRefusedError as error:
                 report(error)
                 refused.append(str(day))
@@ -186,7 +183,7 @@ def show(
     """Print the list to work from on a day: its own, or the last good one, marked stale."""
     from pipeline.publish import latest_good, render
 
-    settings = daily.reading(overrides(home, domain))
+    settings = daily.reading(asked(home, domain))
     table, manifest = latest_good(settings.home, day)
     if as_json:
         rows = table.slice(0, limit).to_pylist()
@@ -209,7 +206,7 @@ def neighbours(
     from pipeline.score.neighbours import neighbours as look_up
     from pipeline.score.neighbours import render
 
-    settings = daily.reading(overrides(home, domain))
+    settings = daily.reading(asked(home, domain))
     found = look_up(settings, day, user, back, limit, settings.clock())
     if as_json:
         print(json.dumps(found.told(), indent=2, default=str))
@@ -225,7 +222,7 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
-    print_answer(daily.feedback(path, overrides(home, domain)), as_json)
+    print_answer(daily.take_feedback(asked(home, domain), path), as_json)
 
 
 @app.command()
@@ -283,7 +280,7 @@ def evaluate(
     from pipeline.evaluate.report_table import render
     from pipeline.evaluate.run import run as judge
 
-    chosen = None if arms is None else [name for name in _names(arms) if name != "none"]
+    chosen = None if arms is None else [name for name in names(arms) if name != "none"]
     asked = Protocol.load(protocol)
     out.mkdir(parents=True, exist_ok=True)
     keep = partial(write_report, folder=out)
@@ -305,22 +302,18 @@ def _now() -> datetime:
     return Settings.load().clock()
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _after_ingest(day: date, given: dict[str, Any], accept: list[str], as_json: bool) -> Iterator[daily.Answer]:
+def _after_ingest(run: dict[str, Any], as_json: bool) -> Iterator[daily.Answer]:
     """The steps that make a day's list, in order: each receipt as soon as it is there."""
-    steps: dict[str, Callable[[], daily.Answer]] = {
-        "judging the events": lambda: daily.validate(day, "events", given, accept=accept),
-        "building the features": lambda: daily.features(day, given),
-        "judging the user-days": lambda: daily.validate(day, "user_days", given, accept=accept),
-        "scoring": lambda: daily.score(day, given),
-        "publishing": lambda: daily.publish(day, given, accept=accept),
+    steps: dict[str, Callable[[daily.Asked], daily.Answer]] = {
+        "judging the events": daily.check_events,
+        "building the features": daily.build_features,
+        "judging the user-days": daily.check_user_days,
+        "scoring": daily.score_users,
+        "publishing": daily.publish_list,
     }
     for words, step in steps.items():
-        with status(f"{day}: {words}", as_json):
-            answer = step()
+        with status(f"{run['day']}: {words}", as_json):
+            answer = step(run)
         yield answer
 
 

@@ -1,160 +1,149 @@
-"""The steps as Airflow and the command line call them: settings and the lock around each, receipts as JSON out."""
+"""The steps as Airflow and the command line call them: each holds the home's lock and returns its receipt as JSON."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.domain import Domain
-from pipeline.errors import UsageError
-from pipeline.lake import end_of
+from pipeline.context import Run
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
 from pipeline.warehouse import belongs_to, locked
 
-Overrides = Mapping[str, Any]  # settings by name, and as_of as ISO text; None means not given
-Answer = dict[str, Any]
+Asked = Mapping[str, Any]  # what `Run.open` takes: day, as_of, accept, and settings by name; None means not given
+Answer = dict[str, Any]  # a receipt as JSON
 
 
-def _open(overrides: Overrides) -> tuple[Settings, Domain, datetime]:
-    given = {name: value for name, value in overrides.items() if name != "as_of"}
-    settings = Settings.load(**given)
-    domain = Domain.load(settings.domain)
-    as_of = overrides.get("as_of")
-    moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of) if as_of else settings.clock()
-    if moment.tzinfo is None:
-        raise UsageError(f"as_of needs a time zone, got {moment.isoformat()}", fix="write it like 2026-11-22T04:00:00Z")
-    return settings, domain, moment.astimezone(UTC)
+def _locked(run: Run, step: Callable[[], Receipt]) -> Answer:
+    with locked(run.settings, run.domain):
+        return step().model_dump(mode="json", exclude_none=True)
 
 
-def _open_day(day: date, overrides: Overrides) -> tuple[Settings, Domain, datetime]:
-    """The same, for a step about a day. Raises UsageError while that day is not over: it would change every hour."""
-    settings, domain, as_of = _open(overrides)
-    if as_of < end_of(day):
-        raise UsageError(
-            f"{day} is not over yet: it is {as_of:%Y-%m-%d %H:%M} UTC",
-            fix="choose an earlier day; days end at 00:00 UTC",
-        )
-    return settings, domain, as_of
+def opened(asked: Asked) -> Run:
+    return Run.open(**{name: value for name, value in asked.items() if name != "ingested"})
 
 
-def reading(overrides: Overrides) -> Settings:
+def reading(asked: Asked) -> Settings:
     """Settings for commands that only look. Raises UsageError if the home belongs to another domain."""
-    settings, domain, _ = _open(overrides)
-    belongs_to(settings.home, domain)
-    return settings
+    run = opened(asked)
+    belongs_to(run.home, run.domain)
+    return run.settings
 
 
-def _answer(receipt: Receipt) -> Answer:
-    return receipt.model_dump(mode="json", exclude_none=True)
-
-
-def ingest(
-    day: date | None,
-    overrides: Overrides,
+def ingest_events(
+    asked: Asked,
     *,
     events: Iterable[Path] = (),
     labels: Iterable[Path] = (),
     history: bool = False,
     progress: bool = False,
-) -> Answer:
-    """Bring in what lies in landing/, or the given files. `day` only names the run it belongs to.
+) -> dict[str, Any]:
+    """Bring in what lies in landing/, or the given files.
 
-    The answer's `as_of`, for the steps that follow: the one given, or else the moment after, which sees it all.
+    Returns what the next steps are asked: the same, with `as_of` fixed so that they see it all, and under `ingested`
+    the receipt.
     """
-    from pipeline import ingest as step
+    from pipeline import ingest
 
-    settings, domain, as_of = _open_day(day, overrides) if day else _open(overrides)
-    with locked(settings, domain):
-        receipt = step.run(
-            settings, domain, events=tuple(events), labels=tuple(labels), history=history, progress=progress
-        )
-        moment = as_of if overrides.get("as_of") else settings.clock()
-    details = receipt.details | {"as_of": moment.isoformat()}
-    return _answer(receipt.model_copy(update={"day": day, "details": details}))
-
-
-def features(day: date, overrides: Overrides) -> Answer:
-    return backfill_features(day, day, overrides)
+    run = opened(asked)
+    receipt = _locked(
+        run,
+        lambda: ingest.run(
+            run.settings, run.domain, events=tuple(events), labels=tuple(labels), history=history, progress=progress
+        ),
+    )
+    as_of = run.as_of if asked.get("as_of") else run.settings.clock()
+    return {**asked, "as_of": as_of.isoformat(), "ingested": receipt}
 
 
-def backfill_features(first: date, last: date, overrides: Overrides) -> Answer:
-    from pipeline import features as step
-
-    settings, domain, as_of = _open_day(last, overrides)
-    if first > last:
-        raise UsageError(f"the range ends before it begins: {first} to {last}")
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, first, last, as_of=as_of))
+def check_events(asked: Asked) -> Answer:
+    return _validate(asked, "events")
 
 
-def validate(
-    day: date,
-    door: Literal["events", "user_days"] | None,
-    overrides: Overrides,
-    *,
-    accept: Iterable[str] = (),
-) -> Answer:
-    from pipeline import validate as step
-
-    settings, domain, as_of = _open_day(day, overrides)
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, day, as_of=as_of, door=door, accept=tuple(accept)))
+def check_user_days(asked: Asked) -> Answer:
+    return _validate(asked, "user_days")
 
 
-def train(until: date, overrides: Overrides, *, progress: bool = False) -> Answer:
-    """Train a candidate. `promote` decides about it."""
-    from pipeline import train as step
-
-    settings, domain, as_of = _open_day(until, overrides)
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, until, as_of=as_of, progress=progress))
+def check_day(asked: Asked) -> Answer:
+    return _validate(asked, None)
 
 
-def train_days(until: date, overrides: Overrides) -> tuple[date, date]:
-    """The days a training run learns from."""
-    settings, _, _ = _open(overrides)
-    return until - timedelta(days=settings.train_days - 1), until
+def _validate(asked: Asked, door: Literal["events", "user_days"] | None) -> Answer:
+    from pipeline import validate
+
+    run = opened(asked)
+    return _locked(run, lambda: validate.run(run, door))
 
 
-def promote(bundle: str, overrides: Overrides, *, force: bool = False, at: datetime | None = None) -> Answer:
+def build_features(asked: Asked, first: date | None = None) -> Answer:
+    """The features of the day, or of all days since `first`."""
+    from pipeline import features
+
+    run = opened(asked)
+    return _locked(run, lambda: features.run(run, first))
+
+
+def build_training_features(asked: Asked) -> Answer:
+    """The features of all days that a training run up to the day learns from."""
+    from pipeline import features
+
+    run = opened(asked)
+    return _locked(run, lambda: features.run(run, run.first_training_day))
+
+
+def train_candidate(asked: Asked, *, progress: bool = False) -> Answer:
+    """Train a candidate on days up to the asked one. `promote_if_better` decides about it."""
+    from pipeline import train
+
+    run = opened(asked)
+    return _locked(run, lambda: train.run(run, progress=progress))
+
+
+def promote_if_better(asked: Asked, bundle: str, *, at: datetime | None = None) -> Answer:
     """Decide about a bundle. The decision takes effect `at`, by default now: lists issued before stay as they are."""
-    from pipeline import train as step
-
-    settings, domain, as_of = _open(overrides)
-    with locked(settings, domain):
-        return _answer(step.promote(settings, domain, bundle, as_of=as_of, at=at or settings.clock(), force=force))
+    return _promote(asked, bundle, at, force=False)
 
 
-def roll_back(overrides: Overrides) -> Answer:
+def promote(asked: Asked, bundle: str) -> Answer:
+    """Put a bundle in use, better or not."""
+    return _promote(asked, bundle, None, force=True)
+
+
+def _promote(asked: Asked, bundle: str, at: datetime | None, force: bool) -> Answer:
+    from pipeline import train
+
+    run = opened(asked)
+    return _locked(run, lambda: train.promote(run, bundle, at=at or run.settings.clock(), force=force))
+
+
+def roll_back(asked: Asked) -> Answer:
     from pipeline.models import registry
 
-    settings, domain, _ = _open(overrides)
-    with locked(settings, domain):
-        left, now = registry.roll_back(settings.home, settings.clock())
-    details = {"left": left.bundle, "in_use": now.bundle}
-    return _answer(Receipt(step="rollback", day=now.until, details=details))
+    run = opened(asked)
+
+    def step() -> Receipt:
+        left, now = registry.roll_back(run.home, run.settings.clock())
+        return Receipt(step="rollback", day=now.until, details={"left": left.bundle, "in_use": now.bundle})
+
+    return _locked(run, step)
 
 
-def score(day: date, overrides: Overrides) -> Answer:
-    from pipeline import score as step
+def score_users(asked: Asked) -> Answer:
+    from pipeline import score
 
-    settings, domain, as_of = _open_day(day, overrides)
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, day, as_of=as_of))
-
-
-def publish(day: date, overrides: Overrides, *, accept: Iterable[str] = ()) -> Answer:
-    from pipeline import publish as step
-
-    settings, domain, as_of = _open_day(day, overrides)
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, day, as_of=as_of, accept=tuple(accept)))
+    run = opened(asked)
+    return _locked(run, lambda: score.run(run))
 
 
-def feedback(path: Path, overrides: Overrides) -> Answer:
-    from pipeline import feedback as step
+def publish_list(asked: Asked) -> Answer:
+    from pipeline import publish
 
-    settings, domain, _ = _open(overrides)
-    with locked(settings, domain):
-        return _answer(step.run(settings, domain, Path(path)))
+    run = opened(asked)
+    return _locked(run, lambda: publish.run(run))
+
+
+def take_feedback(asked: Asked, path: Path) -> Answer:
+    from pipeline import feedback
+
+    run = opened(asked)
+    return _locked(run, lambda: feedback.run(run.settings, run.domain, Path(path)))

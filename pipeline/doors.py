@@ -94,6 +94,11 @@ def write_report(home: Path, report: Report, as_of: datetime) -> Report:
     return dated
 
 
+def is_refused(home: Path, day: date, door: Door, as_of: datetime | None = None) -> bool:
+    report = read_report(home, day, door, as_of)
+    return report is not None and report.is_refused
+
+
 def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
     """Raises DoorRefusedError naming each critical finding: what was seen, what was expected, what to do."""
     if not report.is_refused:

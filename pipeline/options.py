@@ -40,7 +40,18 @@ Accept = Annotated[
 ]
 
 
-def overrides(
-    home: Path | None, domain: str | None, as_of: datetime | None = None, list_size: int | None = None
+def names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def asked(
+    home: Path | None,
+    domain: str | None,
+    day: date | None = None,
+    as_of: datetime | None = None,
+    list_size: int | None = None,
+    accept: str = "",
 ) -> dict[str, Any]:
-    return {"home": home, "domain": domain, "as_of": as_of, "list_size": list_size}
+    """The options as `pipeline.daily` takes them."""
+    given = {"home": home, "domain": domain, "day": day, "as_of": as_of, "list_size": list_size}
+    return given | {"accept": names(accept)}

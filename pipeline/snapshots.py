@@ -5,6 +5,7 @@ snapshots/<table>/day=D/<id>.json       written after them: what they were made 
 snapshots/<table>/day=D/seen.jsonl      which of them the day was, as of when: a run adds a line at its end
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -77,19 +78,41 @@ def days(home: Path, table: str) -> list[date]:
     return sorted(date.fromisoformat(day) for day in found)
 
 
-def add(home: Path, aside: Path, snapshot: Snapshot) -> Snapshot:
-    """Move the finished Parquet file `aside` into place, and see it. An equal snapshot already there is kept."""
-    as_of = snapshot.as_of
-    if existing := find(home, snapshot.table, snapshot.day, snapshot.id):
-        if existing.sha256 != snapshot.sha256:
-            raise AssertionError(f"{snapshot.table} {snapshot.day} {snapshot.id}: same inputs gave other bytes")
-        snapshot = existing
-    else:
-        target = snapshot.path(home)
+@dataclass(frozen=True)
+class Shelf:
+    """Where a run whose `as_of` this is keeps the snapshots it makes; a key is a table and a day."""
+
+    home: Path
+    as_of: datetime
+
+    def find(self, key: tuple[str, date], made_id: str) -> Snapshot | None:
+        return find(self.home, *key, made_id)
+
+    def add(self, key: tuple[str, date], made_id: str, made_from: dict[str, Any], aside: Path) -> None:
+        """The Parquet file first, what it was made from after it: a snapshot without that does not count."""
+        table, day = key
+        made = Snapshot(
+            table=table,
+            day=day,
+            id=made_id,
+            as_of=self.as_of,
+            rows=_rows_of(aside),
+            sha256=sha256_of(aside),
+            made_from=made_from,
+        )
+        target = made.path(self.home)
         publish(aside, target)
-        write_atomically(target.with_suffix(".json"), snapshot.model_dump_json(indent=2) + "\n")
-    see(home, snapshot.table, snapshot.day, snapshot.id, as_of)
-    return snapshot
+        write_atomically(target.with_suffix(".json"), made.model_dump_json(indent=2) + "\n")
+
+    def note(self, key: tuple[str, date], made_id: str) -> None:
+        see(self.home, *key, made_id, self.as_of)
+
+
+def _rows_of(path: Path) -> int:
+    """Rows of a Parquet file, from its footer."""
+    import pyarrow.parquet as pq
+
+    return int(pq.ParquetFile(path).metadata.num_rows)
 
 
 def require(snapshot: Snapshot | None, home: Path, table: str, day: date, fix: str) -> Snapshot:

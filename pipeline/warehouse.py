@@ -83,13 +83,6 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def parquet_rows(path: Path) -> int:
-    """Rows of a Parquet file, from its footer."""
-    import pyarrow.parquet as pq
-
-    return int(pq.ParquetFile(path).metadata.num_rows)
-
-
 def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     """Build and test every model in this process on the home's warehouse; returns seconds and status per model.
 

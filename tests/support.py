@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pipeline import lake
 from pipeline.files import digest, sha256_of
 from pipeline.schemas import EVENTS, LABELS
+from pipeline.snapshots import Shelf, Snapshot
 
 Row = dict[str, Any]
 
@@ -99,3 +100,15 @@ def _commit(home: Path, kind: lake.Kind, batch_id: str, rows: list[Row], files: 
             files=files,
         ),
     )
+
+
+def add_snapshot(
+    home: Path, table: str, day: date, aside: Path, made_from: dict[str, Any], as_of: datetime
+) -> Snapshot:
+    """Move a Parquet file into the home as a step would that made it at `as_of`."""
+    shelf, key, made_id = Shelf(home, as_of), (table, day), digest(made_from)
+    shelf.add(key, made_id, made_from, aside)
+    shelf.note(key, made_id)
+    found = shelf.find(key, made_id)
+    assert found is not None
+    return found

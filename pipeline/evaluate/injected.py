@@ -86,10 +86,10 @@ def judge_injected(protocol: Protocol, data: Path | None, home: Path, arms: Sequ
     home.mkdir(parents=True, exist_ok=True)
     added, truth = inject(file, protocol.test, home.parent / "injected.parquet")
     with console.status("building, and training the product"):
-        daily.ingest(None, given, events=[file, added], history=True)
-        first, _ = daily.train_days(protocol.until, given)
-        daily.backfill_features(first, protocol.test[1], given)
-        bundle_id = daily.train(protocol.until, given)["details"]["bundle"]
+        daily.ingest_events(given, events=[file, added], history=True)
+        first = daily.opened(given | {"day": protocol.until}).first_training_day
+        daily.build_features(given | {"day": protocol.test[1]}, first)
+        bundle_id = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
     settings = Settings.load(home=home, domain=protocol.domain)
     known, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)

@@ -81,11 +81,11 @@ def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = Fal
     if domain.labels is None:
         raise UsageError(f"the pack {domain.name} has no labels to judge by", fix="use a protocol of kind: injected")
     truth_folder = _deliver(protocol, data, home, given)
-    first, _ = daily.train_days(protocol.until, given)
-    before = protocol.until - timedelta(days=WEEK)
-    daily.backfill_features(first if quick else first - timedelta(days=WEEK), protocol.test[1], given)
-    older = None if quick else daily.train(before, given)["details"]["bundle"]
-    bundle = daily.train(protocol.until, given)["details"]["bundle"]
+    run = daily.opened(given | {"day": protocol.until})
+    first, before = run.first_training_day, protocol.until - timedelta(days=WEEK)
+    daily.build_features(given | {"day": protocol.test[1]}, first if quick else first - timedelta(days=WEEK))
+    older = None if quick else daily.train_candidate(given | {"day": before})["details"]["bundle"]
+    bundle = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
     with connect(settings) as con:
         return _cut(protocol, settings, domain, (bundle, older), con, first, truth_folder)
 
@@ -111,7 +111,7 @@ def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[s
         events, labels = [data / name for name in protocol.events], [data / name for name in protocol.labels]
         if missing := [str(path) for path in (*events, *labels) if not path.exists()]:
             raise InputError("the protocol's files are not there", *missing, fix="name their folder with --data")
-    daily.ingest(None, given, events=events, labels=labels, history=True)
+    daily.ingest_events(given, events=events, labels=labels, history=True)
     return out / "truth" if protocol.simulate is not None else None
 
 

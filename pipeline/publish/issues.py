@@ -6,12 +6,15 @@ lists/day=D                     link to the issue shown
 """
 
 import shutil
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.doors import is_refused
 from pipeline.errors import InputError
 from pipeline.files import publish, read_json, scratch, sha256_of, sync, write_json
+from pipeline.memo import MadeFrom
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,28 +38,51 @@ def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in outputs.items())
 
 
-def add(home: Path, day: date, issue: str, aside: Path) -> None:
-    """Move a finished folder into place. A damaged issue of that name, which it replaces, gives way."""
-    target = issue_folder(home, day, issue)
-    if target.exists():
-        shutil.rmtree(target)
-    publish(aside, target)
+@dataclass(frozen=True)
+class Shelf:
+    """Where a run whose `as_of` this is keeps the lists it makes; a key is a day."""
+
+    home: Path
+    as_of: datetime
+
+    def find(self, day: date, issue: str) -> dict[str, Any] | None:
+        """The manifest of a whole issue. None if the day's list was refused: another of its issues may have been."""
+        folder = issue_folder(self.home, day, issue)
+        if not is_whole(folder) or is_refused(self.home, day, "risk_list", self.as_of):
+            return None
+        manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        return manifest
+
+    def add(self, day: date, issue: str, made_from: MadeFrom, aside: Path) -> None:
+        """A damaged issue of that name, which it replaces, gives way."""
+        target = issue_folder(self.home, day, issue)
+        if target.exists():
+            shutil.rmtree(target)
+        publish(aside, target)
+
+    def note(self, day: date, issue: str) -> None:
+        """Let the day's link show `issue`, unless the one shown knows more: was chosen by a later `as_of`.
+
+        A link that a killed run left behind is mended.
+        """
+        note = issue_folder(self.home, day, issue).parent / "current.json"
+        current = _current(note)
+        if current is None or datetime.fromisoformat(current["as_of"]) <= self.as_of:
+            current = {"issue": issue, "as_of": self.as_of.isoformat()}
+        with scratch(self.home, "publish") as aside:
+            write_json(aside / note.name, current)
+            publish(aside / note.name, note)
+            _point(link_path(self.home, day), Path("issues") / f"day={day}" / current["issue"], aside / "link")
 
 
-def show(home: Path, day: date, issue: str, as_of: datetime) -> bool:
-    """Let the day's link show `issue`, unless the one shown knows more: was chosen by a later `as_of`.
+def shown(home: Path, day: date) -> str | None:
+    """The issue that the day's link shows."""
+    current = _current(home / "lists" / "issues" / f"day={day}" / "current.json")
+    return current["issue"] if current else None
 
-    Returns whether the link shows `issue` now. A link that a killed run left behind is mended.
-    """
-    note = issue_folder(home, day, issue).parent / "current.json"
-    current = read_json(note) if note.is_file() else None
-    if current is None or datetime.fromisoformat(current["as_of"]) <= as_of:
-        current = {"issue": issue, "as_of": as_of.isoformat()}
-    with scratch(home, "publish") as aside:
-        write_json(aside / note.name, current)
-        publish(aside / note.name, note)
-        _point(link_path(home, day), Path("issues") / f"day={day}" / current["issue"], aside / "link")
-    return bool(current["issue"] == issue)
+
+def _current(note: Path) -> dict[str, str] | None:
+    return read_json(note) if note.is_file() else None
 
 
 def _point(link: Path, target: Path, aside: Path) -> None:

@@ -1,18 +1,17 @@
 """What a list was made from: enough to make it again, byte for byte."""
 
 import tomllib
-from datetime import date, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from pipeline import lake
 from pipeline.catalogue import wording_digest
-from pipeline.domain import Domain
+from pipeline.context import Run
 from pipeline.doors import DOORS, read_report
-from pipeline.files import digest, sha256_of
+from pipeline.files import sha256_of
+from pipeline.memo import MadeFrom
 from pipeline.models import bundle as bundles
-from pipeline.settings import PROJECT, Settings
+from pipeline.settings import PROJECT
 from pipeline.snapshots import Snapshot
 
 PACKAGES = {
@@ -39,11 +38,9 @@ def packages() -> dict[str, str]:
     return found
 
 
-def inputs(
-    settings: Settings, domain: Domain, day: date, as_of: datetime, bundle: str, snapshots: dict[str, Snapshot]
-) -> dict[str, Any]:
+def inputs(run: Run, bundle: str, snapshots: dict[str, Snapshot]) -> MadeFrom:
     """All that decides the list's bytes. The clock is not in it: `as_of` matters by what it makes visible."""
-    home = settings.home
+    home, domain, day, as_of = run.home, run.domain, run.day, run.as_of
     return {
         "day": str(day),
         "domain": {"name": domain.name, "digest": domain.digest},
@@ -52,7 +49,7 @@ def inputs(
             name: found.model_dump(include={"id", "sha256", "made_from"}) for name, found in snapshots.items()
         },
         "batches": lake.visible(lake.event_files(home, day, day), as_of),
-        "settings": {name: getattr(settings, name) for name in SETTINGS},
+        "settings": {name: getattr(run.settings, name) for name in SETTINGS},
         "packages": packages(),
         "wording": wording_digest(),
         "warnings": [
@@ -62,7 +59,3 @@ def inputs(
             for warning in report.warnings
         ],
     }
-
-
-def issue_id(made_from: dict[str, Any]) -> str:
-    return digest(made_from)

@@ -5,18 +5,21 @@ Writes  models/<bundle>/, and the decision about it in models/registry.jsonl
 Rerun   the same inputs are the same bundle: nothing is trained twice
 """
 
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from pipeline import lake, snapshots
 from pipeline.catalogue import code_digest, features, model_code_digest
-from pipeline.domain import Domain
+from pipeline.context import Run
 from pipeline.errors import InputError
-from pipeline.files import digest, publish, scratch, sha256_of, write_json
+from pipeline.files import digest, publish, sha256_of, write_json
+from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.windows import window_days
 from pipeline.receipt import Receipt
-from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.train.promotion import promote
 from pipeline.warehouse import connect
@@ -26,34 +29,34 @@ __all__ = ["promote", "run"]
 LEAST_DAYS = 7
 
 
-def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, progress: bool = False) -> Receipt:
+def run(run: Run, *, progress: bool = False) -> Receipt:
     """Train a candidate bundle. It is not in use before it is promoted.
 
-    Labels count if known by the end of `until`; events of days up to it, as they had arrived by `as_of`.
+    Labels count if known by the end of the run's day; events of days up to it, as they had arrived by `as_of`.
     """
-    user_days, tokens = _snapshots(settings, until, as_of)
+    settings, domain, until = run.settings, run.domain, run.day
+    user_days, tokens = _snapshots(run)
     made_from = {
         "until": str(until),
         "domain": {"name": domain.name, "digest": domain.digest},
         "features": code_digest(),
         "code": model_code_digest(),
         "settings": {name: getattr(settings, name) for name in ("train_days", "min_bad_labels", "seed", "threads")},
-        "reviews": settings.list_size or domain.list_size,
+        "reviews": run.list_size,
         "user_days": {str(s.day): s.id for s in user_days},
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
-        "labels": digest(lake.visible(_labels_known(settings, until), as_of)),
+        "labels": digest(lake.visible(_known_labels(run), run.as_of)),
     }
-    bundle_id = f"{until}-{digest(made_from)}"
-    if (bundles.folder(settings.home, bundle_id) / "bundle.json").is_file():
-        return _receipt(bundles.read_manifest(settings.home, bundle_id), is_new=False)
 
-    from pipeline.train import card
-    from pipeline.train.fitting import fit_bundle
+    def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
+        from pipeline.train import card
+        from pipeline.train.fitting import fit_bundle
 
-    with scratch(settings.home, "train") as aside, connect(settings) as con:
-        place = aside / bundle_id
+        bundle_id = _bundle_id(until, missing[until])
+        place = folder / bundle_id
         place.mkdir()
-        fitted = fit_bundle(settings, domain, con, place, user_days, tokens, until, as_of, progress)
+        with connect(settings) as con:
+            fitted = fit_bundle(settings, domain, con, place, user_days, tokens, until, run.as_of, progress)
         draft = bundles.Manifest(
             id=bundle_id,
             domain=domain.name,
@@ -69,34 +72,57 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
         card.write(place, draft, domain)
         written = sorted(path for path in place.rglob("*") if path.is_file())
         files = {str(path.relative_to(place)): sha256_of(path) for path in written}
-        manifest = draft.model_copy(update={"files": files})
-        write_json(place / "bundle.json", manifest.model_dump(mode="json"))
-        publish(place, bundles.folder(settings.home, bundle_id))
-    return _receipt(manifest, is_new=True)
+        write_json(place / "bundle.json", draft.model_copy(update={"files": files}).model_dump(mode="json"))
+        yield until, place
+
+    bundle = made_once(run.home, "train", {until: made_from}, BundleShelf(run.home), build)[until]
+    return _receipt(bundle.result, bundle.is_new)
 
 
-def _labels_known(settings: Settings, until: date) -> list[lake.LakeFile]:
-    files = lake.label_files(settings.home)
-    return [file for file in files if file.first_known is None or file.first_known < lake.end_of(until)]
+def _bundle_id(until: date, made_id: str) -> str:
+    return f"{until}-{made_id}"
 
 
-def _snapshots(settings: Settings, until: date, as_of: datetime) -> tuple[list[Snapshot], list[Snapshot]]:
+@dataclass(frozen=True)
+class BundleShelf:
+    """Bundles, by the last day they learned from. Nothing is noted: promotion is a step of its own."""
+
+    home: Path
+
+    def find(self, until: date, made_id: str) -> bundles.Manifest | None:
+        bundle_id = _bundle_id(until, made_id)
+        is_there = (bundles.folder(self.home, bundle_id) / "bundle.json").is_file()
+        return bundles.read_manifest(self.home, bundle_id) if is_there else None
+
+    def add(self, until: date, made_id: str, made_from: MadeFrom, aside: Path) -> None:
+        publish(aside, bundles.folder(self.home, _bundle_id(until, made_id)))
+
+    def note(self, until: date, made_id: str) -> None:
+        """Nothing to remember."""
+
+
+def _known_labels(run: Run) -> list[lake.LakeFile]:
+    files = lake.label_files(run.home)
+    return [file for file in files if file.first_known is None or file.first_known < lake.end_of(run.day)]
+
+
+def _snapshots(run: Run) -> tuple[list[Snapshot], list[Snapshot]]:
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
-    first = until - timedelta(days=settings.train_days - 1)
+    home, until, first = run.home, run.day, run.first_training_day
     found = {
-        table: snapshots.between(settings.home, table, start, until, as_of)
+        table: snapshots.between(home, table, start, until, run.as_of)
         for table, start in {"user_days": first, "event_tokens": window_days(first)[0]}.items()
     }
     active = [snapshot for snapshot in found["user_days"] if snapshot.rows]
     if len(active) < LEAST_DAYS:
         raise InputError(
             f"training until {until} wants at least {LEAST_DAYS} days with user-days among the last "
-            f"{settings.train_days}, found {len(active)}",
+            f"{run.settings.train_days}, found {len(active)}",
             fix=f"dawnlist features --from {first} --to {until}",
         )
     for snapshot in [*found["user_days"], *found["event_tokens"]]:
         fix = f"dawnlist features --from {snapshot.day} --to {snapshot.day}"
-        snapshots.require(snapshot, settings.home, snapshot.table, snapshot.day, fix)
+        snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
     return active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows]
 
 

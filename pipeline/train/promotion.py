@@ -6,21 +6,19 @@ from typing import Any
 import numpy as np
 
 from pipeline import snapshots
-from pipeline.domain import Domain
+from pipeline.context import Run
 from pipeline.errors import InputError
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.receipt import Receipt
-from pipeline.settings import Settings
 
 REVIEW_SHARE = 0.02  # of user-days, when two bundles are compared by what they would put on top
 WORSE = 0.02  # nats per event: less than this is noise between two seeds
 
 
-def promote(
-    settings: Settings, domain: Domain, bundle_id: str, *, as_of: datetime, at: datetime, force: bool = False
-) -> Receipt:
-    """Decide about a candidate by what was known at `as_of`; the ledger's line takes effect `at`."""
+def promote(run: Run, bundle_id: str, *, at: datetime, force: bool = False) -> Receipt:
+    """Decide about a candidate by what the run sees; the ledger's line takes effect `at`."""
+    settings = run.settings
     candidate = bundles.read_manifest(settings.home, bundle_id)
     standing = registry.in_use(settings.home, at)
     if standing and standing[-1].bundle == bundle_id:
@@ -32,7 +30,7 @@ def promote(
     elif current is None:
         action, why = "promoted", "the first bundle"
     else:
-        action, why, metrics = _compare(settings, domain, candidate, current, as_of)
+        action, why, metrics = _compare(run, candidate, current)
     entry = registry.Entry(
         at=at,
         action="promoted" if action == "promoted" else "rejected",
@@ -52,10 +50,9 @@ def _receipt(until: date, action: str, bundle_id: str, why: str, metrics: dict[s
     return Receipt(step="promote", day=until, details=details)
 
 
-def _compare(
-    settings: Settings, domain: Domain, candidate: bundles.Manifest, current_id: str, as_of: datetime
-) -> tuple[str, str, dict[str, Any]]:
+def _compare(run: Run, candidate: bundles.Manifest, current_id: str) -> tuple[str, str, dict[str, Any]]:
     """Judge both on the candidate's judging days: later than all it learned from in the version that is judged."""
+    settings = run.settings
     try:
         current = bundles.load(settings.home, current_id, settings.threads)
     except InputError as error:
@@ -65,8 +62,8 @@ def _compare(
     if not candidate.stacker["is_used"] and current.stacker is not None:
         return "rejected", "the bundle in use has a stacker, this one has too few labels", {}
     if current.stacker is not None:
-        return _compare_stackers(settings, domain, candidate, current, as_of)
-    return _compare_autoencoders(settings, candidate, current, as_of)
+        return _compare_stackers(run, candidate, current)
+    return _compare_autoencoders(run, candidate, current)
 
 
 def _compare_with_surprise(candidate: bundles.Manifest) -> tuple[str, str, dict[str, Any]]:
@@ -82,12 +79,13 @@ def _compare_with_surprise(candidate: bundles.Manifest) -> tuple[str, str, dict[
 
 
 def _compare_stackers(
-    settings: Settings, domain: Domain, candidate: bundles.Manifest, current: bundles.Bundle, as_of: datetime
+    run: Run, candidate: bundles.Manifest, current: bundles.Bundle
 ) -> tuple[str, str, dict[str, Any]]:
     from pipeline.evaluate.metrics import measure
     from pipeline.models import stacker
     from pipeline.models.scoring import score_days
 
+    settings = run.settings
     first, last = (date.fromisoformat(day) for day in candidate.stacker["judged_on"])
     learned = date.fromisoformat(current.manifest.stacker["learned_from"][1])
     if first <= learned:
@@ -98,8 +96,8 @@ def _compare_stackers(
     early = stacker.load(bundles.folder(settings.home, candidate.id) / "stacker_before_judging.ubj", settings.threads)
     found = {}
     for name, bundle, booster in (("candidate", challenger, early), ("in_use", current, current.stacker)):
-        seen = score_days(settings, bundle, first, last, candidate.until, as_of, booster)
-        found[name] = measure(seen.risk, seen.is_bad, seen.day, seen.user, domain.list_size)
+        seen = score_days(settings, bundle, first, last, candidate.until, run.as_of, booster)
+        found[name] = measure(seen.risk, seen.is_bad, seen.day, seen.user, run.list_size)
     if not found["in_use"]["bad"]:
         return "rejected", f"no matured bad user-day between {first} and {last} to compare by", found
     mine, theirs = (found[name]["average_precision"] for name in ("candidate", "in_use"))
@@ -109,10 +107,11 @@ def _compare_stackers(
 
 
 def _compare_autoencoders(
-    settings: Settings, candidate: bundles.Manifest, current: bundles.Bundle, as_of: datetime
+    run: Run, candidate: bundles.Manifest, current: bundles.Bundle
 ) -> tuple[str, str, dict[str, Any]]:
     from pipeline.models.scoring import comparable_nats
 
+    settings = run.settings
     first, last = (date.fromisoformat(day) for day in candidate.autoencoder["judged_on"])
     if first <= current.manifest.until:
         first = current.manifest.until + timedelta(days=1)
@@ -120,7 +119,7 @@ def _compare_autoencoders(
     if not days:
         return "rejected", f"no day after {current.manifest.until}, up to which the bundle in use has learned", {}
     challenger = bundles.load(settings.home, candidate.id, settings.threads)
-    mine, theirs = (comparable_nats(settings, bundle, first, last, as_of) for bundle in (challenger, current))
+    mine, theirs = (comparable_nats(settings, bundle, first, last, run.as_of) for bundle in (challenger, current))
     metrics = {"candidate_nats": round(mine, 4), "in_use_nats": round(theirs, 4)}
     is_better = np.isfinite(mine) and mine < theirs + WORSE
     words = "no worse" if is_better else "worse"

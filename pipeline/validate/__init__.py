@@ -1,54 +1,45 @@
 """Validate: is this day believable? Two doors here, the events and the user-days; publish asks at the third."""
 
-from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from statistics import median
 from typing import Literal
 
 from expectations.usual import Usual, swing_of_users
 from pipeline import lake, snapshots
-from pipeline.domain import Domain
+from pipeline.context import Run
 from pipeline.doors import Report, judge, refuse_if_critical, write_report
 from pipeline.receipt import Receipt
-from pipeline.settings import Settings
 
 
-def run(
-    settings: Settings,
-    domain: Domain,
-    day: date,
-    *,
-    as_of: datetime,
-    door: Literal["events", "user_days"] | None = None,
-    accept: Collection[str] = (),
-) -> Receipt:
-    """Judge `day` at one door, or at both. Raises DoorRefusedError if a critical expectation fails.
+def run(run: Run, door: Literal["events", "user_days"] | None = None) -> Receipt:
+    """Judge the run's day at one door, or at both. Raises DoorRefusedError if a critical expectation fails.
 
-    `accept` names findings (table.column, as the refusal prints them) that a person has looked at and lets pass.
+    What the run accepts (table.column, as the refusal prints it) may fail: a person has looked at it.
     """
     reports: list[Report] = []
     for name, judged in {"events": events_door, "user_days": user_days_door}.items():
         if door not in (None, name):
             continue
-        report = write_report(settings.home, judged(settings, domain, day, as_of, accept), as_of)
+        report = write_report(run.home, judged(run), run.as_of)
         reports.append(report)
-        refuse_if_critical(report, accept)
+        refuse_if_critical(report, run.accept)
     return Receipt(
         step="validate",
-        day=day,
+        day=run.day,
         details={r.door: {"expectations": len(r.findings), "seen": r.seen} for r in reports},
         warnings=[warning for r in reports for warning in r.warnings],
     )
 
 
-def events_door(settings: Settings, domain: Domain, day: date, as_of: datetime, accept: Collection[str] = ()) -> Report:
+def events_door(run: Run) -> Report:
     """Set the day's events beside comparable days of the last 28 and judge them."""
     from expectations import events as suites
     from pipeline.validate import compare
     from pipeline.validate.profile import day_files, profile
     from pipeline.warehouse import connect
 
-    batches = lake.batches(settings.home, "events")
+    home, day, as_of = run.home, run.day, run.as_of
+    batches = lake.batches(home, "events")
     first = day - timedelta(days=compare.LOOK_BACK_DAYS)
     files = [f for b in batches for f in b.files if f.event_day is not None and f.first_arrived <= as_of]
     rows: dict[date, int] = {}
@@ -57,9 +48,9 @@ def events_door(settings: Settings, domain: Domain, day: date, as_of: datetime, 
             rows[file.event_day] = rows.get(file.event_day, 0) + file.rows
     first_day = min((f.event_day for f in files if f.event_day is not None), default=None)
     compared = compare.comparable_days(day, rows)
-    with connect(settings) as con:
+    with connect(run.settings) as con:
         today, *references = [
-            profile(con, day_files(settings.home, other, batches, as_of), domain, as_of)
+            profile(con, day_files(home, other, batches, as_of), run.domain, as_of)
             for other in [day, *compared[: compare.PROFILED_DAYS]]
         ]
     usual = compare.usual_measures(references, [rows[other] for other in compared])
@@ -77,12 +68,10 @@ def events_door(settings: Settings, domain: Domain, day: date, as_of: datetime, 
     seen = {"event_count": today.event_count, "user_count": today.user_count}
     if "event_count" in usual:
         seen["usual_event_count"] = round(usual["event_count"].median)
-    return judge("events", day, domain.name, tables, accept=accept, seen=seen, compared_with=sorted(compared))
+    return judge("events", day, run.domain.name, tables, accept=run.accept, seen=seen, compared_with=sorted(compared))
 
 
-def user_days_door(
-    settings: Settings, domain: Domain, day: date, as_of: datetime, accept: Collection[str] = ()
-) -> Report:
+def user_days_door(run: Run) -> Report:
     """Set the day's features beside the lake and beside comparable days of the last 28, and judge them."""
     import pandas as pd
 
@@ -92,7 +81,7 @@ def user_days_door(
     from pipeline.validate.user_days import feature_table, footer_stats, key_table, totals
     from pipeline.warehouse import connect
 
-    home, table = settings.home, "user_days"
+    home, day, as_of, table = run.home, run.day, run.as_of, "user_days"
     fix = f"dawnlist features --from {day} --to {day}"
     snapshot = snapshots.require(snapshots.newest(home, table, day, as_of), home, table, day, fix)
     past = [day - timedelta(days=back) for back in range(1, compare.LOOK_BACK_DAYS + 1)]
@@ -102,7 +91,7 @@ def user_days_door(
     files = day_files(home, day, lake.batches(home, "events"), snapshot.as_of)
     paths = [earlier[other].path(home) for other in compared[: compare.PROFILED_DAYS]]
     references = [footer_stats(path) for path in paths if path.is_file()]
-    with connect(settings) as con:
+    with connect(run.settings) as con:
         row = totals(con, snapshot.path(home), files.paths, snapshot.as_of, len(compared))
         tables = [
             ("keys", key_table(con, snapshot.path(home)), suites.keys(day)),
@@ -112,7 +101,9 @@ def user_days_door(
     seen = {"user_count": row["user_count"], "snapshot": snapshot.id}
     if usual:
         seen["usual_user_count"] = round(usual.median)
-    return judge("user_days", day, domain.name, tables, accept=accept, seen=seen, compared_with=sorted(compared))
+    return judge(
+        "user_days", day, run.domain.name, tables, accept=run.accept, seen=seen, compared_with=sorted(compared)
+    )
 
 
 def _usual_users(rows: list[int]) -> Usual | None:

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -54,15 +53,12 @@ class Steps:
             self.calls.append((name, *arguments, *([named] if named else [])))
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
-            details = {"bundle": "2011-11-30-0123456789ab"}
-            if name == "ingest":
-                details["as_of"] = arguments[1]["as_of"] or AFTER_INGEST
-            return {"step": name, "details": details}
+            receipt = {"step": name, "details": {"bundle": "2011-11-30-0123456789ab"}}
+            if name == "ingest_events":
+                return {**arguments[0], "as_of": arguments[0]["as_of"] or AFTER_INGEST, "ingested": receipt}
+            return receipt
 
         return step
-
-    def train_days(self, until, overrides):
-        return until - timedelta(days=29), until
 
     @property
     def names(self):

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from collect_verdicts import verdict_files
-from house import chosen_day, overrides, seen
+from common import asked, chosen_day
 
 from pipeline.errors import InputError, UsageError
 
@@ -32,23 +32,23 @@ def test_a_form_that_contradicts_the_partition_is_refused():
         chosen_day("2011-12-08", "2011-12-09", RUN_AFTER)
 
 
-def test_without_an_as_of_the_run_sees_what_it_ingests(home):
-    params = {"domain": "retail", "list_size": 20, "as_of": None}
-    assert overrides(params) == {"domain": "retail", "list_size": 20, "as_of": None}
-    run = {"day": "2026-11-21", "overrides": overrides(params)}
-    ingested = {"details": {"as_of": "2026-11-22T04:07:00+00:00"}}
-    assert seen(run, ingested) == {"domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:07:00+00:00"}
+DAY = date(2026, 11, 21)
+
+
+def test_the_form_is_passed_on_as_the_steps_take_it(home):
+    params = {"domain": "retail", "list_size": 20, "as_of": None, "accept": ["day.event_count"]}
+    assert asked(params, DAY) == {**params, "day": "2026-11-21"}
 
 
 def test_the_form_may_choose_an_earlier_as_of(home):
     params = {"domain": "retail", "as_of": "2026-11-20T01:00:00+01:00"}
-    assert overrides(params) == {"domain": "retail", "list_size": None, "as_of": "2026-11-20T00:00:00+00:00"}
+    assert asked(params, DAY)["as_of"] == "2026-11-20T00:00:00+00:00"
 
 
 @pytest.mark.parametrize("as_of", ["yesterday", "2026-11-20T01:00:00", "2026-13-01T00:00:00Z"])
 def test_an_as_of_that_is_not_a_moment_is_refused(home, as_of):
     with pytest.raises(UsageError, match="not a time with a zone"):
-        overrides({"domain": "retail", "as_of": as_of})
+        asked({"domain": "retail", "as_of": as_of}, DAY)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from pipeline import features, snapshots
+from pipeline.context import Run
 from pipeline.domain import Domain, Labels
 from pipeline.evaluate import guards
 from pipeline.evaluate.guards import LeakError
@@ -160,7 +161,7 @@ def made_by_dbt(home, domain, rows):
         if not folder.exists():
             support.write_events(folder, [rows[i] for i in events["row"].to_pylist()])
             support.write_labels(folder, labels.to_pylist())
-            features.run(Settings(home=folder), domain, DAY, DAY, as_of=AS_OF)
+            features.run(Run(Settings(home=folder), domain, DAY, AS_OF))
         path = snapshots.newest(folder, "user_days", DAY, AS_OF).path(folder)
         with duckdb.connect() as con:
             return con.sql(f"from read_parquet('{path}', hive_partitioning = false)").to_arrow_table()

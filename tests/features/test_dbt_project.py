@@ -10,6 +10,7 @@ import pytest
 import random_lake
 
 from pipeline import features
+from pipeline.context import Run
 from pipeline.settings import Settings
 from pipeline.warehouse import DBT_PROJECT, dbt_build
 
@@ -65,7 +66,7 @@ def test_every_data_test_passes_on_an_awkward_lake(tmp_path, monkeypatch):
     lake.write(tmp_path)
     monkeypatch.setattr(features, "dbt_build", lambda settings, told: dbt_build(settings, told | {"thorough": True}))
     first = random_lake.LAST - timedelta(days=9)
-    features.run(Settings(home=tmp_path), lake.domain, first, random_lake.LAST, as_of=random_lake.AS_OF)
+    features.run(Run(Settings(home=tmp_path), lake.domain, random_lake.LAST, random_lake.AS_OF), first)
     results = json.loads((tmp_path / "dbt" / "run_results.json").read_text())["results"]
     tested = [result for result in results if result["unique_id"].startswith("test.")]
     assert len(tested) > 65

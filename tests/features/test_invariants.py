@@ -8,6 +8,7 @@ import random_lake
 import support
 
 from pipeline import features, snapshots
+from pipeline.context import Run
 from pipeline.settings import Settings
 
 DOMAIN = random_lake.shop()
@@ -21,7 +22,7 @@ def drawn():
 
 
 def build(home, first=DAYS[0], last=LAST, as_of=AS_OF, **settings):
-    return features.run(Settings(home=home, **settings), DOMAIN, first, last, as_of=as_of)
+    return features.run(Run(Settings(home=home, **settings), DOMAIN, last, as_of), first)
 
 
 def cells(home):

@@ -10,6 +10,7 @@ from naive import Naive
 
 from pipeline import features, snapshots
 from pipeline.catalogue import features as catalogue
+from pipeline.context import Run
 from pipeline.models.reasons import sentence_of
 from pipeline.settings import Settings
 
@@ -33,7 +34,7 @@ def built(request, tmp_path_factory):
     lake = random_lake.draw(seed, domain)
     home = lake.write(tmp_path_factory.mktemp("home"), seed=seed)
     first = random_lake.LAST - timedelta(days=BUILT_DAYS - 1)
-    features.run(Settings(home=home), domain, first, random_lake.LAST, as_of=random_lake.AS_OF)
+    features.run(Run(Settings(home=home), domain, random_lake.LAST, random_lake.AS_OF), first)
     return first, Naive(lake, random_lake.AS_OF), home
 
 

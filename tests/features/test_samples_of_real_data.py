@@ -9,6 +9,7 @@ import pytest
 import support
 
 from pipeline import features, ingest
+from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 
@@ -62,7 +63,7 @@ def test_a_range_of_a_real_sample_gives_the_same_cells_as_its_days(name, tmp_pat
         if labels:
             ingest.run(settings, domain, events=[], labels=labels, history=True)
         for first, last in ranges:
-            features.run(settings, domain, first, last, as_of=AS_OF)
+            features.run(Run(settings, domain, last, AS_OF), first)
         hashes = support.snapshot_hashes(settings.home)
         found.append({tuple(path.split("/")[:2]): sha256 for path, sha256 in hashes.items()})
     assert found[0] == found[1]

@@ -3,6 +3,7 @@ import pytest
 import small_day
 
 from pipeline import publish
+from pipeline.context import Run
 from pipeline.settings import Settings
 
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -26,8 +27,9 @@ def settings(home):
 def issue(settings):
     """Publishes the day; keywords change the run."""
 
-    def publish_day(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, **more):
-        return publish.run(using, domain, day, as_of=as_of, **({"sentences": small_day.words} | more))
+    def publish_day(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, accept=(), **more):
+        run = Run(using, domain, day, as_of, tuple(accept))
+        return publish.run(run, **({"sentences": small_day.words} | more))
 
     return publish_day
 
@@ -37,8 +39,7 @@ def issue_in():
     """Publishes the day in any home."""
 
     def publish_in(home):
-        return publish.run(
-            Settings(home=home), small_day.SHOP, small_day.DAY, as_of=small_day.AS_OF, sentences=small_day.words
-        )
+        run = Run(Settings(home=home), small_day.SHOP, small_day.DAY, small_day.AS_OF)
+        return publish.run(run, sentences=small_day.words)
 
     return publish_in

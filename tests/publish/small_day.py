@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from support import add_snapshot as add
 
 from pipeline.domain import Domain
-from pipeline.files import digest, sha256_of
+from pipeline.files import digest
 from pipeline.models.bundle import Manifest
 from pipeline.models.registry import Entry, write
-from pipeline.snapshots import Snapshot, add
+from pipeline.snapshots import Snapshot
 
 DAY = date(2026, 11, 19)
 AS_OF = datetime(2026, 11, 20, 4, tzinfo=UTC)
@@ -70,16 +71,7 @@ def add_snapshot(
 ) -> Snapshot:
     aside = home / "aside.parquet"
     pq.write_table(rows, aside)
-    snapshot = Snapshot(
-        table=table,
-        day=day,
-        id=digest(made_from),
-        as_of=as_of,
-        rows=len(rows),
-        sha256=sha256_of(aside),
-        made_from=made_from,
-    )
-    return add(home, aside, snapshot)
+    return add(home, table, day, aside, made_from, as_of)
 
 
 def add_scores(

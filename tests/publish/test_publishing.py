@@ -300,9 +300,10 @@ def test_before_the_first_list_there_is_none_to_serve(home):
 KILLED = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import small_day
 from pipeline import files, publish
+from pipeline.context import Run
 from pipeline.settings import Settings
 calls = 0
 
@@ -318,7 +319,8 @@ def stop(real):
 for name in ("fsync", "mkdir", "rename", "replace", "symlink"):
     setattr(os, name, stop(getattr(os, name)))
 settings = Settings(home=Path({home!r}))
-publish.run(settings, small_day.SHOP, small_day.DAY, as_of=small_day.AS_OF, sentences=small_day.words)
+run = Run(settings, small_day.SHOP, small_day.DAY, small_day.AS_OF)
+publish.run(run, sentences=small_day.words)
 """
 
 
@@ -329,7 +331,7 @@ def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, is
         (tmp_path / name).mkdir()
         add_bundle(tmp_path / name)
         add_scores(tmp_path / name)
-    code = KILLED.format(tests=str(PROJECT / "tests" / "publish"), at=at, home=str(tmp_path / "killed"))
+    code = KILLED.format(tests=[str(PROJECT / "tests" / "publish"), str(PROJECT / "tests")], at=at, home=str(tmp_path / "killed"))
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     issue_in(tmp_path / "killed")

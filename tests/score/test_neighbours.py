@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
-from support import label, moment, write_labels
+from support import add_snapshot, label, moment, write_labels
 
-from pipeline import snapshots
 from pipeline.errors import InputError
-from pipeline.files import digest, sha256_of
+from pipeline.files import digest
 from pipeline.score.neighbours import EMBEDDINGS, embeddings, neighbours, render
 from pipeline.settings import Settings
 
@@ -35,16 +34,7 @@ def add(home, day, vectors, bundle="b1"):
     code = np.array(list(vectors.values()), np.float64).reshape(len(vectors), -1 if vectors else 2)
     pq.write_table(embeddings(bundle, day, pa.array(list(vectors), pa.string()), code), aside)
     made_from = {"bundle": bundle, "vectors": digest(code.tolist()), "users": list(vectors)}
-    found = snapshots.Snapshot(
-        table=EMBEDDINGS,
-        day=day,
-        id=digest(made_from),
-        as_of=AS_OF,
-        rows=len(vectors),
-        sha256=sha256_of(aside),
-        made_from=made_from,
-    )
-    return snapshots.add(home, aside, found)
+    return add_snapshot(home, EMBEDDINGS, day, aside, made_from, AS_OF)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline import features, ingest, snapshots
 from pipeline.catalogue import features as catalogue
+from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
@@ -47,7 +48,7 @@ def seen(folder, seed):
     settings = Settings(home=folder / "home", now=datetime(2026, 9, 1, tzinfo=UTC))
     domain, days = Domain.load("shop"), [SHOP.first_day + timedelta(days=n) for n in range(WARM_UP, DAYS)]
     ingest.run(settings, domain, events=[folder / "shop/events"], labels=[folder / "shop/labels"], history=True)
-    features.run(settings, domain, days[0], days[-1], as_of=settings.clock())
+    features.run(Run(settings, domain, days[-1], settings.clock()), days[0])
     found = [snapshots.newest(settings.home, "user_days", day, settings.clock()) for day in days]
     user_days = pa.concat_tables([pq.read_table(snapshot.path(settings.home)) for snapshot in found])
     delivered = []

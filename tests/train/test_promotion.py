@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.models import bundle as bundles
@@ -84,7 +85,9 @@ def judged(monkeypatch):
 @pytest.fixture
 def decide(home):
     def ask(name, hours=0, **more):
-        receipt = promotion.promote(Settings(home=home), SHOP, name, as_of=AT, at=AT + timedelta(hours=hours), **more)
+        receipt = promotion.promote(
+            Run(Settings(home=home), SHOP, AT.date(), AT), name, at=AT + timedelta(hours=hours), **more
+        )
         return receipt.details["action"], receipt.details["why"]
 
     return ask

@@ -3,6 +3,7 @@ import shutil
 import pytest
 import shop_days
 
+from pipeline.context import Run
 from pipeline.settings import Settings
 from pipeline.validate import events_door
 
@@ -12,7 +13,7 @@ def past_home(tmp_path_factory):
     """28 ordinary days before DAY, already profiled."""
     home = tmp_path_factory.mktemp("shop")
     shop_days.write_past(home)
-    events_door(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF)
+    events_door(Run(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF))
     return home
 
 

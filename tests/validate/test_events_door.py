@@ -8,6 +8,7 @@ import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day, write_past
 
 from pipeline import validate
+from pipeline.context import Run
 from pipeline.doors import read_report, report_path
 from pipeline.errors import DoorRefusedError
 from pipeline.settings import Settings
@@ -15,7 +16,7 @@ from pipeline.validate import events_door
 
 
 def judged(settings, day=DAY, as_of=AS_OF):
-    return events_door(settings, SHOP, day, as_of)
+    return events_door(Run(settings, SHOP, day, as_of))
 
 
 def names(report, outcome):
@@ -164,7 +165,7 @@ def test_events_that_arrived_after_as_of_are_not_seen(settings):
 def test_the_refusal_says_which_expectation_what_was_seen_and_what_to_do(settings):
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
     with pytest.raises(DoorRefusedError) as refusal:
-        validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events")
+        validate.run(Run(settings, SHOP, DAY, AS_OF), "events")
     text = str(refusal.value)
     assert refusal.value.exit_code == 4
     assert "day.event_count" in text and "expected" in text and "feed broke" in text
@@ -175,22 +176,22 @@ def test_the_refusal_says_which_expectation_what_was_seen_and_what_to_do(setting
 
 def test_a_person_may_accept_what_was_seen(settings):
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
-    receipt = validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events", accept={"day.event_count"})
+    receipt = validate.run(Run(settings, SHOP, DAY, AS_OF, ("day.event_count",)), "events")
     assert any("accepted by hand" in warning for warning in receipt.warnings)
 
 
 def test_accepting_something_else_does_not_help_and_is_said(settings):
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
     with pytest.raises(DoorRefusedError, match=r"day\.event_cuont: nothing was found here under that name"):
-        validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events", accept={"day.event_cuont"})
+        validate.run(Run(settings, SHOP, DAY, AS_OF, ("day.event_cuont",)), "events")
 
 
 def test_judging_a_day_again_writes_the_same_bytes(settings):
     write_day(settings.home, DAY)
-    validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events")
+    validate.run(Run(settings, SHOP, DAY, AS_OF), "events")
     first = report_path(settings.home, DAY, "events").read_bytes()
     (settings.home / "reports" / f"day={DAY}" / "profile.json").unlink()
-    validate.run(settings, SHOP, DAY, as_of=AS_OF, door="events")
+    validate.run(Run(settings, SHOP, DAY, AS_OF), "events")
     assert report_path(settings.home, DAY, "events").read_bytes() == first
 
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 import duckdb
 import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day
+from support import add_snapshot
 
 from pipeline import validate
+from pipeline.context import Run
 from pipeline.doors import report_path
 from pipeline.errors import DoorRefusedError, InputError
-from pipeline.files import digest, sha256_of
-from pipeline.snapshots import Snapshot, add
 from pipeline.validate import user_days_door
 
 FEATURES = """
@@ -36,19 +36,8 @@ def write_features(home, day, *changes):
         for change in changes:
             con.execute(change)
         con.execute(f"copy (from features order by user_id) to '{aside}' (format parquet)")
-        ((rows,),) = con.sql("select count(*) from features").fetchall()
     made_from = {"day": str(day), "changes": changes}
-    as_of = AS_OF - (DAY - day)
-    snapshot = Snapshot(
-        table="user_days",
-        day=day,
-        id=digest(made_from),
-        as_of=as_of,
-        rows=rows,
-        sha256=sha256_of(aside),
-        made_from=made_from,
-    )
-    return add(home, aside, snapshot)
+    return add_snapshot(home, "user_days", day, aside, made_from, AS_OF - (DAY - day))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +53,7 @@ def ready(past_features, settings):
 
 
 def judged(settings):
-    return user_days_door(settings, SHOP, DAY, AS_OF)
+    return user_days_door(Run(settings, SHOP, DAY, AS_OF))
 
 
 def names(report, outcome):
@@ -131,7 +120,7 @@ def test_a_closed_day_has_no_user_days_and_passes(ready):
 def test_users_are_not_named_in_what_is_said(ready):
     write_features(ready.home, DAY, CRITICAL["a_user_is_there_twice"][0])
     with pytest.raises(DoorRefusedError) as refusal:
-        validate.run(ready, SHOP, DAY, as_of=AS_OF, door="user_days")
+        validate.run(Run(ready, SHOP, DAY, AS_OF), "user_days")
     assert "u7" not in str(refusal.value)
     assert "u7" not in report_path(ready.home, DAY, "user_days").read_text()
 
@@ -143,6 +132,6 @@ def test_without_features_it_says_how_to_make_them(ready):
 
 def test_both_doors_are_one_receipt(ready):
     write_features(ready.home, DAY)
-    receipt = validate.run(ready, SHOP, DAY, as_of=AS_OF)
+    receipt = validate.run(Run(ready, SHOP, DAY, AS_OF))
     assert list(receipt.details) == ["events", "user_days"]
     assert receipt.warnings == []

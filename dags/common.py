@@ -77,16 +77,15 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
     return a_possible_day(date.fromisoformat(chosen)) if chosen else (run_after - timedelta(days=1)).date()
 
 
-def overrides(params: dict[str, Any]) -> dict[str, Any]:
-    """The form's settings; without an `as_of` of the form's own it is fixed later, see `seen`."""
-    as_of = _moment(params["as_of"]).isoformat() if params["as_of"] else None
-    return {"domain": params["domain"], "list_size": params.get("list_size"), "as_of": as_of}
-
-
-def seen(run: dict[str, Any], ingested: dict[str, Any]) -> dict[str, Any]:
-    """The run's settings with `as_of` fixed by its ingest, so that the run sees what it has just brought in, and
-    every later step and every retry agrees on it."""
-    return run["overrides"] | {"as_of": ingested["details"]["as_of"]}
+def asked(params: dict[str, Any], day: date) -> dict[str, Any]:
+    """What the form asks for, as `pipeline.daily` takes it. Without an `as_of` of the form's own, ingest fixes it."""
+    return {
+        "domain": params["domain"],
+        "day": day.isoformat(),
+        "as_of": _moment(params["as_of"]).isoformat() if params["as_of"] else None,
+        "list_size": params.get("list_size"),
+        "accept": params.get("accept") or [],
+    }
 
 
 def _moment(text: str) -> datetime:

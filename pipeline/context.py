@@ -1,0 +1,68 @@
+"""A run: which day it is about, and what it may see. Every step receives this one object."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain import Domain
+from pipeline.errors import UsageError
+from pipeline.lake import end_of
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """`as_of`: what arrived later does not exist. `accept`: findings that a person has looked at and lets pass."""
+
+    settings: Settings
+    domain: Domain
+    day: date
+    as_of: datetime
+    accept: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    @property
+    def list_size(self) -> int:
+        """Accounts the team can review in a day."""
+        return self.settings.list_size or self.domain.list_size
+
+    @property
+    def first_training_day(self) -> date:
+        return self.day - timedelta(days=self.settings.train_days - 1)
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        day: date | str | None = None,
+        as_of: datetime | str | None = None,
+        accept: tuple[str, ...] | list[str] = (),
+        **settings: Any,
+    ) -> "Run":
+        """Read the settings and the pack. By default `as_of` is now, and `day` the last day that was over by then.
+
+        Raises UsageError for a time without a zone, and for a day that is not over at `as_of`.
+        """
+        read = Settings.load(**settings)
+        moment = _moment(as_of) if as_of else read.clock()
+        chosen = date.fromisoformat(day) if isinstance(day, str) else day or moment.date() - timedelta(days=1)
+        if moment < end_of(chosen):
+            raise UsageError(
+                f"{chosen} is not over yet: it is {moment:%Y-%m-%d %H:%M} UTC",
+                fix="choose an earlier day; days end at 00:00 UTC",
+            )
+        return cls(read, Domain.load(read.domain), chosen, moment, tuple(accept))
+
+
+def _moment(given: datetime | str) -> datetime:
+    try:
+        moment = given if isinstance(given, datetime) else datetime.fromisoformat(given)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(f"as_of is not a time with a zone: {given}", fix="write it like 2026-11-22T04:00:00Z")
+    return moment.astimezone(UTC)
