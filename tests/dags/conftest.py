@@ -53,7 +53,7 @@ class Steps:
             self.calls.append((name, *arguments, *([named] if named else [])))
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
-            receipt = {"step": name, "details": {"bundle": "2011-11-30-0123456789ab"}}
+            receipt = {"step": name.partition("_")[0], "details": {"bundle": "2011-11-30-0123456789ab"}}
             if name == "ingest_events":
                 return {**arguments[0], "as_of": arguments[0]["as_of"] or AFTER_INGEST, "ingested": receipt}
             return receipt
