@@ -140,7 +140,7 @@ class Domain(Strict):
     arms: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
     monotone: dict[str, Literal["rises", "falls"]] = {}  # policy: how the risk may move with a feature
     list_size: int = Field(100, ge=1, le=100_000)
-    wrong_share: float = Field(0.8, gt=0, lt=1)  # share of the list the team tolerates being wrong
+    min_precision: float = Field(0.2, gt=0, lt=1)  # the list ends where fewer of its accounts are expected to be bad
     quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
 
     @field_validator("timezone")

@@ -127,7 +127,7 @@ def forget_scores(home):
             path.unlink()
 
 
-def test_a_damaged_list_is_told_and_issued_again(at_end_of):
+def test_a_damaged_list_is_told_and_published_again(at_end_of):
     home = at_end_of("first list")
     before = home.bytes_of("lists")
     (home.list_of(TODAY) / "risk_list.parquet").write_bytes(b"")

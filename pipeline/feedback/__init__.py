@@ -108,7 +108,7 @@ class Listed:
     def _read(self, day: date) -> frozenset[str] | None:
         import pyarrow.parquet as pq
 
-        paths = sorted((self.home / "lists" / "issues" / f"day={day}").glob("*/risk_list.parquet"))
+        paths = sorted((self.home / "lists" / "revisions" / f"day={day}").glob("*/risk_list.parquet"))
         if not paths:
             return None
         tables = [pq.ParquetFile(path).read(columns=["user_id"]) for path in paths]

@@ -1,8 +1,8 @@
-"""Publish: rank the day's accounts, cut the list where the promise says, say why, and issue it.
+"""Publish: rank the day's accounts, cut the list where its expected precision ends, say why, and publish it.
 
 Reads   snapshots/scores, snapshots/contributions, snapshots/user_days, models/<bundle>/bundle.json, reports/
-Writes  lists/issues/day=D/<issue>/, the link lists/day=D, and PostgreSQL where that is configured
-Rerun   the same inputs are the same issue: nothing is written again
+Writes  lists/revisions/day=D/<revision>/, the link lists/day=D, and PostgreSQL where that is configured
+Rerun   the same inputs are the same revision: nothing is written again
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,12 +19,12 @@ from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.reasons import sentences as sentences_of_models
 from pipeline.models.registry import bundle_for
-from pipeline.publish import issues
+from pipeline.publish import revisions
 from pipeline.publish.entries import Sentences, assemble, choose
-from pipeline.publish.issues import read_list
 from pipeline.publish.manifest import inputs
 from pipeline.publish.outputs import render, to_csv, write_parquet
 from pipeline.publish.ranking import RankedBy
+from pipeline.publish.revisions import read_list
 from pipeline.publish.sources import active_among, choose_snapshots, contributions_of, features_of, read_scores
 from pipeline.receipt import Receipt
 from pipeline.snapshots import Snapshot
@@ -36,7 +36,7 @@ __all__ = ["latest_good", "read_list", "render", "run"]
 
 
 def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
-    """Issue the list of the run's day. Raises DoorRefusedError, and issues nothing, if it is not fit for people."""
+    """Publish the list of the run's day. Raises DoorRefusedError, and publishes nothing, if it is not fit."""
     home, day = run.home, run.day
     for door in DOORS[:2]:
         if (report := read_report(home, day, door, run.as_of)) is not None:
@@ -48,33 +48,33 @@ def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
         yield day, _build(run, used, made_from, missing[day], folder, sentences)
 
-    made = made_once(home, "publish", {day: made_from}, issues.Shelf(home, run.as_of), build)[day]
-    issue, manifest = made.result["issue"], made.result
-    is_shown = issues.shown(home, day) == issue
+    made = made_once(home, "publish", {day: made_from}, revisions.Shelf(home, run.as_of), build)[day]
+    revision, manifest = made.result["revision"], made.result
+    is_shown = revisions.shown(home, day) == revision
     details: dict[str, Any] = {
-        "issue": issue,
+        "revision": revision,
         "is_new": made.is_new,
         "is_shown": is_shown,
         "ranked_by": manifest["ranked_by"],
         "ranked_by_why": manifest["ranked_by_why"],
         **manifest["rows"],
-        "files": str(issues.link_path(home, day).relative_to(home)),
+        "files": str(revisions.link_path(home, day).relative_to(home)),
     }
     if run.settings.postgres_dsn is not None and is_shown:
         from pipeline.publish.postgres import upsert
 
         table, _ = read_list(home, day)
-        details["postgres_rows"] = upsert(run.settings.postgres_dsn, run.domain.name, day, issue, table)
+        details["postgres_rows"] = upsert(run.settings.postgres_dsn, run.domain.name, day, revision, table)
     return Receipt(step="publish", day=day, details=details, warnings=manifest["warnings"])
 
 
 def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     """The list to work from on `day`: its own, or else the last one before it, marked stale.
 
-    The files stay as issued; only what is returned says `is_stale`. Also stale is a day's own list if the
+    The files stay as published; only what is returned says `is_stale`. Also stale is a day's own list if the
     day was judged again since and refused.
     """
-    known = [other for other in issues.days(home) if other <= day]
+    known = [other for other in revisions.days(home) if other <= day]
     if not known:
         raise InputError(f"no list up to {day} in {home}", fix=f"dawnlist run --day {day}")
     refusals = {other: [door for door in DOORS if is_refused(home, other, door)] for other in {*known, day}}
@@ -100,7 +100,7 @@ def _build(
     run: Run,
     used: dict[str, Snapshot],
     made_from: MadeFrom,
-    issue: str,
+    revision: str,
     aside: Path,
     sentences: Sentences,
 ) -> Path:
@@ -127,27 +127,27 @@ def _build(
     tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
     report = judge("risk_list", day, domain.name, tables, accept=run.accept, seen={"listed": len(table)})
     refuse_if_critical(write_report(home, report, run.as_of), run.accept)
-    folder = aside / issue
+    folder = aside / revision
     folder.mkdir()
     (folder / "risk_list.csv").write_bytes(to_csv(table).encode())
     write_parquet(table, folder / "risk_list.parquet")
     manifest = {
         **made_from,
-        "issue": issue,
+        "revision": revision,
         "as_of": run.as_of.isoformat(),
         "ranked_by": by,
         "ranked_by_why": stacker["why"],
-        "promise": {
+        "cut": {
+            "rule": cut.rule,
             "list_size": run.list_size,
-            "wrong_share_promised": domain.wrong_share if by == "risk" else None,
-            "wrong_share_expected": None if cut.wrong_share is None else round(cut.wrong_share, 6),
+            "min_precision": domain.min_precision if by == "risk" else None,
+            "expected_precision": None if cut.expected_precision is None else round(cut.expected_precision, 6),
             "quiet_percentile": domain.quiet_percentile if by == "surprise" else None,
-            "cut_by": cut.rule,
         },
         "rows": {"scored": len(scores), "listed": len(table)},
         "warnings": [*made_from["warnings"], *report.warnings],
         "is_stale": False,
-        "outputs": {name: sha256_of(folder / name) for name in issues.FILES},
+        "outputs": {name: sha256_of(folder / name) for name in revisions.FILES},
     }
     write_json(folder / "manifest.json", manifest)
     return folder

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain import Domain
-from pipeline.publish.ranking import Cut, RankedBy, cut_by_quiet_level, cut_by_wrong_share, rank
+from pipeline.publish.ranking import Cut, RankedBy, cut_by_precision, cut_by_quiet_level, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,7 @@ def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int) -> 
     """The accounts to review, ranked, and where the cut fell."""
     ranked = rank(scores)
     if by == "risk":
-        cut = cut_by_wrong_share(ranked["risk"].to_pylist(), domain.wrong_share, list_size)
+        cut = cut_by_precision(ranked["risk"].to_pylist(), domain.min_precision, list_size)
         return ranked.slice(0, cut.length), cut
     cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size)
     return ranked.slice(0, cut.length), cut

@@ -63,14 +63,12 @@ def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = N
 
 
 def _caption(manifest: Mapping[str, Any]) -> str:
-    promise, rows = manifest["promise"], manifest["rows"]
+    cut, rows = manifest["cut"], manifest["rows"]
     parts = [f"{rows['listed']} of {rows['scored']} accounts", f"ranked by {manifest['ranked_by']}"]
     if manifest["ranked_by_why"]:
         parts[-1] += f" ({one_line(manifest['ranked_by_why'])})"
-    if promise["wrong_share_expected"] is not None:
-        parts.append(
-            f"expected wrong: {promise['wrong_share_expected']:.0%}, at most {promise['wrong_share_promised']:.0%}"
-        )
+    if cut["expected_precision"] is not None:
+        parts.append(f"expected precision {cut['expected_precision']:.0%}, at least {cut['min_precision']:.0%} asked")
     if rows["listed"] == 0:
         parts.append("nothing stood out: an empty list is an answer too")
-    return "; ".join([*parts, f"issue {manifest['issue']}"])
+    return "; ".join([*parts, f"revision {manifest['revision']}"])

@@ -30,13 +30,13 @@ create table if not exists {TABLE} (
     top_events json not null,
     bundle text not null,
     is_stale boolean not null,
-    issue text not null,
+    revision text not null,
     primary key (domain, day, user_id)
 )
 """
 COLUMNS = (
     *("domain", "day", "rank", "user_id", "risk", "surprise_percentile", "arms", "ring_id", "ring_size"),
-    *("reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "issue"),
+    *("reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "revision"),
 )
 KEYS = ("domain", "day", "user_id")
 UPSERT = f"""
@@ -47,14 +47,14 @@ on conflict ({", ".join(KEYS)}) do update set
 FIX = "check RISK_POSTGRES_DSN and the server, then publish the day again: the files are already in lists/"
 
 
-def upsert(dsn: SecretStr, domain: str, day: date, issue: str, table: "pa.Table") -> int:
+def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Table") -> int:
     """Make the day's rows in PostgreSQL equal to the list: all or nothing. Returns the rows there now.
 
     Raises InputError without ever repeating the connection string.
     """
     import psycopg
 
-    rows = [_row(domain, issue, row) for row in table.to_pylist()]
+    rows = [_row(domain, revision, row) for row in table.to_pylist()]
     try:
         connection = psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="dawnlist")
     except (psycopg.Error, ValueError, OSError) as error:
@@ -83,10 +83,10 @@ def _server_said(error: Exception) -> str:
     return f"the server said: {said}" if said else f"no server answered at that address ({type(error).__name__})"
 
 
-def _row(domain: str, issue: str, row: dict[str, Any]) -> dict[str, Any]:
+def _row(domain: str, revision: str, row: dict[str, Any]) -> dict[str, Any]:
     arms = {name: value for name, value in row.items() if name.startswith("arm_")}
     plain = {name: _text(value) for name, value in row.items() if not name.startswith("arm_")}
-    return {**plain, "domain": domain, "issue": issue, "arms": json.dumps(arms)}
+    return {**plain, "domain": domain, "revision": revision, "arms": json.dumps(arms)}
 
 
 def _text(value: Any) -> Any:

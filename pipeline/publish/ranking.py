@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RankedBy = Literal["risk", "surprise"]
-TOLERANCE = 1e-9  # a promise kept to the ninth digit is kept
+TOLERANCE = 1e-9  # a precision reached to the ninth digit is reached
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the list ends: `length` accounts, decided by `rule`; `wrong_share` is expected, null without risks."""
+    """Where the list ends: `length` accounts, decided by `rule`. `expected_precision` is null without risks."""
 
     length: int
-    rule: Literal["wrong_share", "quiet_level", "list_size", "all"]
-    wrong_share: float | None
+    rule: Literal["min_precision", "quiet_level", "list_size", "all"]
+    expected_precision: float | None
 
 
 def rank(scores: "pa.Table") -> "pa.Table":
@@ -29,18 +29,18 @@ def rank(scores: "pa.Table") -> "pa.Table":
     return scores.take(pc.sort_indices(scores, sort_keys=order))
 
 
-def cut_by_wrong_share(risks: Sequence[float | None], wrong_share: float, list_size: int) -> Cut:
-    """The longest top of the list whose expected share of wrong accounts, 1 - mean risk, keeps the promise.
+def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_size: int) -> Cut:
+    """The longest top of the list whose expected precision, its mean risk, is at least `min_precision`.
 
     `risks` in ranked order; an unknown risk counts as none.
     """
     length, total, expected = 0, 0.0, None
     for place, risk in enumerate(risks[:list_size], start=1):
         total += risk or 0.0
-        wrong = 1 - total / place
-        if wrong <= wrong_share + TOLERANCE:
-            length, expected = place, wrong
-    return Cut(length, _why_it_ends(length, len(risks), list_size, "wrong_share"), expected)
+        precision = total / place
+        if precision + TOLERANCE >= min_precision:
+            length, expected = place, precision
+    return Cut(length, _why_it_ends(length, len(risks), list_size, "min_precision"), expected)
 
 
 def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
@@ -50,7 +50,7 @@ def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: fl
     return Cut(length, _why_it_ends(length, len(percentiles), list_size, "quiet_level"), None)
 
 
-def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["wrong_share", "quiet_level"]) -> Any:
+def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["min_precision", "quiet_level"]) -> Any:
     if length == list_size and length < available:
         return "list_size"
     return "all" if length == available else rule

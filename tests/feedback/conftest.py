@@ -16,10 +16,10 @@ HEADER = "day,user_id,verdict,typology,note,analyst,decided_at"
 
 @pytest.fixture
 def home(tmp_path):
-    """A home with one list of three accounts, and an older issue of it that named one more."""
+    """A home with one list of three accounts, and an older revision of it that named one more."""
     home = tmp_path / "home"
-    for issue, users in {"aaa": ["ann", "bob", "=cat"], "bbb": ["ann", "old"]}.items():
-        folder = home / "lists" / "issues" / f"day={DAY}" / issue
+    for revision, users in {"aaa": ["ann", "bob", "=cat"], "bbb": ["ann", "old"]}.items():
+        folder = home / "lists" / "revisions" / f"day={DAY}" / revision
         folder.mkdir(parents=True)
         pq.write_table(pa.table({"user_id": users}), folder / "risk_list.parquet")
     return home

@@ -103,7 +103,7 @@ def test_a_row_that_does_not_fit_is_refused_and_the_rest_goes_on(home, take, rea
     assert row["raw"] == REFUSED[reason].replace("\udce9", "\ufffd")
 
 
-def test_an_account_of_a_replaced_issue_counts_too(home, take):
+def test_an_account_of_a_replaced_revision_counts_too(home, take):
     assert take("2026-11-19,old,confirmed,,,,2026-11-20T10:30:00Z").accepted == 1
 
 

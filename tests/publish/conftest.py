@@ -24,18 +24,18 @@ def settings(home):
 
 
 @pytest.fixture
-def issue(settings):
+def publish_day(settings):
     """Publishes the day; keywords change the run."""
 
-    def publish_day(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, accept=(), **more):
+    def publish_one(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, accept=(), **more):
         run = Run(using, domain, day, as_of, tuple(accept))
         return publish.run(run, **({"sentences": small_day.words} | more))
 
-    return publish_day
+    return publish_one
 
 
 @pytest.fixture
-def issue_in():
+def publish_in():
     """Publishes the day in any home."""
 
     def publish_in(home):

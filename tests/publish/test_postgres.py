@@ -91,45 +91,45 @@ def connected(home, server):
     return Settings(home=home, postgres_dsn=server)
 
 
-def test_the_rows_of_the_list_are_in_the_table(connected, rows, issue):
-    receipt = issue(using=connected)
+def test_the_rows_of_the_list_are_in_the_table(connected, rows, publish_day):
+    receipt = publish_day(using=connected)
     assert receipt.details["postgres_rows"] == 4
     table, manifest = read_list(connected.home, DAY)
-    names = "day, rank, user_id, risk, surprise_percentile, reason_1, reason_3, bundle, is_stale, issue, domain"
+    names = "day, rank, user_id, risk, surprise_percentile, reason_1, reason_3, bundle, is_stale, revision, domain"
     found = rows(f"select {names} from dawnlist_risk_list order by rank")
-    wanted = [{**row, "issue": manifest["issue"], "domain": "shop"} for row in table.to_pylist()]
+    wanted = [{**row, "revision": manifest["revision"], "domain": "shop"} for row in table.to_pylist()]
     assert found == [tuple(row[name] for name in names.split(", ")) for row in wanted]
     assert rows("select arms ->> 'arm_stacker' from dawnlist_risk_list order by rank")[0] == "0.95"
     assert rows("select top_events -> 0 ->> 'event_id' from dawnlist_risk_list where rank = 1") == ["e1"]
 
 
-def test_publishing_again_changes_nothing(connected, rows, issue):
-    issue(using=connected)
-    issue(using=connected)
+def test_publishing_again_changes_nothing(connected, rows, publish_day):
+    publish_day(using=connected)
+    publish_day(using=connected)
     assert rows() == ["ann", "bob", "cat", "dan"]
 
 
-def test_accounts_no_longer_on_the_list_are_gone_from_the_table(connected, rows, issue):
-    issue(using=connected)
+def test_accounts_no_longer_on_the_list_are_gone_from_the_table(connected, rows, publish_day):
+    publish_day(using=connected)
     add_scores(connected.home, RISKS | {"dan": 0.0, "eve": 0.9}, as_of=LATER, salt="late events")
-    issue(using=connected, as_of=LATER)
+    publish_day(using=connected, as_of=LATER)
     assert rows() == ["ann", "eve", "bob", "cat"]
 
 
-def test_an_older_issue_does_not_replace_the_newer_rows(connected, rows, issue):
-    issue(using=connected)
+def test_an_older_revision_does_not_replace_the_newer_rows(connected, rows, publish_day):
+    publish_day(using=connected)
     add_scores(connected.home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
-    issue(using=connected, as_of=LATER)
-    assert "postgres_rows" not in issue(using=connected, as_of=AS_OF).details
+    publish_day(using=connected, as_of=LATER)
+    assert "postgres_rows" not in publish_day(using=connected, as_of=AS_OF).details
     assert rows()[0] == "hal"
 
 
-def test_other_days_and_domains_are_left_alone(connected, rows, issue):
-    issue(using=connected)
+def test_other_days_and_domains_are_left_alone(connected, rows, publish_day):
+    publish_day(using=connected)
     tomorrow = DAY + timedelta(days=1)
     add_scores(connected.home, {"zoe": 0.9}, day=tomorrow, as_of=LATER)
-    issue(using=connected, day=tomorrow, as_of=LATER)
-    issue(using=connected, domain=SHOP.model_copy(update={"name": "other"}), as_of=LATER)
+    publish_day(using=connected, day=tomorrow, as_of=LATER)
+    publish_day(using=connected, domain=SHOP.model_copy(update={"name": "other"}), as_of=LATER)
     assert rows("select domain, day, count(*) from dawnlist_risk_list group by 1, 2 order by 1, 2") == [
         ("other", DAY, 4),
         ("shop", DAY, 4),
@@ -137,20 +137,20 @@ def test_other_days_and_domains_are_left_alone(connected, rows, issue):
     ]
 
 
-def test_hostile_names_are_only_data(connected, rows, issue):
+def test_hostile_names_are_only_data(connected, rows, publish_day):
     name = "x'); drop table dawnlist_risk_list; --"
     add_scores(connected.home, {name: 0.9}, as_of=LATER, salt="hostile")
-    issue(using=connected, as_of=LATER)
+    publish_day(using=connected, as_of=LATER)
     assert rows() == [name]
 
 
-def test_all_rows_or_none(connected, rows, issue, server):
-    issue(using=connected)
+def test_all_rows_or_none(connected, rows, publish_day, server):
+    publish_day(using=connected)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("alter table dawnlist_risk_list add check (user_id <> 'eve')")
     add_scores(connected.home, RISKS | {"ann": 0.1, "eve": 0.9}, as_of=LATER, salt="late events")
     with pytest.raises(InputError, match="PostgreSQL refused the list of 2026-11-19"):
-        issue(using=connected, as_of=LATER)
+        publish_day(using=connected, as_of=LATER)
     assert rows() == ["ann", "bob", "cat", "dan"]
 
 
@@ -163,10 +163,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_a_connection_that_fails_keeps_the_files_and_the_secret(home, server, issue, wrong):
+def test_a_connection_that_fails_keeps_the_files_and_the_secret(home, server, publish_day, wrong):
     using = Settings(home=home, postgres_dsn=wrong.format(port=server.split(":")[-1].split("/")[0]))
     with pytest.raises(InputError, match="cannot connect to PostgreSQL") as failure:
-        issue(using=using)
+        publish_day(using=using)
     assert failure.value.exit_code == 3
     assert "RISK_POSTGRES_DSN" in str(failure.value)
     assert "sesame-open" not in str(failure.value) + repr(failure.value)

@@ -1,4 +1,4 @@
-"""From scores to an issued list: its rows, its manifest, its place on disk."""
+"""From scores to a published list: its rows, its manifest, its place on disk."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, wo
 from pipeline.doors import Finding, Report, read_report, refuse_if_critical, write_report
 from pipeline.errors import DoorRefusedError, InputError
 from pipeline.files import sha256_of
-from pipeline.models import registry
+from pipeline.models import reasons, registry
 from pipeline.publish import latest_good, read_list
 from pipeline.settings import PROJECT, Settings
 
@@ -38,8 +38,8 @@ def users(home, day=DAY):
     return read_list(home, day)[0]["user_id"].to_pylist()
 
 
-def test_the_golden_list(home, issue):
-    issue()
+def test_the_golden_list(home, publish_day):
+    publish_day()
     text = (home / "lists" / f"day={DAY}" / "risk_list.csv").read_bytes().decode()
     event = '"' + json.dumps([EVENT]).replace('"', '""') + '"'
     said = "money added 1.5,pace added 0.5,1 odd events"
@@ -54,8 +54,8 @@ def test_the_golden_list(home, issue):
     ]
 
 
-def test_csv_and_parquet_say_the_same(home, issue):
-    issue()
+def test_csv_and_parquet_say_the_same(home, publish_day):
+    publish_day()
     table, _ = read_list(home, DAY)
     with (home / "lists" / f"day={DAY}" / "risk_list.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -63,8 +63,8 @@ def test_csv_and_parquet_say_the_same(home, issue):
     assert [float(row["risk"]) for row in rows] == table["risk"].to_pylist()
 
 
-def test_the_manifest_names_everything_the_list_depends_on(home, issue):
-    issue()
+def test_the_manifest_names_everything_the_list_depends_on(home, publish_day):
+    publish_day()
     _, manifest = read_list(home, DAY)
     assert manifest["day"] == "2026-11-19" and manifest["as_of"] == AS_OF.isoformat()
     assert manifest["domain"] == {"name": "shop", "digest": SHOP.digest}
@@ -75,55 +75,55 @@ def test_the_manifest_names_everything_the_list_depends_on(home, issue):
     )
     assert manifest["rows"] == {"scored": 8, "listed": 4}
     assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("risk", "60 matured bad labels")
-    promise = manifest["promise"]
-    assert (promise["wrong_share_promised"], promise["cut_by"]) == (0.5, "list_size")
-    assert promise["wrong_share_expected"] == pytest.approx(1 - (0.95 + 0.6 + 0.6 + 0.3) / 4)
+    cut = manifest["cut"]
+    assert (cut["min_precision"], cut["rule"]) == (0.5, "list_size")
+    assert cut["expected_precision"] == pytest.approx((0.95 + 0.6 + 0.6 + 0.3) / 4)
     folder = home / "lists" / f"day={DAY}"
     assert {name: sha256_of(folder / name) for name in manifest["outputs"]} == manifest["outputs"]
 
 
-def test_no_secret_reaches_the_manifest(home, issue):
-    issue(using=Settings(home=home, key="topsecretkey", now=AS_OF))
+def test_no_secret_reaches_the_manifest(home, publish_day):
+    publish_day(using=Settings(home=home, key="topsecretkey", now=AS_OF))
     assert "topsecretkey" not in (home / "lists" / f"day={DAY}" / "manifest.json").read_text()
 
 
-def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, issue_in):
+def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, publish_in):
     add_bundle(tmp_path, is_used=False)
     add_scores(tmp_path, dict.fromkeys(RISKS))
-    issue_in(tmp_path)
+    publish_in(tmp_path)
     table, manifest = read_list(tmp_path, DAY)
     assert table["user_id"].to_pylist() == ["ann", "bob", "cat"]  # the others are not above the quiet level
     assert table["risk"].null_count == 3
     assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("surprise", "12 matured bad labels, 50 needed")
-    assert manifest["promise"]["wrong_share_promised"] is None
-    assert manifest["promise"]["cut_by"] == "quiet_level"
+    assert manifest["cut"]["min_precision"] is None
+    assert manifest["cut"]["rule"] == "quiet_level"
 
 
-def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, issue_in):
+def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, publish_in):
     add_bundle(tmp_path)
     add_scores(tmp_path, dict.fromkeys(RISKS, 0.1))
-    issue_in(tmp_path)
+    publish_in(tmp_path)
     table, manifest = read_list(tmp_path, DAY)
     assert len(table) == 0 and table.column_names[0] == "day"
-    assert manifest["promise"]["cut_by"] == "wrong_share"
+    assert manifest["cut"]["rule"] == "min_precision"
 
 
-def test_a_closed_day_is_an_empty_list_too(tmp_path, issue_in):
+def test_a_closed_day_is_an_empty_list_too(tmp_path, publish_in):
     add_bundle(tmp_path)
     add_scores(tmp_path, {})
-    issue_in(tmp_path)
+    publish_in(tmp_path)
     assert len(read_list(tmp_path, DAY)[0]) == 0
 
 
-def test_the_budget_of_the_settings_goes_before_that_of_the_pack(home, issue):
-    issue(using=Settings(home=home, list_size=2))
+def test_the_budget_of_the_settings_goes_before_that_of_the_pack(home, publish_day):
+    publish_day(using=Settings(home=home, list_size=2))
     assert users(home) == ["ann", "bob"]
 
 
-def test_the_same_inputs_are_the_same_issue_and_nothing_is_written_again(home, issue):
-    first = issue()
+def test_the_same_inputs_are_the_same_revision_and_nothing_is_written_again(home, publish_day):
+    first = publish_day()
     before = files(home)
-    again = issue(as_of=AS_OF + timedelta(hours=5))
+    again = publish_day(as_of=AS_OF + timedelta(hours=5))
     assert (first.details["is_new"], again.details["is_new"]) == (True, False)
     after = files(home)
     assert {name: body for name, body in after.items() if "current" not in name} == {
@@ -131,56 +131,56 @@ def test_the_same_inputs_are_the_same_issue_and_nothing_is_written_again(home, i
     }
 
 
-def test_a_new_issue_never_changes_an_old_one(home, issue):
-    issue()
+def test_a_new_revision_never_changes_an_old_one(home, publish_day):
+    publish_day()
     before = files(home)
     add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
-    issue(as_of=LATER)
+    publish_day(as_of=LATER)
     after = files(home)
     assert users(home)[0] == "hal"
-    kept = {name for name in before if "/issues/" in name and "current" not in name}
+    kept = {name for name in before if "/revisions/" in name and "current" not in name}
     assert len(kept) == 3 and all(after[name] == before[name] for name in kept)
 
 
-def test_a_past_list_is_issued_again_byte_for_byte_and_the_newer_one_stays_shown(home, issue):
-    first = issue()
+def test_a_past_list_is_published_again_byte_for_byte_and_the_newer_one_stays_shown(home, publish_day):
+    first = publish_day()
     before = files(home)
     add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
-    issue(as_of=LATER)
-    again = issue(as_of=AS_OF)
-    assert again.details["issue"] == first.details["issue"]
+    publish_day(as_of=LATER)
+    again = publish_day(as_of=AS_OF)
+    assert again.details["revision"] == first.details["revision"]
     assert again.details["is_shown"] is False
     assert users(home)[0] == "hal"
-    folder = f"lists/issues/day={DAY}/{first.details['issue']}/"
+    folder = f"lists/revisions/day={DAY}/{first.details['revision']}/"
     after = files(home)
     assert all(after[name] == body for name, body in before.items() if name.startswith(folder))
 
 
-def test_after_a_rollback_the_older_bundles_list_is_shown_again(home, issue):
-    issue()
+def test_after_a_rollback_the_older_bundles_list_is_shown_again(home, publish_day):
+    publish_day()
     add_bundle(home, "2026-11-10-def", at=AS_OF + timedelta(days=1))
     add_scores(home, RISKS | {"hal": 0.99}, bundle="2026-11-10-def", as_of=LATER)
-    issue(as_of=LATER)
+    publish_day(as_of=LATER)
     assert users(home)[0] == "hal"
     registry.roll_back(home, LATER + timedelta(hours=1))
     with pytest.raises(InputError, match="dawnlist score --day 2026-11-19"):
-        issue(as_of=LATER + timedelta(days=1))
+        publish_day(as_of=LATER + timedelta(days=1))
     add_scores(home, as_of=LATER + timedelta(days=1))  # scoring again finds what the older bundle gave
-    issue(as_of=LATER + timedelta(days=1))
+    publish_day(as_of=LATER + timedelta(days=1))
     assert users(home)[0] == "ann"
 
 
-def test_the_shown_list_is_a_relative_link(home, issue):
-    found = issue()
+def test_the_shown_list_is_a_relative_link(home, publish_day):
+    found = publish_day()
     link = home / "lists" / f"day={DAY}"
-    assert str(link.readlink()) == f"issues/day={DAY}/{found.details['issue']}"
+    assert str(link.readlink()) == f"revisions/day={DAY}/{found.details['revision']}"
 
 
-def test_hostile_names_reach_programs_unchanged_and_spreadsheets_disarmed(tmp_path, issue_in):
+def test_hostile_names_reach_programs_unchanged_and_spreadsheets_disarmed(tmp_path, publish_in):
     name = '=HYPERLINK("http://evil","click")\n[bold]x'
     add_bundle(tmp_path)
     add_scores(tmp_path, {name: 0.9, "-2+3": 0.8})
-    issue_in(tmp_path)
+    publish_in(tmp_path)
     assert users(tmp_path) == [name, "-2+3"]
     with (tmp_path / "lists" / f"day={DAY}" / "risk_list.csv").open(newline="") as file:
         shown = [row["user_id"] for row in csv.DictReader(file)]
@@ -194,27 +194,27 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_list_that_cannot_be_handed_to_people_is_refused(tmp_path, issue_in, name):
+def test_a_list_that_cannot_be_handed_to_people_is_refused(tmp_path, publish_in, name):
     changes, finding = BROKEN[name]
     add_bundle(tmp_path)
     add_scores(tmp_path, **changes)
     with pytest.raises(DoorRefusedError) as refusal:
-        issue_in(tmp_path)
+        publish_in(tmp_path)
     assert finding in str(refusal.value)
     assert not (tmp_path / "lists" / f"day={DAY}").exists()
     report = read_report(tmp_path, DAY, "risk_list")
     assert report is not None and report.is_refused
 
 
-def test_a_row_without_a_reason_is_refused(issue):
+def test_a_row_without_a_reason_is_refused(publish_day):
     with pytest.raises(DoorRefusedError, match="reason_1"):
-        issue(sentences=lambda *_: [])
+        publish_day(sentences=lambda *_: [])
 
 
-def test_warnings_of_the_doors_travel_on_the_manifest(home, issue):
+def test_warnings_of_the_doors_travel_on_the_manifest(home, publish_day):
     finding = Finding(name="day.missing_hours", rule="at most 0", outcome="warning", seen="1", why="An outage.")
     write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[finding]), AS_OF)
-    receipt = issue()
+    receipt = publish_day()
     said = ["events: day.missing_hours: 1, expected at most 0. An outage."]
     assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == said
 
@@ -224,24 +224,24 @@ def test_a_missing_list_says_what_to_do(home):
         read_list(home, DAY)
 
 
-def test_a_damaged_list_is_noticed_and_mended_by_publishing_again(home, issue):
-    issue()
+def test_a_damaged_list_is_noticed_and_mended_by_publishing_again(home, publish_day):
+    publish_day()
     path = (home / "lists" / f"day={DAY}").resolve() / "risk_list.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     with pytest.raises(InputError, match="damaged"):
         read_list(home, DAY)
-    issue()
+    publish_day()
     assert path.read_bytes() == whole
 
 
-def test_scores_that_were_never_made_are_asked_for(home, issue):
+def test_scores_that_were_never_made_are_asked_for(home, publish_day):
     with pytest.raises(InputError, match="dawnlist"):
-        issue(day=DAY + timedelta(days=1))
+        publish_day(day=DAY + timedelta(days=1))
 
 
-def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, issue):
-    issue()
+def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, publish_day):
+    publish_day()
     before = files(home)
     table, manifest = latest_good(home, DAY + timedelta(days=2))
     assert table["is_stale"].to_pylist() == [True] * 4
@@ -249,8 +249,8 @@ def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, is
     assert files(home) == before
 
 
-def test_a_list_whose_day_was_refused_since_is_stale(home, issue):
-    issue()
+def test_a_list_whose_day_was_refused_since_is_stale(home, publish_day):
+    publish_day()
     assert not latest_good(home, DAY)[1]["is_stale"]
     write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=True, findings=[]), AS_OF)
     assert latest_good(home, DAY)[1]["is_stale"]
@@ -261,15 +261,15 @@ def refuse(home, day, door="user_days"):
     write_report(home, Report(door=door, day=day, domain=SHOP.name, is_refused=True, findings=[finding]), AS_OF)
 
 
-def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, issue):
+def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, publish_day):
     refuse(home, DAY)
     with pytest.raises(DoorRefusedError):
-        issue()
+        publish_day()
     assert not (home / "lists" / f"day={DAY}").exists()
 
 
-def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, issue):
-    issue()
+def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, publish_day):
+    publish_day()
     before = {path: path.read_bytes() for path in (home / "reports").rglob("*.json")}
     earlier = AS_OF - timedelta(hours=1)
     report = Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[])
@@ -284,8 +284,8 @@ def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, is
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_a_list_whose_day_was_refused_since_is_not_handed_on_to_later_days(home, issue):
-    issue()
+def test_a_list_whose_day_was_refused_since_is_not_handed_on_to_later_days(home, publish_day):
+    publish_day()
     refuse(home, DAY + timedelta(days=1))
     assert latest_good(home, DAY + timedelta(days=2))[1]["day"] == str(DAY)
     refuse(home, DAY)
@@ -326,22 +326,24 @@ publish.run(run, sentences=small_day.words)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [16, 28, 37])
-def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, issue_in, at):
+def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, publish_in, at):
     for name in ("killed", "calm"):
         (tmp_path / name).mkdir()
         add_bundle(tmp_path / name)
         add_scores(tmp_path / name)
-    code = KILLED.format(tests=[str(PROJECT / "tests" / "publish"), str(PROJECT / "tests")], at=at, home=str(tmp_path / "killed"))
+    code = KILLED.format(
+        tests=[str(PROJECT / "tests" / "publish"), str(PROJECT / "tests")], at=at, home=str(tmp_path / "killed")
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    issue_in(tmp_path / "killed")
-    issue_in(tmp_path / "calm")
+    publish_in(tmp_path / "killed")
+    publish_in(tmp_path / "calm")
     assert files(tmp_path / "killed") == files(tmp_path / "calm")
     assert not list((tmp_path / "killed" / "scratch").iterdir())
 
 
-def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, issue):
-    issue()
+def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, publish_day):
+    publish_day()
     add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
     reader = os.fork()
     if reader == 0:
@@ -354,17 +356,19 @@ def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, issue)
         finally:
             os._exit(code)  # whatever was raised, the reader must not go on as a second test run
     for _ in range(3):
-        issue(as_of=LATER)
+        publish_day(as_of=LATER)
     assert os.waitpid(reader, 0)[1] == 0
 
 
-def test_the_real_wording_is_used_when_none_is_given(home, issue):
-    issue(sentences=None)
-    reasons = read_list(home, DAY)[0]["reason_1"].to_pylist()
-    assert all(reason and len(reason) > 8 for reason in reasons)
+def test_the_real_wording_fits_the_list(home, publish_day):
+    publish_day(sentences=reasons.sentences)
+    first = read_list(home, DAY)[0]["reason_1"].to_pylist()
+    assert all(reason and len(reason) > 8 for reason in first)
     assert json.loads(read_list(home, DAY)[0]["top_events"][0].as_py())[0]["event_id"] == "e1"
 
 
-def test_as_of_only_matters_by_what_it_makes_visible(home, issue):
-    assert issue().details["issue"] == issue(as_of=datetime(2026, 12, 24, tzinfo=UTC)).details["issue"]
+def test_as_of_only_matters_by_what_it_makes_visible(home, publish_day):
+    assert (
+        publish_day().details["revision"] == publish_day(as_of=datetime(2026, 12, 24, tzinfo=UTC)).details["revision"]
+    )
     assert words({"event_count": 1.0}, [], [], "EUR")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish.ranking import cut_by_quiet_level, cut_by_wrong_share, rank
+from pipeline.publish.ranking import cut_by_precision, cut_by_quiet_level, rank
 
 risk = st.floats(0, 1)
 maybe = st.none() | risk
@@ -29,49 +29,49 @@ rows = st.lists(
 )
 
 
-def wrong(chosen):
-    return 1 - sum(chosen) / len(chosen)
+def precision(chosen):
+    return sum(chosen) / len(chosen)
 
 
 @given(risks, share, size)
-def test_the_list_keeps_its_promise(found, promised, list_size):
-    cut = cut_by_wrong_share(found, promised, list_size)
+def test_the_list_reaches_its_precision(found, asked, list_size):
+    cut = cut_by_precision(found, asked, list_size)
     assert cut.length <= min(len(found), list_size)
     if cut.length:
-        assert wrong(found[: cut.length]) <= promised + 1e-6
-        assert cut.wrong_share == pytest.approx(wrong(found[: cut.length]))
+        assert precision(found[: cut.length]) >= asked - 1e-6
+        assert cut.expected_precision == pytest.approx(precision(found[: cut.length]))
     else:
-        assert cut.wrong_share is None
+        assert cut.expected_precision is None
 
 
 @given(risks, share, size)
-def test_one_more_account_would_break_the_promise_or_the_budget(found, promised, list_size):
-    cut = cut_by_wrong_share(found, promised, list_size)
+def test_one_more_account_would_miss_the_precision_or_the_budget(found, asked, list_size):
+    cut = cut_by_precision(found, asked, list_size)
     if cut.length < min(len(found), list_size):
-        assert wrong(found[: cut.length + 1]) > promised - 1e-6
+        assert precision(found[: cut.length + 1]) < asked + 1e-6
 
 
 @given(risks, share, share, size)
-def test_who_tolerates_more_gets_no_shorter_list(found, one, other, list_size):
-    strict, lenient = sorted([one, other])
-    assert cut_by_wrong_share(found, strict, list_size).length <= cut_by_wrong_share(found, lenient, list_size).length
+def test_who_asks_less_gets_no_shorter_list(found, one, other, list_size):
+    lenient, strict = sorted([one, other])
+    assert cut_by_precision(found, strict, list_size).length <= cut_by_precision(found, lenient, list_size).length
 
 
 def test_a_quiet_day_gives_an_empty_list():
-    cut = cut_by_wrong_share([0.1, 0.05], 0.5, 10)
-    assert (cut.length, cut.rule) == (0, "wrong_share")
+    cut = cut_by_precision([0.1, 0.05], 0.5, 10)
+    assert (cut.length, cut.rule) == (0, "min_precision")
 
 
 @pytest.mark.parametrize(
     ("found", "list_size", "rule"),
-    [([0.9, 0.9, 0.9], 2, "list_size"), ([0.9, 0.9], 2, "all"), ([0.9, 0.1, 0.0], 3, "wrong_share"), ([], 3, "all")],
+    [([0.9, 0.9, 0.9], 2, "list_size"), ([0.9, 0.9], 2, "all"), ([0.9, 0.1, 0.0], 3, "min_precision"), ([], 3, "all")],
 )
 def test_the_list_says_what_ended_it(found, list_size, rule):
-    assert cut_by_wrong_share(found, 0.5, list_size).rule == rule
+    assert cut_by_precision(found, 0.5, list_size).rule == rule
 
 
 def test_an_unknown_risk_counts_as_none():
-    assert cut_by_wrong_share([0.9, None, None], 0.5, 10).length == 1
+    assert cut_by_precision([0.9, None, None], 0.5, 10).length == 1
 
 
 @given(rows)

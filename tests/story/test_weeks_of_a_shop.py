@@ -85,7 +85,7 @@ def test_a_quiet_day_gives_a_short_list(at_end_of):
     home.does("run", "--day", shop.day(quiet), now=shop.morning_after(quiet))
     listed = home.manifest(shop.day(quiet))["rows"]["listed"]
     assert listed <= 4, "of about 48 accounts, where five in a hundred are as surprising in quiet times"
-    assert home.manifest(shop.day(quiet))["promise"]["cut_by"] in ("quiet_level", "all")
+    assert home.manifest(shop.day(quiet))["cut"]["rule"] in ("quiet_level", "all")
 
 
 def test_verdicts_become_labels_and_retraining_uses_them(chapters):
@@ -104,7 +104,7 @@ def test_verdicts_become_labels_and_retraining_uses_them(chapters):
     assert first.date() <= FIRST_LIST <= last.date() == until - timedelta(days=shop.LABEL_DELAY_DAYS)
 
 
-def test_with_labels_the_list_has_risks_and_keeps_its_promise(chapters):
+def test_with_labels_the_list_has_risks_and_keeps_its_precision(chapters):
     home, day = chapters.end_of("with labels"), shop.day(LABELLED)
     manifest, rows = home.manifest(day), home.rows(day)
     assert manifest["ranked_by"] == "risk"
@@ -112,9 +112,9 @@ def test_with_labels_the_list_has_risks_and_keeps_its_promise(chapters):
     assert rows
     assert all(0 <= risk <= 1 for risk in risks)
     assert risks == sorted(risks, reverse=True)
-    promise = manifest["promise"]
-    assert 1 - sum(risks) / len(risks) <= promise["wrong_share_promised"] + 1e-6
-    assert promise["wrong_share_expected"] == pytest.approx(1 - sum(risks) / len(risks), abs=1e-5)
+    cut = manifest["cut"]
+    assert sum(risks) / len(risks) >= cut["min_precision"] - 1e-6
+    assert cut["expected_precision"] == pytest.approx(sum(risks) / len(risks), abs=1e-5)
     assert sum(shop.is_bad(row["user_id"], LABELLED) for row in rows) >= len(rows) / 2
 
 
@@ -133,7 +133,7 @@ def test_all_that_came_later_changes_nothing_of_what_was_known_then(at_end_of):
     assert list_bytes(home, FIRST_LIST) == before
 
 
-def test_a_late_event_makes_a_new_issue_and_the_old_one_can_be_issued_again(at_end_of):
+def test_a_late_event_makes_a_new_revision_and_the_old_one_can_be_published_again(at_end_of):
     home = at_end_of("first list")
     before = list_bytes(home, FIRST_LIST)
     night = {"event_at": datetime.combine(FIRST_LIST, datetime.min.time()) + timedelta(hours=2), "amount": 9000.0}
@@ -150,8 +150,8 @@ def test_a_late_event_makes_a_new_issue_and_the_old_one_can_be_issued_again(at_e
     assert len(manifest["batches"]) == 2
 
     said = home.does("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
-    issue = said.json[-1]["details"]["issue"]
-    folder = home.path / "lists" / "issues" / f"day={FIRST_LIST}" / issue
+    issue = said.json[-1]["details"]["revision"]
+    folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / issue
     assert {name: (folder / name).read_bytes() for name in LIST_FILES} == before
     assert list_bytes(home, FIRST_LIST) == after, "what the day shows is the newest knowledge, not the last command"
 

@@ -1,8 +1,8 @@
-"""Where lists live. An issue is never changed; which one a day shows is a link, swapped in one step.
+"""Where lists live. A revision is never changed; which one a day shows is a link, swapped in one step.
 
-lists/issues/day=D/<issue>/     risk_list.csv, risk_list.parquet, manifest.json
-lists/issues/day=D/current.json the issue shown, and the as_of of the run that chose it
-lists/day=D                     link to the issue shown
+lists/revisions/day=D/<revision>/      risk_list.csv, risk_list.parquet, manifest.json
+lists/revisions/day=D/current.json     the revision shown, and the as_of of the run that chose it
+lists/day=D                            link to the revision shown
 """
 
 import shutil
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FILES = ("risk_list.csv", "risk_list.parquet")
 
 
-def issue_folder(home: Path, day: date, issue: str) -> Path:
-    return home / "lists" / "issues" / f"day={day}" / issue
+def revision_folder(home: Path, day: date, revision: str) -> Path:
+    return home / "lists" / "revisions" / f"day={day}" / revision
 
 
 def link_path(home: Path, day: date) -> Path:
@@ -31,7 +31,7 @@ def link_path(home: Path, day: date) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether an issue is there with the bytes its manifest promises."""
+    """Whether a revision is there with the bytes its manifest promises."""
     if not (folder / "manifest.json").is_file():
         return False
     outputs: dict[str, str] = read_json(folder / "manifest.json")["outputs"]
@@ -45,40 +45,40 @@ class Shelf:
     home: Path
     as_of: datetime
 
-    def find(self, day: date, issue: str) -> dict[str, Any] | None:
-        """The manifest of a whole issue. None if the day's list was refused: another of its issues may have been."""
-        folder = issue_folder(self.home, day, issue)
+    def find(self, day: date, revision: str) -> dict[str, Any] | None:
+        """The manifest of a whole revision. None if the day's list was refused: it may have been another one."""
+        folder = revision_folder(self.home, day, revision)
         if not is_whole(folder) or is_refused(self.home, day, "risk_list", self.as_of):
             return None
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
         return manifest
 
-    def add(self, day: date, issue: str, made_from: MadeFrom, aside: Path) -> None:
-        """A damaged issue of that name, which it replaces, gives way."""
-        target = issue_folder(self.home, day, issue)
+    def add(self, day: date, revision: str, made_from: MadeFrom, aside: Path) -> None:
+        """A damaged revision of that name, which it replaces, gives way."""
+        target = revision_folder(self.home, day, revision)
         if target.exists():
             shutil.rmtree(target)
         publish(aside, target)
 
-    def note(self, day: date, issue: str) -> None:
-        """Let the day's link show `issue`, unless the one shown knows more: was chosen by a later `as_of`.
+    def note(self, day: date, revision: str) -> None:
+        """Let the day's link show `revision`, unless the one shown knows more: was chosen by a later `as_of`.
 
         A link that a killed run left behind is mended.
         """
-        note = issue_folder(self.home, day, issue).parent / "current.json"
+        note = revision_folder(self.home, day, revision).parent / "current.json"
         current = _current(note)
         if current is None or datetime.fromisoformat(current["as_of"]) <= self.as_of:
-            current = {"issue": issue, "as_of": self.as_of.isoformat()}
+            current = {"revision": revision, "as_of": self.as_of.isoformat()}
         with scratch(self.home, "publish") as aside:
             write_json(aside / note.name, current)
             publish(aside / note.name, note)
-            _point(link_path(self.home, day), Path("issues") / f"day={day}" / current["issue"], aside / "link")
+            _point(link_path(self.home, day), Path("revisions") / f"day={day}" / current["revision"], aside / "link")
 
 
 def shown(home: Path, day: date) -> str | None:
-    """The issue that the day's link shows."""
-    current = _current(home / "lists" / "issues" / f"day={day}" / "current.json")
-    return current["issue"] if current else None
+    """The revision that the day's link shows."""
+    current = _current(home / "lists" / "revisions" / f"day={day}" / "current.json")
+    return current["revision"] if current else None
 
 
 def _current(note: Path) -> dict[str, str] | None:
@@ -101,7 +101,7 @@ def days(home: Path) -> list[date]:
 
 
 def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
-    """The day's list as it was issued, and its manifest. Raises InputError if there is none, or it is damaged."""
+    """The day's list as it was published, and its manifest. Raises InputError if there is none, or it is damaged."""
     import pyarrow.parquet as pq
 
     link = link_path(home, day)
@@ -109,10 +109,10 @@ def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
         known = days(home)
         found = f"the newest list is of {known[-1]}" if known else "no list was published yet"
         raise InputError(f"no list of {day} in {home}", found, fix=f"dawnlist run --day {day}")
-    folder = link.resolve()  # one issue, even if the link is swapped while we read
+    folder = link.resolve()  # one revision, even if the link is swapped while we read
     if not is_whole(folder):
         raise InputError(
-            f"the list of {day} is damaged: issue {folder.name} is not what its manifest says",
+            f"the list of {day} is damaged: revision {folder.name} is not what its manifest says",
             fix=f"dawnlist publish --day {day}",
         )
     manifest: dict[str, Any] = read_json(folder / "manifest.json")
