@@ -20,7 +20,8 @@ from pipeline.settings import PROJECT, Settings
 DBT_PROJECT = PROJECT / "dbt_project"
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")
 FULL = ("No space left on device", "File too large")
-OWNER = "home.json"  # in a home: which domain it holds
+OWNER = "home.json"  # in a home: which domain it holds, and how it is laid out
+LAYOUT = 2  # of the home's folders, files and their columns; 1: before lists had revisions
 MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
 
 
@@ -49,7 +50,7 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
         ) from None
     try:
         if not (settings.home / OWNER).is_file():
-            write_json(settings.home / OWNER, {"domain": domain.name})
+            write_json(settings.home / OWNER, {"domain": domain.name, "layout": LAYOUT})
         belongs_to(settings.home, domain)
         shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # a killed run's: ours is the only one now
         yield
@@ -58,12 +59,20 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
 
 
 def belongs_to(home: Path, domain: Domain) -> None:
-    """Raises UsageError if the home holds another domain: its own would be mixed with it."""
+    """Raises UsageError if the home holds another domain, which would be mixed with it, or has another layout."""
     owner = home / OWNER
-    if owner.is_file() and (name := read_json(owner)["domain"]) != domain.name:
+    if not owner.is_file():
+        return
+    found = read_json(owner)
+    if (name := found["domain"]) != domain.name:
         raise UsageError(
             f"{home} holds the domain {name!r}, not {domain.name!r}",
             fix="set RISK_DOMAIN, or another RISK_HOME; RISK_HOME may contain {domain}",
+        )
+    if (layout := found.get("layout", 1)) != LAYOUT:
+        raise UsageError(
+            f"{home} has layout {layout}, this version of Dawnlist works with layout {LAYOUT}",
+            fix="set RISK_HOME to a new folder, move landing/ and key there, and ingest and train again",
         )
 
 

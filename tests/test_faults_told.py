@@ -23,6 +23,14 @@ def test_a_home_of_another_domain_is_told(home):
         assert is_told(said, 2, "holds the domain 'shop', not 'retail'", "RISK_HOME may contain {domain}")
 
 
+def test_a_home_of_an_older_layout_is_told(home):
+    home.does("ingest", now=NOW)
+    (home.path / "home.json").write_text('{"domain": "shop"}')
+    for command in (("ingest",), ("show", "--day", TODAY), ("models", "list"), ("run", "--day", TODAY)):
+        said = home.says(*command, now=NOW)
+        assert is_told(said, 2, "has layout 1", "works with layout 2", "set RISK_HOME to a new folder")
+
+
 def test_a_home_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     home = Home(tmp_path / "file" / "home", shop.pack(tmp_path))
