@@ -19,16 +19,13 @@ import duckdb
 import numpy as np
 import torch
 
-from pipeline.models.autoencoder import (
-    BehaviourAutoencoder,
-    TrainingPlan,
-    one_thread_each,
-    tensors,
-    train_autoencoder,
-)
-from pipeline.models.fields import fit_fields
+from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
+from pipeline.models.nn.batch import read_batch, tensors
+from pipeline.models.nn.training import one_thread_each
 from pipeline.models.surprise import score_windows
-from pipeline.models.windows import assemble, batches, distinct_users, load_tokens, user_day_windows, window_days
+from pipeline.models.tokens.fitting import fit_fields
+from pipeline.models.tokens.reading import distinct_users, load_tokens
+from pipeline.models.tokens.windows import batches, user_day_windows, window_days
 
 LAST = date(2026, 1, 28)
 CATEGORICAL = ("event_type", "category", "channel", "local_hour", "is_new_device", "is_new_network", "is_new_payment")
@@ -109,13 +106,13 @@ def main() -> None:
             later = user_day_windows(tokens, LAST - timedelta(3), LAST - timedelta(1))
             began = time.perf_counter()
             trained = train_autoencoder(
-                tokens, fields, earlier, later, TrainingPlan(threads=options.threads), progress=True
+                tokens, fields, earlier, later, AutoencoderPlan(threads=options.threads), progress=True
             )
             result |= {"train_s": time.perf_counter() - began, "train_epochs": len(trained.later_nats)}
             model = trained.model
         groups = list(batches(windows, 8192))
         chosen = groups[:: max(len(groups) // 150, 1)]
-        ready = [tensors(assemble(tokens, windows.take(group), fields.gap_column)) for group in chosen]
+        ready = [tensors(read_batch(tokens, windows.take(group), fields.gap_column)) for group in chosen]
         part = windows.take(np.concatenate(chosen))
         pairs = []
         for _ in range(3):  # side by side, because a shared machine's speed drifts

@@ -14,7 +14,7 @@ from pipeline.domain import Domain
 from pipeline.files import digest, scratch, sha256_of
 from pipeline.models import bundle as bundles
 from pipeline.models.registry import bundle_for
-from pipeline.models.windows import window_days
+from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
 from pipeline.settings import Settings

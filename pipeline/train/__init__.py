@@ -14,7 +14,7 @@ from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.files import digest, publish, scratch, sha256_of, write_json
 from pipeline.models import bundle as bundles
-from pipeline.models.windows import window_days
+from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot

@@ -16,8 +16,9 @@ from pipeline import features, snapshots
 from pipeline.domain import Domain, Labels
 from pipeline.evaluate import guards
 from pipeline.evaluate.guards import LeakError
-from pipeline.models.autoencoder import BehaviourAutoencoder
-from pipeline.models.windows import DAY_US, MAX_EVENTS, Tokens, user_day_windows
+from pipeline.models.days import DAY_US
+from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+from pipeline.models.tokens.windows import MAX_EVENTS, Tokens, user_day_windows
 from pipeline.settings import Settings
 
 DAY, AS_OF = date(2026, 3, 10), datetime(2026, 4, 1, tzinfo=UTC)

@@ -8,9 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.autoencoder import BehaviourAutoencoder, TrainingPlan, train_autoencoder
-from pipeline.models.surprise import Distribution, Reference, own_excess, score_windows, soft_maximum
-from pipeline.models.windows import load_tokens, user_day_windows
+from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
+from pipeline.models.reference import Distribution, Reference
+from pipeline.models.surprise import own_excess, score_windows, soft_maximum
+from pipeline.models.tokens.reading import load_tokens
+from pipeline.models.tokens.windows import user_day_windows
 
 LAST = 19  # day of the ordinary shop's odd visitors
 
@@ -31,7 +33,7 @@ def odd_day(tmp_path_factory):
     tokens = load_tokens(in_memory(), write_days(tmp_path_factory.mktemp("odd"), ordinary + odd), FIELDS)
     windows = user_day_windows(tokens, FIRST, FIRST + timedelta(14))
     later = user_day_windows(tokens, FIRST + timedelta(15), FIRST + timedelta(LAST - 1))
-    trained = train_autoencoder(tokens, FIELDS, windows, later, TrainingPlan(epochs=8, batch_events=256))
+    trained = train_autoencoder(tokens, FIELDS, windows, later, AutoencoderPlan(epochs=8, batch_events=256))
     day = user_day_windows(tokens, FIRST + timedelta(LAST), FIRST + timedelta(LAST))
     users = tokens.users.take(day.user).to_pylist()
     return tokens, day, score_windows(trained.model, FIELDS, tokens, day), {user: i for i, user in enumerate(users)}

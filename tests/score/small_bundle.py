@@ -11,12 +11,12 @@ from event_streams import FIELDS, FIRST, SCHEMA, ordinary_shop, write_days
 
 from pipeline.catalogue import features
 from pipeline.models import stacker
-from pipeline.models.arms.novelty import NoveltyScorer
-from pipeline.models.arms.tabular import Scale
-from pipeline.models.autoencoder import BehaviourAutoencoder
+from pipeline.models.base.novelty import NoveltyScorer
+from pipeline.models.base.tabular import Scale
 from pipeline.models.bundle import Bundle, Manifest, Spread
 from pipeline.models.calibration import Calibration
-from pipeline.models.surprise import Reference
+from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+from pipeline.models.reference import Reference
 
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)

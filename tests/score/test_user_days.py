@@ -9,8 +9,8 @@ import pytest
 import small_bundle as small
 from small_bundle import DAY
 
+from pipeline.models.feature_rows import read_user_days
 from pipeline.models.samples import Samples
-from pipeline.models.table import read_user_days
 from pipeline.publish.entries import SCORE_COLUMNS
 from pipeline.score.user_days import score_user_days
 from pipeline.settings import Settings
