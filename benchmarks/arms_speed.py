@@ -33,13 +33,12 @@ from pipeline.models.nn.autoencoder import BehaviourAutoencoder
 from pipeline.models.nn.batch import Batch, read_batch
 from pipeline.models.nn.next_event import NextEventNetwork
 from pipeline.models.nn.supervised import RiskNetwork
-from pipeline.models.nn.vae import VariationalAutoencoder, negative_bound
+from pipeline.models.nn.vae import VariationalAutoencoder
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import batches, user_day_windows
 
-CPU = torch.device("cpu")
 BATCH_EVENTS = {"train": 4096, "score": 8192}
 UNITS = ("windows/s", "events/s", "bare events/s", "of bare")
 
@@ -63,14 +62,14 @@ def reader(model: nn.Module) -> Callable[[Batch], Tensor]:
     if isinstance(model, RiskNetwork):
         return model
     if isinstance(model, VariationalAutoencoder):
-        return lambda window: negative_bound(model, window)
+        return model.negative_bound
     if isinstance(model, NextEventNetwork):
         return lambda window: model(window).masked_fill(~window.is_event, 0.0).sum(dim=1)
     assert isinstance(model, BehaviourAutoencoder)
 
     def redraw(window: Batch) -> Tensor:
-        redrawn, _ = model(window.codes, window.numbers, window.lengths)
-        return model.surprise(window.codes, window.numbers, redrawn).sum(dim=(1, 2))
+        nats, _ = model(window)
+        return nats.sum(dim=(1, 2))
 
     return redraw
 
@@ -103,7 +102,7 @@ class Learned:
 @contextmanager
 def counted() -> Iterator[Learned]:
     """Count what the training loop reads to learn from; what it reads to judge by it reads without gradients."""
-    learned, as_it_is = Learned(), training.read_windows
+    learned, as_it_is = Learned(), training.read_batch
 
     def counting(*arguments: Any) -> Batch:
         window = as_it_is(*arguments)
@@ -112,18 +111,18 @@ def counted() -> Iterator[Learned]:
             learned.events += int(window.lengths.sum())
         return window
 
-    training.read_windows = counting
+    training.read_batch = counting
     try:
         yield learned
     finally:
-        training.read_windows = as_it_is
+        training.read_batch = as_it_is
 
 
 def ready_windows(samples: Samples, what: str) -> list[Batch]:
     """A sample of the batches in memory, newest event first."""
     groups = list(batches(samples.windows, BATCH_EVENTS[what]))
     chosen = groups[:: max(len(groups) // 60, 1)]
-    return [read_batch(samples.tokens, samples.fields, samples.windows.take(group), CPU) for group in chosen]
+    return [read_batch(samples.sequences.take(group)) for group in chosen]
 
 
 def measure(name: str, samples: Samples, n_windows: int, threads: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Modules beside this one, and those of the tests one folder up, can be imported by every test of the arms."""
+"""Modules beside this one can be imported by every test below; torch runs on one thread."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

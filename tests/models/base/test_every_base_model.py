@@ -1,4 +1,4 @@
-"""What must hold for every arm, whatever it learns."""
+"""What must hold for every base model, whatever it learns."""
 
 import dataclasses
 import shutil
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labelled_streams import COLUMNS, by_order, cut, patternless
 
 from pipeline.errors import InputError
-from pipeline.models.base.catalogue import BASE_MODELS
+from pipeline.models.base.catalogue import BASE_MODELS, PACK_MODELS
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import MAX_EVENTS
 
@@ -19,7 +19,7 @@ FITTED = {}
 
 
 def fitted(name: str):
-    """The arm after learning from a few windows of 1 to 128 events; learned once."""
+    """The base model after learning from a few windows of 1 to 128 events; learned once."""
     if name not in FITTED:
         FITTED[name] = BASE_MODELS[name].fit(*learning(), 5, 2, False)
     return FITTED[name]
@@ -41,8 +41,13 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_every_arm_is_kept_under_its_own_name():
-    assert all(name == arm.name for name, arm in BASE_MODELS.items())
+def test_every_base_model_is_kept_under_its_own_name():
+    assert all(name == learner.name for name, learner in BASE_MODELS.items())
+
+
+def test_a_pack_may_name_every_base_model_but_the_autoencoder_whose_columns_are_the_bundles_own():
+    assert set(BASE_MODELS) - set(PACK_MODELS) == {"lstm_autoencoder"}
+    assert list(PACK_MODELS) == [name for name in BASE_MODELS if name in PACK_MODELS]
 
 
 @settings(max_examples=8, deadline=None)
@@ -96,7 +101,7 @@ def test_learning_is_repeatable_to_the_byte_on_any_number_of_threads(name, tmp_p
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
-def test_a_saved_arm_comes_back_the_same(name, tmp_path):
+def test_a_saved_base_model_comes_back_the_same(name, tmp_path):
     samples = patternless([1, 30, 8, 128])
     fitted(name).save(tmp_path / "first")
     loaded = BASE_MODELS[name].load(tmp_path / "first")
@@ -119,11 +124,11 @@ def test_each_file_that_is_damaged_is_a_clear_error(name, damage, tmp_path):
             BASE_MODELS[name].load(tmp_path / path.name)
 
 
-def test_unsupervised_arms_learn_from_ordinary_accounts_only(tmp_path):
+def test_unsupervised_base_models_learn_from_ordinary_accounts_only(tmp_path):
     learn, stop = learning()
-    for name, arm in BASE_MODELS.items():
-        if arm.kind == "unsupervised":
-            arm.fit(learn.take(~learn.is_bad_account), stop.take(~stop.is_bad_account), 5, 2, False).save(tmp_path)
+    for name, learner in BASE_MODELS.items():
+        if learner.kind == "unsupervised":
+            learner.fit(learn.take(~learn.is_bad_account), stop.take(~stop.is_bad_account), 5, 2, False).save(tmp_path)
             (tmp_path / name).mkdir()
             fitted(name).save(tmp_path / name)
             assert all((tmp_path / file).read_bytes() == content for file, content in files_of(tmp_path / name).items())
@@ -131,23 +136,23 @@ def test_unsupervised_arms_learn_from_ordinary_accounts_only(tmp_path):
 
 def test_without_a_single_ordinary_user_day_there_is_a_clear_error():
     learn, stop = learning()
-    for arm in BASE_MODELS.values():
-        if arm.kind == "unsupervised":
+    for learner in BASE_MODELS.values():
+        if learner.kind == "unsupervised":
             with pytest.raises(InputError, match="no ordinary user-days"):
-                arm.fit(learn.take(learn.is_bad_account), stop, 5, 2, False)
+                learner.fit(learn.take(learn.is_bad_account), stop, 5, 2, False)
 
 
 @pytest.mark.parametrize("n_bad", [0, 4])
 def test_too_few_labels_are_a_clear_error(n_bad):
     learn, stop, _ = cut(by_order(100))
     few = learn.take(np.sort(np.concatenate([np.flatnonzero(~learn.is_bad), np.flatnonzero(learn.is_bad)[:n_bad]])))
-    for arm in BASE_MODELS.values():
-        if arm.kind == "supervised":
+    for learner in BASE_MODELS.values():
+        if learner.kind == "supervised":
             with pytest.raises(InputError, match=f"at least 5 bad and 5 good .*\n  found {n_bad} bad"):
-                arm.fit(few, stop, 5, 2, False)
+                learner.fit(few, stop, 5, 2, False)
 
 
-def test_tabular_arms_say_which_features_are_gone():
+def test_tabular_base_models_say_which_features_are_gone():
     samples = patternless([3, 4])
     gone = dataclasses.replace(samples, columns=COLUMNS[:1], rows=samples.rows[:, :1])
     for name in ("novelty", "isolation_forest"):

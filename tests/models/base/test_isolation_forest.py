@@ -11,7 +11,7 @@ from pipeline.models.base.isolation_forest import Forest, average_path, fit, loa
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(2, 400), st.integers(1, 6), st.integers(0, 99), st.booleans())
-def test_anomaly_is_scikit_learns(n, columns, seed, is_coarse):
+def test_anomaly_is_minus_scikit_learns_score_samples(n, columns, seed, is_coarse):
     random = np.random.default_rng(seed)
     rows = random.normal(size=(n, columns)).astype(np.float32)
     if is_coarse:  # values equal to each other and to thresholds
@@ -19,7 +19,7 @@ def test_anomaly_is_scikit_learns(n, columns, seed, is_coarse):
     grown = IsolationForest(n_estimators=5, max_samples=min(n, 64), random_state=seed).fit(rows)
     asked = np.concatenate([rows, random.normal(0, 9, (50, columns)).astype(np.float32)])
     found = Forest.of(grown).anomaly(asked, grown.max_samples_)
-    np.testing.assert_allclose(found, -grown.score_samples(asked), rtol=1e-9)
+    np.testing.assert_allclose(found, -grown.score_samples(asked), rtol=1e-12)
 
 
 def test_the_average_path_is_the_papers():
@@ -55,7 +55,7 @@ def test_trees_that_lead_back_to_themselves_are_refused(tmp_path):
     samples = patternless([4] * 40)
     fit(samples, samples, 1, 2, False).save(tmp_path)
     arrays = load_file(tmp_path / "forest.safetensors")
-    arrays["below"][np.flatnonzero(arrays["below"] > 3)[0]] = 0
+    arrays["left"][np.flatnonzero(arrays["left"] > 3)[0]] = 0
     save_file(arrays, tmp_path / "forest.safetensors")
     with pytest.raises(InputError, match="cannot read the forest"):
         load(tmp_path)

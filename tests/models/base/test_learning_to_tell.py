@@ -1,4 +1,4 @@
-"""Sequence arms tell apart what counts cannot: order and timing."""
+"""Supervised base models tell apart what counts cannot: order and timing."""
 
 import numpy as np
 import pytest

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from labelled_streams import patternless
 
 from pipeline.models.nn.batch import read_batch
-from pipeline.models.nn.next_event import Expectation, NextEventNetwork, fit_next_event
+from pipeline.models.nn.next_event import NextEventAbout, NextEventNetwork, fit_next_event
 from pipeline.models.nn.training import TrainingPlan
 
-SHAPE = Expectation(hidden_size=16)
+SHAPE = NextEventAbout(hidden_size=16)
 
 
 def streamed(model, window):
@@ -32,7 +32,7 @@ def test_streaming_one_event_at_a_time_gives_the_nats_of_the_batch(lengths, seed
     torch.manual_seed(seed)
     model = NextEventNetwork(FIELDS, SHAPE).eval()
     with torch.inference_mode():
-        window = read_batch(samples.tokens, FIELDS, samples.windows, torch.device("cpu"))
+        window = read_batch(samples.sequences)
         together = model(window)
         for i, nats in enumerate(streamed(model, window)):
             np.testing.assert_allclose(together[i, : len(nats)].numpy(), nats, rtol=1e-4, atol=1e-4)
@@ -42,7 +42,7 @@ def test_streaming_gives_the_scores_of_the_batch():
     samples = patternless([5, 40, 1, 12], seed=3)
     scorer = fit_next_event(TrainingPlan(epochs=2), SHAPE, samples, samples)
     with torch.inference_mode():
-        window = read_batch(samples.tokens, FIELDS, samples.windows, torch.device("cpu"))
+        window = read_batch(samples.sequences)
         of_day = [nats[:n] for nats, n in zip(streamed(scorer.model, window), window.own.tolist(), strict=True)]
     level = [np.log(np.mean(np.exp(nats))) for nats in of_day]
     np.testing.assert_allclose(scorer.score(samples), level, atol=1e-3)
@@ -53,7 +53,7 @@ def test_an_events_nats_do_not_depend_on_what_comes_after_it():
     one = samples.take(np.array([-1]))
     model = NextEventNetwork(FIELDS, SHAPE).eval()
     with torch.inference_mode():
-        window = read_batch(one.tokens, FIELDS, one.windows, torch.device("cpu"))
+        window = read_batch(one.sequences)
         before = model(window)
         window.codes[:, 0], window.numbers[:, 0] = 1, 9.0
         after = model(window)

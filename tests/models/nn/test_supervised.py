@@ -12,7 +12,7 @@ from pipeline.models.nn.batch import Batch, read_batch
 from pipeline.models.nn.encoders import Shape
 from pipeline.models.nn.pretrained import SHAPES, PretrainingPlan, pretrain
 from pipeline.models.nn.sampling import Sampling, weight_of_bad
-from pipeline.models.nn.supervised import RiskNetwork, SupervisedPlan, fit
+from pipeline.models.nn.supervised import RiskNetwork, Supervised, SupervisedPlan
 from pipeline.models.nn.training import seeded
 
 ENCODERS = {
@@ -30,7 +30,7 @@ def network(name: str) -> RiskNetwork:
 
 
 def window_of(samples) -> Batch:
-    return read_batch(samples.tokens, FIELDS, samples.windows, torch.device("cpu"))
+    return read_batch(samples.sequences)
 
 
 @settings(max_examples=8, deadline=None)
@@ -106,7 +106,7 @@ def test_scores_are_log_odds_whatever_the_class_weight():
     learn, stop, judged = cut(by_order(600))
     chances = []
     for how in ("none", "balanced"):
-        scorer = fit(ENCODERS["gru"], SupervisedPlan(class_weight=how), learn, stop, 7, 2, False)
+        scorer = Supervised(ENCODERS["gru"], SupervisedPlan(class_weight=how)).fit(learn, stop, 7, 2, False)
         chances.append(1 / (1 + np.exp(-scorer.score(judged))))
     assert all(chance.mean() == pytest.approx(judged.is_bad.mean(), abs=0.1) for chance in chances)
 
@@ -117,7 +117,7 @@ def test_user_days_of_weight_zero_have_no_label(tmp_path):
     with_zeros = dataclasses.replace(learn, weight=np.where(np.arange(len(learn)) < 60, 1.0, 0.0))
     plan = SupervisedPlan(epochs=2)
     for name, samples in (("left out", without), ("weightless", with_zeros)):
-        fit(ENCODERS["gru"], plan, samples, stop, 7, 2, False).save(tmp_path / name)
+        Supervised(ENCODERS["gru"], plan).fit(samples, stop, 7, 2, False).save(tmp_path / name)
     files = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("left out", "weightless")]
     assert files[0] == files[1]
 
@@ -125,9 +125,9 @@ def test_user_days_of_weight_zero_have_no_label(tmp_path):
 def test_a_few_bad_later_days_are_enough_to_go_on_and_none_trains_to_the_end():
     learn, stop, judged = cut(by_order(300))
     plan = SupervisedPlan(epochs=4)
-    quiet = fit(ENCODERS["gru"], plan, learn, stop.take(~stop.is_bad), 7, 2, False)
+    quiet = Supervised(ENCODERS["gru"], plan).fit(learn, stop.take(~stop.is_bad), 7, 2, False)
     assert quiet.about.later_loss == [] and quiet.about.best_epoch == 3
-    assert np.isfinite(fit(ENCODERS["gru"], plan, learn, judged, 7, 2, False).about.later_loss).all()
+    assert np.isfinite(Supervised(ENCODERS["gru"], plan).fit(learn, judged, 7, 2, False).about.later_loss).all()
 
 
 def test_pretraining_learns_to_redraw_hidden_events():
@@ -139,7 +139,7 @@ def test_pretraining_learns_to_redraw_hidden_events():
         learn, later = samples.take(samples.windows.user < 45), samples.take(samples.windows.user >= 45)
         with seeded(1):
             model = RiskNetwork(FIELDS, SHAPES["small"])
-        best.append(min(pretrain(model, SHAPES["small"], PretrainingPlan(epochs=4), learn, later, False).later))
+        best.append(min(pretrain(model, PretrainingPlan(epochs=4), learn, later).later))
     assert best[1] < best[0] - 0.7  # of the ln 3 nats that knowing the category saves
 
 

@@ -8,9 +8,9 @@ from labelled_streams import by_nothing, cut, patternless, samples_of
 from torch.distributions import Normal, kl_divergence
 
 from pipeline.models.nn.batch import read_batch
-from pipeline.models.nn.vae import Posterior, VariationalAutoencoder, VariationalPlan, fit_vae, kl, negative_bound
+from pipeline.models.nn.vae import VaeAbout, VaePlan, VariationalAutoencoder, fit_vae, kl
 
-SHAPE = Posterior(hidden_size=16, code_size=4)
+SHAPE = VaeAbout(hidden_size=16, code_size=4)
 
 
 def loving(n_users=120, seed=0):
@@ -32,10 +32,10 @@ def test_the_bound_is_the_days_nats_per_event_and_its_share_of_the_price():
     samples = patternless([7, 3])
     model = VariationalAutoencoder(FIELDS, SHAPE).eval()
     with torch.inference_mode():
-        window = read_batch(samples.tokens, FIELDS, samples.windows, torch.device("cpu"))
+        window = read_batch(samples.sequences)
         mean, log_variance = model.posterior(window)
         nats, price = model.nats(window, mean), kl(mean, log_variance).sum(1)
-        bound = negative_bound(model, window)
+        bound = model.negative_bound(window)
     for i, (own, length) in enumerate(zip(window.own.tolist(), window.lengths.tolist(), strict=True)):
         assert bound[i].item() == pytest.approx(nats[i, :own].mean().item() + price[i].item() / length, rel=1e-4)
 
@@ -43,17 +43,17 @@ def test_the_bound_is_the_days_nats_per_event_and_its_share_of_the_price():
 def test_the_code_says_something_where_windows_differ_and_the_report_shows_it():
     samples = loving()
     learn, stop = samples.take(samples.windows.user < 90), samples.take(samples.windows.user >= 90)
-    plan = VariationalPlan(epochs=16)
-    told = fit_vae(plan, SHAPE, learn, stop, False).about
+    plan = VaePlan(epochs=16)
+    told = fit_vae(plan, SHAPE, learn, stop).about
     assert told.active_units >= 2 and told.kl_nats > 1
     assert told.later_nats[-1] < told.later_nats[0]
-    collapsed = fit_vae(dataclasses.replace(plan, epochs=1, settled_after=0), SHAPE, *cut(by_nothing(200))[:2], False)
+    collapsed = fit_vae(dataclasses.replace(plan, epochs=1, settled_after=0), SHAPE, *cut(by_nothing(200))[:2])
     assert collapsed.about.kl_nats < told.kl_nats
 
 
 def test_a_window_in_which_one_event_is_odd_costs_more():
     samples = loving()
-    scorer = fit_vae(VariationalPlan(epochs=16), SHAPE, samples, samples, False)
+    scorer = fit_vae(VaePlan(epochs=16), SHAPE, samples, samples)
     odd = samples.take(np.flatnonzero(samples.windows.user == 7)[-1:])
     before = scorer.score(odd)[0]
     odd.tokens.numbers[odd.windows.end[0] - 1, 0] = 9.0
