@@ -56,8 +56,8 @@ class Samples:
 
     def features(self, known_in: "Samples | None" = None) -> dict[str, Floats]:
         """The features by name (n,), without those that are null for everybody in `known_in`, by default here."""
-        known = np.isfinite(np.nanmax((known_in or self).rows, axis=0, initial=-np.inf))
-        return {name: self.rows[:, i] for i, name in enumerate(self.columns) if known[i]}
+        has_value = np.isfinite(np.nanmax((known_in or self).rows, axis=0, initial=-np.inf))
+        return {name: self.rows[:, i] for i, name in enumerate(self.columns) if has_value[i]}
 
     def take(self, chosen: Flags | Ints) -> "Samples":
         """The user-days of a mask, or of positions in their order."""
@@ -80,7 +80,7 @@ class Samples:
 
         Raises InputError if there is none.
         """
-        found = self.take(~self.is_bad_account)
-        if not len(found):
+        ordinary = self.take(~self.is_bad_account)
+        if not len(ordinary):
             raise InputError("no ordinary user-days to learn from", fix="train until a later day")
-        return found
+        return ordinary

@@ -25,25 +25,25 @@ EMBEDDINGS = "embeddings"  # the snapshot table
 
 # Two things here are DuckDB's own: list functions, and the least of several pairs.
 NEAREST = """
-    with seen as (
+    with vectors as (
         select user_id, event_day, embedding::double[] as embedding from read_parquet($paths) where bundle = $bundle
     ),
-    asked as (select embedding from seen where user_id = $user and event_day = $day),
+    target as (select embedding from vectors where user_id = $user and event_day = $day),
     others as (
         select
-            seen.user_id,
-            round(greatest(list_cosine_distance(seen.embedding, asked.embedding), 0), 6) as distance,
-            $day - seen.event_day as days_ago
-        from seen cross join asked
-        where seen.user_id <> $user
+            vectors.user_id,
+            round(greatest(list_cosine_distance(vectors.embedding, target.embedding), 0), 6) as distance,
+            $day - vectors.event_day as days_ago
+        from vectors cross join target
+        where vectors.user_id <> $user
     ),
     nearest as (
-        select user_id, min(row(distance, days_ago)) as found
+        select user_id, min(row(distance, days_ago)) as pair
         from others
         where not isnan(distance)
         group by user_id
     )
-    select user_id, found[1] as distance, found[2] as days_ago from nearest order by distance, days_ago, user_id
+    select user_id, pair[1] as distance, pair[2] as days_ago from nearest order by distance, days_ago, user_id
     limit $limit
 """
 IS_THERE = "select count(*) from read_parquet($path) where user_id = $user"
@@ -110,10 +110,10 @@ def neighbours(settings: Settings, day: date, user_id: str, back: int, limit: in
 
     home, fix = settings.home, f"dawnlist score --day {day}"
     wanted = [day - timedelta(days=n) for n in range(back, -1, -1)]
-    found = {each: snapshots.newest(home, EMBEDDINGS, each, as_of) for each in wanted}
-    today = snapshots.require(found[day], home, EMBEDDINGS, day, fix)
+    newest = {each: snapshots.newest(home, EMBEDDINGS, each, as_of) for each in wanted}
+    today = snapshots.require(newest[day], home, EMBEDDINGS, day, fix)
     bundle = str(today.made_from["bundle"])
-    comparable = [each for each in found.values() if each is not None and each.made_from["bundle"] == bundle]
+    comparable = [each for each in newest.values() if each is not None and each.made_from["bundle"] == bundle]
     paths = [_whole(home, each) for each in comparable if each.rows]
     query = {"bundle": bundle, "user": user_id, "day": day, "limit": limit}
     with connect(settings) as con:
@@ -132,8 +132,8 @@ def neighbours(settings: Settings, day: date, user_id: str, back: int, limit: in
         back=back,
         nearest=nearest,
         days_seen=len(comparable),
-        of_other_bundles=tuple(d for d, each in found.items() if each and each.made_from["bundle"] != bundle),
-        not_scored=tuple(d for d, each in found.items() if each is None),
+        of_other_bundles=tuple(d for d, each in newest.items() if each and each.made_from["bundle"] != bundle),
+        not_scored=tuple(d for d, each in newest.items() if each is None),
     )
 
 
@@ -151,11 +151,11 @@ def _with_labels(
     con.register("wanted", pa.table({"user_id": pa.array([row[0] for row in rows], pa.string())}))
     con.register("bad", bad)
     known = {user: (days, typologies) for user, days, typologies in con.execute(KNOWN_BAD).fetchall()}
-    found = []
+    labelled = []
     for user, distance, days_ago in rows:
         that_day = day - timedelta(days=days_ago)
         bad_days, typologies = known.get(user, ([], []))
-        found.append(
+        labelled.append(
             Neighbour(
                 user_id=user,
                 day=that_day,
@@ -165,22 +165,22 @@ def _with_labels(
                 typologies=tuple(name for name in typologies if name is not None),
             )
         )
-    return tuple(found)
+    return tuple(labelled)
 
 
-def render(found: Neighbours) -> "RenderableType":
+def render(answer: Neighbours) -> "RenderableType":
     """The answer as a table for a terminal. Names from outside are never taken for markup or codes."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    title = f"Accounts that behave like {one_line(found.user_id)} on {found.day}"
+    title = f"Accounts that behave like {one_line(answer.user_id)} on {answer.day}"
     grid = Table(title=Text(title), title_justify="left")
     for name in ("account", "on", "distance", "known bad by then"):
         grid.add_column(name, justify="right" if name == "distance" else "left", overflow="fold")
-    for each in found.nearest:
+    for each in answer.nearest:
         grid.add_row(Text(one_line(each.user_id)), str(each.day), f"{each.distance:.4f}", Text(_known_bad(each)))
-    return Group(grid, *(Text(line, style="dim") for line in _notes(found)))
+    return Group(grid, *(Text(line, style="dim") for line in _notes(answer)))
 
 
 def _known_bad(neighbour: Neighbour) -> str:
@@ -191,14 +191,14 @@ def _known_bad(neighbour: Neighbour) -> str:
     return f"{when}: {kinds}" if kinds else when
 
 
-def _notes(found: Neighbours) -> list[str]:
-    days = f"{found.days_seen} of the last {found.back + 1} days"
-    notes = [f"distance: 1 - cosine of the embeddings, 0 is alike; {days} compared, bundle {found.bundle}"]
-    if found.of_other_bundles:
-        first, last = found.of_other_bundles[0], found.of_other_bundles[-1]
-        notes.append(f"{_days(found.of_other_bundles)} of {first}..{last} skipped: another bundle's vectors")
-    if found.not_scored:
-        notes.append(f"not scored: {_days(found.not_scored)}")
+def _notes(answer: Neighbours) -> list[str]:
+    days = f"{answer.days_seen} of the last {answer.back + 1} days"
+    notes = [f"distance: 1 - cosine of the embeddings, 0 is alike; {days} compared, bundle {answer.bundle}"]
+    if answer.of_other_bundles:
+        first, last = answer.of_other_bundles[0], answer.of_other_bundles[-1]
+        notes.append(f"{_days(answer.of_other_bundles)} of {first}..{last} skipped: another bundle's vectors")
+    if answer.not_scored:
+        notes.append(f"not scored: {_days(answer.not_scored)}")
     return notes
 
 

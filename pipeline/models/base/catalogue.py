@@ -3,7 +3,7 @@
 from pipeline.models.base import Learner, autoencoder, isolation_forest, novelty
 from pipeline.models.nn import next_event, supervised, vae
 from pipeline.models.nn.encoders import Shape
-from pipeline.models.nn.pretrained import SHAPES, Pretrained
+from pipeline.models.nn.pretrained import Pretrained
 from pipeline.models.nn.supervised import Supervised, SupervisedPlan
 
 # Part of every bundle, which writes all its columns. So no pack names it.
@@ -69,7 +69,7 @@ BASE_MODELS: dict[str, Learner] = {
             "pretrained",
             "supervised",
             "a transformer that first learns to redraw masked events, then labels",
-            Pretrained(SHAPES["small"], CAREFUL).fit,
+            Pretrained(Shape(encoder="transformer", layers=2), CAREFUL).fit,
             supervised.load,
         ),
     )

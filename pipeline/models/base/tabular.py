@@ -27,13 +27,13 @@ class Scale(BaseModel):
     def of(cls, samples: Samples, columns: Sequence[str]) -> Self:
         """Columns that are null for everybody are left out."""
         rows = _signed_log(samples, columns)[:: max(1, -(-len(samples) // MAX_ROWS))]
-        known = [i for i in range(len(columns)) if not np.isnan(rows[:, i]).all()]
+        filled = [i for i in range(len(columns)) if not np.isnan(rows[:, i]).all()]
         low, first, median, third, high = (
-            np.nanquantile(rows[:, known], [0.05, 0.25, 0.5, 0.75, 0.95], axis=0) if known else np.empty((5, 0))
+            np.nanquantile(rows[:, filled], [0.05, 0.25, 0.5, 0.75, 0.95], axis=0) if filled else np.empty((5, 0))
         )
         spread = np.maximum(np.maximum((third - first) / 1.349, (high - low) / 3.290), LEAST_SPREAD)
         return cls(
-            columns=tuple(columns[i] for i in known), medians=tuple(median.tolist()), spreads=tuple(spread.tolist())
+            columns=tuple(columns[i] for i in filled), medians=tuple(median.tolist()), spreads=tuple(spread.tolist())
         )
 
     def apply(self, samples: Samples) -> Doubles:

@@ -31,9 +31,9 @@ def marginal_nats(sequences: Sequences, later: Windows, own_weight: bool) -> Dou
         if not own_weight:
             return result
         for code in range(size):
-            seen = np.concatenate([[0], np.cumsum(codes == code)])
+            so_far = np.concatenate([[0], np.cumsum(codes == code)])
             here = codes[judged] == code
-            own = (seen[upto] - seen[begin])[here]
+            own = (so_far[upto] - so_far[begin])[here]
             result[here] = (own + common * share[code]) / ((upto - begin)[here] + common)
         return result
 
@@ -43,8 +43,8 @@ def marginal_nats(sequences: Sequences, later: Windows, own_weight: bool) -> Dou
         value = np.where(there, numbers[:, i], 0.0).astype(np.float64)
         n, mean, square = _moments(value[trained], there[trained])
         if own_weight:
-            seen, total, squares = (np.concatenate([[0.0], np.cumsum(x)]) for x in (there, value, value**2))
-            own = [x[upto] - x[begin] for x in (seen, total, squares)]
+            count, total, squares = (np.concatenate([[0.0], np.cumsum(x)]) for x in (there, value, value**2))
+            own = [x[upto] - x[begin] for x in (count, total, squares)]
             n = own[0] + common
             mean, square = (own[1] + common * mean) / n, (own[2] + common * square) / n
         scale = np.sqrt(np.maximum(square - mean**2, 0)).clip(*np.exp(LOG_SCALE))

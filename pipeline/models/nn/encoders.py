@@ -94,8 +94,8 @@ class ConvolutionalEncoder(nn.Module):
         is_padding = (steps_from_end < 0)[:, :, None]
         hidden = self.to_hidden(events)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            seen = norm(hidden).masked_fill(is_padding, 0.0)  # as beyond the window's ends
-            reached = torch.relu(layer(seen.transpose(1, 2)).transpose(1, 2))
+            normed = norm(hidden).masked_fill(is_padding, 0.0)  # as beyond the window's ends
+            reached = torch.relu(layer(normed.transpose(1, 2)).transpose(1, 2))
             hidden = hidden + dropout(reached, random)
         result: Tensor = hidden
         return result
@@ -138,8 +138,8 @@ class _Block(nn.Module):
     def forward(self, hidden: Tensor, may_look_at: Tensor, dropout: Dropout, random: torch.Generator | None) -> Tensor:
         n, t, size = hidden.shape
         mixed = self.to_all(self.before_attention(hidden)).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        found = functional.scaled_dot_product_attention(mixed[0], mixed[1], mixed[2], attn_mask=may_look_at)
-        hidden = hidden + dropout(self.back(found.transpose(1, 2).reshape(n, t, size)), random)
+        attended = functional.scaled_dot_product_attention(mixed[0], mixed[1], mixed[2], attn_mask=may_look_at)
+        hidden = hidden + dropout(self.back(attended.transpose(1, 2).reshape(n, t, size)), random)
         wide = functional.gelu(self.widen(self.before_widening(hidden)))
         result: Tensor = hidden + dropout(self.narrow(wide), random)
         return result

@@ -31,8 +31,8 @@ class EventEmbedding(nn.Module):
         """(B, T, width) of `codes` (B, T, C) and `numbers` (B, T, M)."""
         embedded = self.codes(codes + self.offsets).flatten(2)
         is_missing, is_zero = numbers.isnan(), numbers.isneginf()
-        seen = numbers.clamp(-FARTHEST, FARTHEST).masked_fill(is_missing | is_zero, 0.0)
-        return torch.cat([embedded, seen, is_missing.to(seen.dtype), is_zero.to(seen.dtype)], dim=2)
+        bounded = numbers.clamp(-FARTHEST, FARTHEST).masked_fill(is_missing | is_zero, 0.0)
+        return torch.cat([embedded, bounded, is_missing.to(bounded.dtype), is_zero.to(bounded.dtype)], dim=2)
 
 
 class Redrawn(NamedTuple):

@@ -1,8 +1,8 @@
-"""A causal LSTM that expects the next event: surprise as it streams, one step per event."""
+"""A causal LSTM that expects the next event from the events before it."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,13 +32,6 @@ class NextEventAbout(BaseModel):
     later_nats: list[float] = []
 
 
-class State(NamedTuple):
-    """The memory of S streams: enough to expect the next event of each."""
-
-    expects: Tensor  # (S, hidden)
-    memory: tuple[Tensor, Tensor]  # (1, S, hidden) each
-
-
 class NextEventNetwork(NatsNetwork):
     """Expects each event from those before it in the window, the first one from nothing."""
 
@@ -57,26 +50,11 @@ class NextEventNetwork(NatsNetwork):
         oldest_first = batch.reversed()
         hidden, _ = self.lstm(self.embed(oldest_first.codes, oldest_first.numbers))
         expects = torch.cat([self.first.to(hidden.dtype).expand(len(hidden), 1, -1), hidden[:, :-1]], dim=1)
-        nats = self._nats(expects, oldest_first.codes, oldest_first.numbers)
+        nats = self.head.surprise(oldest_first.codes, oldest_first.numbers, self.head(expects)).sum(dim=2)
         return nats.gather(1, batch.steps_from_end.clamp(min=0))
 
     def own_nats(self, batch: Batch) -> Tensor:
         return own_sum(self(batch), batch)
-
-    def start(self, streams: int = 1) -> State:
-        """The state before any event."""
-        nothing = self.first.new_zeros(1, streams, self.lstm.hidden_size)
-        return State(self.first.expand(streams, -1), (nothing, nothing))
-
-    def step(self, state: State, codes: Tensor, numbers: Tensor) -> tuple[State, Tensor]:
-        """One more event of each stream, `codes` (S, C) and `numbers` (S, M): the new state, and its nats (S,)."""
-        codes, numbers = codes[:, None], numbers[:, None]
-        nats = self._nats(state.expects[:, None], codes, numbers)[:, 0]
-        hidden, memory = self.lstm(self.embed(codes, numbers), state.memory)
-        return State(hidden[:, 0], memory), nats
-
-    def _nats(self, expects: Tensor, codes: Tensor, numbers: Tensor) -> Tensor:
-        return self.head.surprise(codes, numbers, self.head(expects)).sum(dim=2)
 
 
 @dataclass(frozen=True)

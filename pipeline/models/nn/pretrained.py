@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -25,11 +24,6 @@ from pipeline.models.nn.training import (
     train,
 )
 from pipeline.models.samples import Samples
-
-SHAPES: dict[Literal["small", "large"], Shape] = {
-    "small": Shape(encoder="transformer", hidden_size=48, layers=2),  # a minute on two cores
-    "large": Shape(encoder="transformer", hidden_size=256, layers=6, heads=8, embedding_size=16),  # for a GPU
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def pretrain(network: RiskNetwork, plan: PretrainingPlan, learn: Samples, later:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A supervised network that is pre-trained first. `SHAPES` has two sizes of the same code."""
+    """A supervised network that is pre-trained first."""
 
     shape: Shape
     tuning: SupervisedPlan

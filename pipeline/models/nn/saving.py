@@ -52,10 +52,10 @@ def fill(model: N, weights: Mapping[str, Tensor], path: Path) -> N:
     Raises InputError if names, shapes or types differ from the model's, or a weight is not a finite number.
     """
     wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
-    found = {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
-    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    given = {name: (tuple(value.shape), value.dtype) for name, value in weights.items()}
+    wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
     if wrong:
-        lines = [f"{name}: fields ask for {wanted.get(name)}, weights have {found.get(name)}" for name in wrong]
+        lines = [f"{name}: fields ask for {wanted.get(name)}, weights have {given.get(name)}" for name in wrong]
         raise InputError(f"{path.parent.name}/{path.name} does not fit the fields beside it", *lines, fix=REPAIR)
     not_finite = sorted(name for name, value in weights.items() if not value.isfinite().all())
     if not_finite:

@@ -15,7 +15,7 @@ from pipeline.models.tokens.windows import Sequences
 class NatsNetwork(nn.Module):
     """A network that measures events in nats: -log of the chance it gave to them."""
 
-    title = "a network"
+    title: str
 
     def own_nats(self, batch: Batch) -> Tensor:
         """Nats of each window's own events together, (B,)."""

@@ -10,7 +10,6 @@ from labelled_streams import by_order, cut, patternless
 
 from pipeline.models.nn.batch import Batch, read_batch
 from pipeline.models.nn.encoders import Shape
-from pipeline.models.nn.pretrained import SHAPES, PretrainingPlan, pretrain
 from pipeline.models.nn.sampling import Sampling, weight_of_bad
 from pipeline.models.nn.supervised import RiskNetwork, Supervised, SupervisedPlan
 from pipeline.models.nn.training import seeded
@@ -128,22 +127,3 @@ def test_a_few_bad_later_days_are_enough_to_go_on_and_none_trains_to_the_end():
     quiet = Supervised(ENCODERS["gru"], plan).fit(learn, stop.take(~stop.is_bad), 7, 2, False)
     assert quiet.about.later_loss == [] and quiet.about.best_epoch == 3
     assert np.isfinite(Supervised(ENCODERS["gru"], plan).fit(learn, judged, 7, 2, False).about.later_loss).all()
-
-
-def test_pretraining_learns_to_redraw_hidden_events():
-    best = []
-    for loved in (False, True):
-        samples = patternless([30] * 60)
-        codes = np.random.default_rng(1).integers(2, 5, len(samples.tokens))
-        samples.tokens.codes[:, 1] = samples.tokens.user % 3 + 2 if loved else codes
-        learn, later = samples.take(samples.windows.user < 45), samples.take(samples.windows.user >= 45)
-        with seeded(1):
-            model = RiskNetwork(FIELDS, SHAPES["small"])
-        best.append(min(pretrain(model, PretrainingPlan(epochs=4), learn, later).later))
-    assert best[1] < best[0] - 0.7  # of the ln 3 nats that knowing the category saves
-
-
-def test_the_large_size_is_the_same_code():
-    with torch.device("meta"):
-        large, small = (sum(p.numel() for p in RiskNetwork(FIELDS, SHAPES[s]).parameters()) for s in ("large", "small"))
-    assert large > 50 * small
