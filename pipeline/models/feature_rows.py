@@ -7,9 +7,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from pipeline.arrays import Floats, Ints
+from pipeline.arrays import Codes, Floats, Ints
 from pipeline.catalogue import features
 from pipeline.errors import InputError
 from pipeline.models.days import places_of, user_day_key
@@ -21,7 +20,7 @@ class UserDays:
     """User-days sorted by user and day. `rows` is (n, features) in the catalogue's order, NaN for unknown."""
 
     user_id: pa.Array
-    day: NDArray[np.int32]  # days since 1970-01-01
+    day: Codes  # days since 1970-01-01
     rows: Floats
 
     def __len__(self) -> int:

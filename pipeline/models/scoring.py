@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import snapshots
-from pipeline.arrays import Doubles, Flags, Floats
+from pipeline.arrays import Codes, Doubles, Flags, Floats
 from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.base import base_columns
@@ -87,8 +86,8 @@ class ScoredDays:
     """User-days with their risk and their labels."""
 
     user_id: "pa.Array"
-    user: NDArray[np.int32]
-    day: NDArray[np.int32]
+    user: Codes
+    day: Codes
     risk: Doubles
     surprise: Doubles
     is_bad: Flags

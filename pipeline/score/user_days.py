@@ -9,9 +9,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pipeline.arrays import Doubles, Ints
+from pipeline.arrays import Doubles, Ints, Names
 from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.bundle import Bundle
@@ -84,7 +83,7 @@ def _scores(
 ) -> pa.Table:
     n = len(scored.sequences)
     unknown = pa.nulls(n, pa.float64())
-    top_events: NDArray[np.object_] = np.full(n, None, object)
+    top_events: Names = np.full(n, None, object)
     top_events[likeliest] = events
     columns: dict[str, pa.Array] = {
         "user_id": scored.user_id,

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.arrays import Flags, Floats, Ints
+from pipeline.arrays import Codes, Flags, Floats, Ints
 from pipeline.models.days import DAY_US, day_number, user_day_key
 from pipeline.models.tokens.fields import Fields
 
@@ -24,7 +24,7 @@ class Tokens:
     """
 
     users: pa.Array  # user index -> user_id, sorted
-    user: NDArray[np.int32]  # (N,)
+    user: Codes  # (N,)
     at: Ints  # (N,) microseconds since 1970, UTC
     codes: NDArray[np.uint8]  # (N, C)
     numbers: Floats  # (N, M) in robust units; NaN is missing, -inf is exactly zero
@@ -37,8 +37,8 @@ class Tokens:
 class Windows:
     """User-days and the slice of tokens each is scored by: events `start`..`end`, the day's own from `today` on."""
 
-    user: NDArray[np.int32]
-    day: NDArray[np.int32]  # days since 1970-01-01
+    user: Codes
+    day: Codes  # days since 1970-01-01
     start: Ints
     today: Ints
     end: Ints
