@@ -27,18 +27,18 @@ from sequence_speed import CATEGORICAL, LAST, NUMERIC, invent
 from torch import Tensor, nn
 
 from pipeline.catalogue import features
-from pipeline.models.arms import training
-from pipeline.models.arms.catalogue import ARMS
-from pipeline.models.arms.next_event import NextEventNetwork
-from pipeline.models.arms.supervised import RiskNetwork
-from pipeline.models.arms.tokens import Window, read_windows
-from pipeline.models.arms.vae import VariationalAutoencoder, negative_bound
-from pipeline.models.autoencoder import BehaviourAutoencoder
-from pipeline.models.fields import fit_fields
+from pipeline.models.base.catalogue import BASE_MODELS
+from pipeline.models.nn import training
+from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.next_event import NextEventNetwork
+from pipeline.models.nn.supervised import RiskNetwork
+from pipeline.models.nn.vae import VariationalAutoencoder
 from pipeline.models.samples import Samples
-from pipeline.models.windows import batches, distinct_users, load_tokens, user_day_windows
+from pipeline.models.tokens.fitting import fit_fields
+from pipeline.models.tokens.reading import distinct_users, load_tokens
+from pipeline.models.tokens.windows import batches, user_day_windows
 
-CPU = torch.device("cpu")
 BATCH_EVENTS = {"train": 4096, "score": 8192}
 UNITS = ("windows/s", "events/s", "bare events/s", "of bare")
 
@@ -57,28 +57,28 @@ def make_samples(con: duckdb.DuckDBPyConnection, folder: Path, users: int) -> Sa
     return Samples(tokens, fields, windows, columns, rows, is_bad, is_bad, np.ones(len(windows)))
 
 
-def reader(model: nn.Module) -> Callable[[Window], Tensor]:
+def reader(model: nn.Module) -> Callable[[Batch], Tensor]:
     """What a network makes of a window: one differentiable number for each."""
     if isinstance(model, RiskNetwork):
         return model
     if isinstance(model, VariationalAutoencoder):
-        return lambda window: negative_bound(model, window)
+        return model.negative_bound
     if isinstance(model, NextEventNetwork):
         return lambda window: model(window).masked_fill(~window.is_event, 0.0).sum(dim=1)
     assert isinstance(model, BehaviourAutoencoder)
 
-    def redraw(window: Window) -> Tensor:
-        redrawn, _ = model(window.codes, window.numbers, window.lengths)
-        return model.surprise(window.codes, window.numbers, redrawn).sum(dim=(1, 2))
+    def redraw(window: Batch) -> Tensor:
+        nats, _ = model(window)
+        return nats.sum(dim=(1, 2))
 
     return redraw
 
 
-def bare_seconds(model: nn.Module, ready: list[Window], threads: int, is_training: bool) -> float:
+def bare_seconds(model: nn.Module, ready: list[Batch], threads: int, is_training: bool) -> float:
     """Seconds of the bare passes over `ready`."""
     read, parameters = reader(model), list(model.parameters())
 
-    def one(window: Window) -> None:
+    def one(window: Batch) -> None:
         if is_training:
             torch.autograd.grad(read(window).sum(), parameters, allow_unused=True)
             return
@@ -102,27 +102,27 @@ class Learned:
 @contextmanager
 def counted() -> Iterator[Learned]:
     """Count what the training loop reads to learn from; what it reads to judge by it reads without gradients."""
-    learned, as_it_is = Learned(), training.read_windows
+    learned, as_it_is = Learned(), training.read_batch
 
-    def counting(*arguments: Any) -> Window:
+    def counting(*arguments: Any) -> Batch:
         window = as_it_is(*arguments)
         if not torch.is_inference_mode_enabled():
             learned.windows += len(window.lengths)
             learned.events += int(window.lengths.sum())
         return window
 
-    training.read_windows = counting
+    training.read_batch = counting
     try:
         yield learned
     finally:
-        training.read_windows = as_it_is
+        training.read_batch = as_it_is
 
 
-def ready_windows(samples: Samples, what: str) -> list[Window]:
+def ready_windows(samples: Samples, what: str) -> list[Batch]:
     """A sample of the batches in memory, newest event first."""
     groups = list(batches(samples.windows, BATCH_EVENTS[what]))
     chosen = groups[:: max(len(groups) // 60, 1)]
-    return [read_windows(samples.tokens, samples.fields, samples.windows.take(group), CPU) for group in chosen]
+    return [read_batch(samples.sequences.take(group)) for group in chosen]
 
 
 def measure(name: str, samples: Samples, n_windows: int, threads: int) -> dict[str, float]:
@@ -135,7 +135,7 @@ def measure(name: str, samples: Samples, n_windows: int, threads: int) -> dict[s
     learn, stop, last = some(10, 3, n_windows), some(2, 1, n_windows // 4), some(0, 0, 4 * n_windows)
     with counted() as learned:
         began = time.perf_counter()
-        scorer = ARMS[name].fit(learn, stop, 7, threads, False)
+        scorer = BASE_MODELS[name].fit(learn, stop, 7, threads, False)
         fit_s = time.perf_counter() - began
     began = time.perf_counter()
     scorer.score(last, threads)
@@ -171,18 +171,18 @@ def table(results: dict[str, dict[str, float]]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("arms", nargs="*", metavar="arm", help=f"of {', '.join(ARMS)}; default: all")
+    parser.add_argument("arms", nargs="*", metavar="arm", help=f"of {', '.join(BASE_MODELS)}; default: all")
     parser.add_argument("--users", type=int, default=20_000, help="active on the last day")
     parser.add_argument("--windows", type=int, default=4000, help="learned from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if unknown := sorted(set(options.arms) - set(ARMS)):
+    if unknown := sorted(set(options.arms) - set(BASE_MODELS)):
         parser.error(f"no such arm: {', '.join(unknown)}")
     con = duckdb.connect(config={"threads": options.threads, "memory_limit": "2GB"})
     with tempfile.TemporaryDirectory() as folder:
         samples = make_samples(con, Path(folder), options.users)
-    results = {name: measure(name, samples, options.windows, options.threads) for name in options.arms or ARMS}
+    results = {name: measure(name, samples, options.windows, options.threads) for name in options.arms or BASE_MODELS}
     if options.json:
         rounded = {arm: {name: round(value, 3) for name, value in found.items()} for arm, found in results.items()}
         print(json.dumps(rounded, indent=1))

@@ -19,16 +19,13 @@ import duckdb
 import numpy as np
 import torch
 
-from pipeline.models.autoencoder import (
-    BehaviourAutoencoder,
-    TrainingPlan,
-    one_thread_each,
-    tensors,
-    train_autoencoder,
-)
-from pipeline.models.fields import fit_fields
+from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
+from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.training import one_thread_each
 from pipeline.models.surprise import score_windows
-from pipeline.models.windows import assemble, batches, distinct_users, load_tokens, user_day_windows, window_days
+from pipeline.models.tokens.fitting import fit_fields
+from pipeline.models.tokens.reading import distinct_users, load_tokens
+from pipeline.models.tokens.windows import Sequences, batches, user_day_windows, window_days
 
 LAST = date(2026, 1, 28)
 CATEGORICAL = ("event_type", "category", "channel", "local_hour", "is_new_device", "is_new_network", "is_new_payment")
@@ -67,12 +64,12 @@ def invent(con: duckdb.DuckDBPyConnection, folder: Path, users: int, others: int
     return paths
 
 
-def bare(model: BehaviourAutoencoder, ready: list[tuple[torch.Tensor, ...]], threads: int) -> float:
+def bare(model: BehaviourAutoencoder, ready: list[Batch], threads: int) -> float:
     """Seconds for the forward passes alone."""
 
-    def forward(batch: tuple[torch.Tensor, ...]) -> None:
+    def forward(batch: Batch) -> None:
         with torch.inference_mode():
-            model(*batch)
+            model(batch)
 
     with one_thread_each(threads) as pool:
         list(pool.map(forward, ready[:4]))
@@ -101,6 +98,7 @@ def main() -> None:
         result["load_s"] = time.perf_counter() - began
         began = time.perf_counter()
         windows = user_day_windows(tokens, LAST, LAST)
+        sequences = Sequences(tokens, fields, windows)
         result["windows_s"] = time.perf_counter() - began
         torch.manual_seed(0)
         model = BehaviourAutoencoder(fields.sizes, len(fields.numeric)).eval()
@@ -108,31 +106,30 @@ def main() -> None:
             earlier = user_day_windows(tokens, LAST - timedelta(20), LAST - timedelta(4))
             later = user_day_windows(tokens, LAST - timedelta(3), LAST - timedelta(1))
             began = time.perf_counter()
-            trained = train_autoencoder(
-                tokens, fields, earlier, later, TrainingPlan(threads=options.threads), progress=True
-            )
+            plan = AutoencoderPlan(threads=options.threads, progress=True)
+            trained = train_autoencoder(Sequences(tokens, fields, earlier), Sequences(tokens, fields, later), plan)
             result |= {"train_s": time.perf_counter() - began, "train_epochs": len(trained.later_nats)}
             model = trained.model
         groups = list(batches(windows, 8192))
         chosen = groups[:: max(len(groups) // 150, 1)]
-        ready = [tensors(assemble(tokens, windows.take(group), fields.gap_column)) for group in chosen]
-        part = windows.take(np.concatenate(chosen))
+        ready = [read_batch(sequences.take(group)) for group in chosen]
+        part = sequences.take(np.concatenate(chosen))
         pairs = []
         for _ in range(3):  # side by side, because a shared machine's speed drifts
             seconds = bare(model, ready, options.threads)
             began = time.perf_counter()
-            score_windows(model, fields, tokens, part, options.threads)
+            score_windows(model, part, options.threads)
             pairs.append((seconds, time.perf_counter() - began))
         bare_s, scored_s = min(pairs, key=sum)
         began = time.perf_counter()
-        score_windows(model, fields, tokens, windows, options.threads)
+        score_windows(model, sequences, options.threads)
         result |= {
             "tokens": len(tokens),
             "windows": len(windows),
             "events_per_window": float(windows.length.mean()),
             "score_all_s": time.perf_counter() - began,
-            "bare_events_per_s": int(part.length.sum()) / bare_s,
-            "scored_events_per_s": int(part.length.sum()) / scored_s,
+            "bare_events_per_s": int(part.windows.length.sum()) / bare_s,
+            "scored_events_per_s": int(part.windows.length.sum()) / scored_s,
             "share_of_bare_throughput": bare_s / scored_s,
             "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         }

@@ -209,7 +209,7 @@ def neighbours(
     settings = daily.reading(asked(home, domain))
     found = look_up(settings, day, user, back, limit, settings.clock())
     if as_json:
-        print(json.dumps(found.told(), indent=2, default=str))
+        print(json.dumps(found.to_dict(), indent=2, default=str))
         return
     Console(width=None if sys.stdout.isatty() else 140).print(render(found))
 

@@ -101,7 +101,7 @@ def test_any_change_of_code_that_trains_or_scores_makes_other_bundles(tmp_path, 
     digest = catalogue.model_code_digest.__wrapped__
     before = digest()
     assert before == catalogue.model_code_digest()  # of where it really is
-    for part in ("models/arms/vae.py", "train/stacking.py", "score/user_days.py", "evaluate/intervals.py", "domain.py"):
+    for part in ("models/nn/vae.py", "train/stacking.py", "score/user_days.py", "evaluate/intervals.py", "domain.py"):
         with (tmp_path / "pipeline" / part).open("a") as file:
             file.write("# other\n")
         assert digest() != before

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.models.fields import CategoricalField, Fields
 from pipeline.models.samples import Samples
-from pipeline.models.windows import Tokens, Windows
+from pipeline.models.tokens.fields import CategoricalField, Fields
+from pipeline.models.tokens.windows import Tokens, Windows
 
 FIELDS = Fields(categorical=(CategoricalField(name="event_type", values=("browse",)),), numeric=())
 FIRST_DAY = 20_000

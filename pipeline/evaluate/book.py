@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.metrics import precision_at
 from pipeline.evaluate.trial import Trial
-from pipeline.models.windows import places_of, user_day_key
+from pipeline.models.days import places_of, user_day_key
 
 Doubles = NDArray[np.float64]
 DELAY_DAYS = 7

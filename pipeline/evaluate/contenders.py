@@ -6,18 +6,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow.compute as pc
 
+from pipeline.arrays import Doubles
 from pipeline.errors import InputError
 from pipeline.evaluate.bounds import best_single_feature
 from pipeline.evaluate.trial import Trial
 from pipeline.models import bundle as bundles
 from pipeline.models import stacker
-from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.base import column_of
+from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.bundle import Bundle
-from pipeline.models.samples import Doubles, Samples
+from pipeline.models.days import places_of, user_day_key
+from pipeline.models.samples import Samples
 from pipeline.models.scoring import score_days
-from pipeline.models.surprise import score_windows
-from pipeline.models.table import column_of, learned_columns
-from pipeline.models.windows import places_of, user_day_key
+from pipeline.models.surprise import learned_columns, score_windows
+from pipeline.models.tokens.windows import Sequences
 from pipeline.train.forward import forward_column, known_since
 from pipeline.train.stacking import Plan, Table, fit_booster
 
@@ -93,7 +95,7 @@ def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iter
     for name in names:
         yield name
         try:
-            forward, _, scorer = forward_column(ARMS[name], seen, trial.since, plan.seed, plan.threads, False)
+            forward, _, scorer = forward_column(BASE_MODELS[name], seen, trial.since, plan.seed, plan.threads, False)
         except InputError as error:
             found.fell_out[name] = str(error)
             continue
@@ -116,10 +118,8 @@ def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
         raise InputError("the bundle has read a sample of the accounts, and knows other words than are judged here")
     is_after = seen.windows.day >= trial.since
     after, test = (
-        learned_columns(
-            score_windows(bundle.autoencoder, bundle.fields, seen.tokens, windows, plan.threads), bundle.fields
-        )
-        for windows in (seen.windows.take(is_after), trial.test.windows)
+        learned_columns(score_windows(bundle.autoencoder, sequences, plan.threads), bundle.fields)
+        for sequences in (seen.sequences.take(is_after), Sequences(seen.tokens, seen.fields, trial.test.windows))
     )
     (found.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
         seen, {**seen.features(), **known_since(after, is_after)}, plan, {**trial.test.features(seen), **test}

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.models.fields import FIRST_KNOWN, CategoricalField, Fields, NumericField
 from pipeline.models.samples import Samples
-from pipeline.models.windows import Tokens, Windows
+from pipeline.models.tokens.fields import FIRST_KNOWN, CategoricalField, Fields, NumericField
+from pipeline.models.tokens.windows import Tokens, Windows
 
 FLAGS = tuple(f"f{i}" for i in range(9))  # unnamed; an edit has them or has not
 SPLITS = ("train", "valid", "test")

@@ -22,11 +22,12 @@ from pipeline.evaluate.summary import summary
 from pipeline.evaluate.trial import EVERYBODY
 from pipeline.lake import end_of
 from pipeline.models import bundle as bundles
-from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.base.catalogue import BASE_MODELS
+from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import score_windows
-from pipeline.models.windows import places_of, user_day_key, window_days
+from pipeline.models.tokens.windows import Sequences, window_days
 from pipeline.settings import Settings
 from pipeline.train.cuts import cut
 from pipeline.train.forward import fit_arm
@@ -93,12 +94,12 @@ def judge_injected(protocol: Protocol, data: Path | None, home: Path, arms: Sequ
     settings = Settings.load(home=home, domain=protocol.domain)
     known, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)
-    surprise = score_windows(bundle.autoencoder, bundle.fields, test.tokens, test.windows, settings.threads)
+    surprise = score_windows(bundle.autoencoder, Sequences(test.tokens, bundle.fields, test.windows), settings.threads)
     scores = {f"floor: {name}": test.column(name) for name in protocol.floors}
     scores[SURPRISE] = bundle.reference.percentile(surprise.level, surprise.history)
     for name in arms:
-        with console.status(f"arm {name}: {ARMS[name].about}"):
-            scores[name] = fit_arm(ARMS[name], known, settings.seed, settings.threads, False).score(test)
+        with console.status(f"arm {name}: {BASE_MODELS[name].about}"):
+            scores[name] = fit_arm(BASE_MODELS[name], known, settings.seed, settings.threads, False).score(test)
     judged = _judged(test, known, truth, scores)
     floor = f"floor: {protocol.floors[0]}"
     pairs = [(name, floor) for name in (SURPRISE, *arms)]

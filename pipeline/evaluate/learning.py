@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.arrays import Doubles
 from pipeline.catalogue import features
 from pipeline.errors import InputError
 from pipeline.evaluate.contenders import FEATURES, fit_and_score, with_arm
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.report import CurvePoint
 from pipeline.evaluate.trial import Trial
-from pipeline.models.arms.catalogue import ARMS
-from pipeline.models.samples import Doubles, Samples
-from pipeline.models.table import column_of
+from pipeline.models.base import column_of
+from pipeline.models.base.catalogue import BASE_MODELS
+from pipeline.models.samples import Samples
 from pipeline.train.forward import forward_column
 from pipeline.train.stacking import Plan
 
@@ -51,7 +52,7 @@ def learning_curves(trial: Trial, plan: Plan, tell: Callable[[str], None]) -> di
     matured, tested = without_label_history(trial.seen), without_label_history(trial.test)
     everybody = np.unique(matured.windows.user[matured.is_bad])
     unsupervised, supervised = (
-        [name for name in asked.arms if ARMS[name].kind == kind] for kind in ("unsupervised", "supervised")
+        [name for name in asked.arms if BASE_MODELS[name].kind == kind] for kind in ("unsupervised", "supervised")
     )
     sizes = sorted({*(labels for labels in asked.labels if labels < len(everybody)), len(everybody)})
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -86,7 +87,7 @@ def _said(names: Sequence[str], seen: Samples, test: Samples, since: int, plan: 
     found: dict[str, Column] = {}
     for name in names:
         try:
-            forward, _, scorer = forward_column(ARMS[name], seen, since, plan.seed, plan.threads, False)
+            forward, _, scorer = forward_column(BASE_MODELS[name], seen, since, plan.seed, plan.threads, False)
         except InputError:  # too few labels for it
             continue
         found[name] = forward, scorer.score(test, plan.threads)

@@ -24,7 +24,7 @@ from pipeline.evaluate.sequences import judge_sequences
 from pipeline.evaluate.summary import summary
 from pipeline.evaluate.summary_changes import list_changes
 from pipeline.evaluate.trial import Trial, prepare
-from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.base.catalogue import BASE_MODELS
 
 NOTHING_PROVEN = "this shop is simulated by ourselves: it compares methods and proves nothing about yours"
 FEW_LABELS = "the learning curves leave out features made of labels, which know of every account that was ever reported"
@@ -48,8 +48,8 @@ def run(
     """
     console = console or Console(quiet=True)
     chosen = tuple(protocol.arms if arms is None else arms)
-    if unknown := sorted(set(chosen) - set(ARMS)):
-        raise UsageError(f"no arm is called {', '.join(unknown)}", f"arms: {', '.join(ARMS)}")
+    if unknown := sorted(set(chosen) - set(BASE_MODELS)):
+        raise UsageError(f"no arm is called {', '.join(unknown)}", f"arms: {', '.join(BASE_MODELS)}")
     if protocol.kind == "sequences":
         return judge_sequences(protocol, data, chosen, console)
     with _kept(home) as place:
@@ -114,7 +114,7 @@ def _everybody(trial: Trial, data: Path | None, arms: Sequence[str], tell: Say, 
         tell("the book's XGBoost")
         found.scores |= book_scores(trial, data)
     for name in contenders.arms(trial, tuple(arms), plan, found):
-        tell(f"arm {name}: {ARMS[name].about}")
+        tell(f"arm {name}: {BASE_MODELS[name].about}")
     return found
 
 
@@ -156,6 +156,6 @@ def _notes(trial: Trial, found: Field) -> list[str]:
 
 def _gaps(found: Field, judged: Judged) -> Iterator[TrainingGap]:
     for name, (samples, score) in found.learned.items():
-        if name not in ARMS or ARMS[name].kind == "supervised":
+        if name not in BASE_MODELS or BASE_MODELS[name].kind == "supervised":
             train = average_precision(score, samples.is_bad)
             yield TrainingGap(contender=name, train=train, future=average_precision(found.scores[name], judged.is_bad))

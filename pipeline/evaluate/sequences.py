@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from pipeline.arrays import Doubles
 from pipeline.errors import InputError
 from pipeline.evaluate.contenders import DEALS, SHUFFLED
 from pipeline.evaluate.edits import Edits, read_edits
@@ -16,10 +17,10 @@ from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report import CurvePoint, Given, Pair, Report, Shuffle
 from pipeline.evaluate.summary import summary
-from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.calibration import log_odds
-from pipeline.models.samples import Doubles, Samples
-from pipeline.models.windows import Windows
+from pipeline.models.samples import Samples
+from pipeline.models.tokens.windows import Windows
 
 Sizes = dict[str, int]
 
@@ -149,16 +150,16 @@ def contenders(edits: Edits, arms: Sequence[str], sizes: Sizes, seeds: Sequence[
     scores = {AGGREGATES: _boosted(both.rows, both, test.rows, sizes, seeds)}
     forward: dict[str, Doubles] = {}
     for name in arms:
-        said = [ARMS[name].fit(train, valid, seed, 2, False).score(test) for seed in seeds]
+        said = [BASE_MODELS[name].fit(train, valid, seed, 2, False).score(test) for seed in seeds]
         scores[name] = np.mean(said, axis=0)
         forward[name] = np.full(len(both), np.nan)
         for learn, stop, rows in _folds(both):
-            forward[name][rows] = ARMS[name].fit(learn, stop, seeds[0], 2, False).score(both.take(rows))
+            forward[name][rows] = BASE_MODELS[name].fit(learn, stop, seeds[0], 2, False).score(both.take(rows))
     if forward:
         learned = np.column_stack([both.rows, *forward.values()])
         judged = np.column_stack([test.rows, *(scores[name] for name in forward)])
         scores[STACK] = _boosted(learned, both, judged, sizes, seeds)
-        sequence = [scores[name] for name in arms if ARMS[name].kind == "supervised"]
+        sequence = [scores[name] for name in arms if BASE_MODELS[name].kind == "supervised"]
         if sequence:
             scores[AVERAGE] = np.mean([log_odds(scores[AGGREGATES]), np.mean(sequence, axis=0)], axis=0)
     return scores

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import daily, snapshots
+from pipeline.arrays import Doubles, Flags
 from pipeline.domain import Domain
 from pipeline.errors import InputError, UsageError
 from pipeline.evaluate.guards import check_fold, check_known_accounts
@@ -18,9 +19,10 @@ from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, known_from, read_truth
 from pipeline.lake import end_of
+from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import day_number, window_days
+from pipeline.models.samples import Samples
+from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.cuts import Cuts, cut

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import lake
+from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.windows import places_of, user_day_key
 
 Doubles = NDArray[np.float64]
 

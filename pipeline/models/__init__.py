@@ -1,1 +1,1 @@
-"""What is learned: windows, the autoencoder, the stacker, calibration, and the bundle that holds them."""
+"""What is learned: base models, the stacker that reads them, calibration, and the bundle that holds them all."""

@@ -1,9 +1,9 @@
-"""A bundle: all that one training run produced, in one folder that never changes.
+"""A bundle: everything one training run produced, in one folder that never changes.
 
 models/<bundle>/autoencoder.safetensors, fields.json, reference.json
                 stacker.ubj, calibration.json          only with enough matured labels
-                arms/<arm>/                            those the gate let in
-                bundle.json                            what it was made from, what it measured, each file's hash
+                arms/<base model>/                     those that passed the gate
+                bundle.json                            its inputs, its measurements, the hash of each file
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from pipeline.models.calibration import Calibration
 if TYPE_CHECKING:
     import xgboost as xgb
 
-    from pipeline.models.arms import Scorer
-    from pipeline.models.autoencoder import BehaviourAutoencoder
-    from pipeline.models.fields import Fields
-    from pipeline.models.surprise import Reference
+    from pipeline.models.base import Scorer
+    from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+    from pipeline.models.reference import Reference
+    from pipeline.models.tokens.fields import Fields
 
 
 class Spread(BaseModel):
@@ -55,7 +55,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. `stacker` and `calibration` are None while there are too few labels."""
+    """A bundle in memory. `stacker` and `calibration` are None while labels are too few."""
 
     manifest: Manifest
     autoencoder: "BehaviourAutoencoder"
@@ -63,7 +63,7 @@ class Bundle:
     reference: "Reference"
     stacker: "xgb.Booster | None"
     calibration: Calibration | None
-    arms: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
+    base_models: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
 
 
 def folder(home: Path, bundle: str) -> Path:
@@ -72,22 +72,22 @@ def folder(home: Path, bundle: str) -> Path:
 
 def read_manifest(home: Path, bundle: str) -> Manifest:
     """Raises InputError if there is no such bundle, or its manifest is damaged."""
-    known = sorted(path.parent.name for path in (home / "models").glob("*/bundle.json"))
-    if bundle not in known:
-        found = [f"bundles here: {', '.join(known[-5:]) or 'none'}"]
+    bundles = sorted(path.parent.name for path in (home / "models").glob("*/bundle.json"))
+    if bundle not in bundles:
+        found = [f"bundles here: {', '.join(bundles[-5:]) or 'none'}"]
         raise InputError(f"no bundle {bundle!r} in {home / 'models'}", *found, fix="dawnlist models list")
     return read_model(folder(home, bundle) / "bundle.json", Manifest)
 
 
-def load(home: Path, bundle: str, threads: int, arms: str = "arms") -> Bundle:
+def load(home: Path, bundle: str, threads: int, base_models: str = "arms") -> Bundle:
     """Read a bundle and check that it is whole and fits today's features. Raises InputError.
 
-    With `arms_before_judging` its arms are those that have not learned from the days it is judged on.
+    `base_models` is the folder of base models to use. Those in `arms_before_judging` have not learned from the holdout.
     """
     from pipeline.models import stacker
-    from pipeline.models.arms.catalogue import ARMS
-    from pipeline.models.autoencoder import load_autoencoder
-    from pipeline.models.surprise import Reference
+    from pipeline.models.base.catalogue import PACK_MODELS
+    from pipeline.models.nn.autoencoder import load_autoencoder
+    from pipeline.models.reference import Reference
 
     manifest = read_manifest(home, bundle)
     check_features(manifest)
@@ -95,7 +95,7 @@ def load(home: Path, bundle: str, threads: int, arms: str = "arms") -> Bundle:
     for name, wanted in manifest.files.items():
         if not (place / name).is_file() or sha256_of(place / name) != wanted:
             raise InputError(
-                f"bundle {bundle} is damaged: {name} is not the file that was trained",
+                f"bundle {bundle} is damaged: {name} is not the file that training wrote",
                 fix="restore it from the backup, or dawnlist models rollback",
             )
     autoencoder, fields = load_autoencoder(place)
@@ -107,7 +107,7 @@ def load(home: Path, bundle: str, threads: int, arms: str = "arms") -> Bundle:
         reference=Reference.load(place / "reference.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
-        arms={path.name: ARMS[path.name].load(path) for path in sorted(place.glob(f"{arms}/*"))},
+        base_models={path.name: PACK_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},
     )
 
 

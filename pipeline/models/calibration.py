@@ -1,25 +1,23 @@
-"""From a stacker's score to a risk that means what it says."""
+"""From a stacker's score to a risk that is a probability."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.files import read_model, write_json
 
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Kind = Literal["none", "platt", "beta", "isotonic"]
 
-FARTHEST = 16.2  # log-odds: beyond one in ten million nothing is told apart
-BETTER = 0.002  # share of the log loss another way must save before it is preferred to Platt's
+FARTHEST = 16.2  # log-odds: risks beyond one in ten million are all alike
+BETTER = 0.002  # share of the log loss another kind must save before it replaces Platt's
 
 
 class Calibration(BaseModel):
-    """A rising line through points: log-odds of the score to log-odds of being bad. It rises, so ranks are kept."""
+    """A rising line through points, from log-odds of the score to log-odds of being bad. Rising lines keep ranks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,14 +35,14 @@ class Calibration(BaseModel):
 
     @classmethod
     def fit(cls, kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles) -> Self:
-        """From user-days later than those the score was trained on. With only good or only bad ones: scores as is."""
+        """Fit on user-days later than those the score was trained on. If all are good or all are bad, scores stay."""
         if is_bad.all() or not is_bad.any():
             kind = "none"
         points = _KINDS[kind](log_odds(score), is_bad, weight)
         return cls(kind=kind, score_odds=tuple(points[0].tolist()), risk_odds=tuple(points[1].tolist()))
 
     def risk(self, score: Doubles) -> Doubles:
-        """The chance of being bad, (n,)."""
+        """The probability of being bad, (n,)."""
         value: Doubles = 1 / (1 + np.exp(-np.interp(log_odds(score), self.score_odds, self.risk_odds)))
         return value
 
@@ -56,23 +54,23 @@ class Calibration(BaseModel):
         return read_model(path, cls)
 
 
-def choose(score: Doubles, is_bad: Flags, weight: Doubles, block: NDArray[np.int64]) -> tuple[Calibration, Any]:
-    """The way that suits days it was not fitted on best, fitted on all, and every way's log loss per user-day.
+def choose(score: Doubles, is_bad: Flags, weight: Doubles, block: Ints) -> tuple[Calibration, Any]:
+    """The kind with the least log loss on days it was not fitted on, fitted on all days; and each kind's log loss.
 
-    Each block of days is left out in turn. Platt's two numbers stay unless another way is clearly better.
+    Each block of days is left out in turn. Platt's two numbers stay unless another kind is clearly better.
     """
     blocks = [b for b in np.unique(block) if 0 < is_bad[block != b].sum() < (block != b).sum()]
     losses: dict[Kind, float] = {}
     for kind in _KINDS:
-        loss = [_log_loss(Calibration, kind, score, is_bad, weight, block == b) for b in blocks]
+        loss = [_log_loss(kind, score, is_bad, weight, block == b) for b in blocks]
         losses[kind] = float(np.sum(loss) / weight.sum()) if loss else 0.0
     best = min(losses, key=losses.__getitem__)
     kind = best if losses[best] < losses["platt"] * (1 - BETTER) else "platt"
     return Calibration.fit(kind, score, is_bad, weight), {name: round(loss, 6) for name, loss in losses.items()}
 
 
-def _log_loss(of: type[Calibration], kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: Flags) -> float:
-    risk = of.fit(kind, score[~out], is_bad[~out], weight[~out]).risk(score[out])
+def _log_loss(kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: Flags) -> float:
+    risk = Calibration.fit(kind, score[~out], is_bad[~out], weight[~out]).risk(score[out])
     return float(-(weight[out] * np.log(np.where(is_bad[out], risk, 1 - risk))).sum())
 
 
@@ -110,9 +108,9 @@ def _beta(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
 
 
 def _isotonic(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
-    """Rising steps, drawn through their middles so that no two scores tie.
+    """Rising steps, joined through their middles so that no two scores tie.
 
-    Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's, as steps say nothing there.
+    Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's: there are no steps there.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -129,7 +127,7 @@ def _isotonic(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
 
 
 def _targets(is_bad: Flags, weight: Doubles) -> Doubles:
-    """Platt's targets, not quite 0 and 1: a few days that happen to part good from bad cleanly make nobody certain."""
+    """Platt's targets, not quite 0 and 1: a few cleanly separated days make no risk certain."""
     bad, good = float(weight[is_bad].sum()), float(weight[~is_bad].sum())
     return np.where(is_bad, (bad + 1) / (bad + 2), 1 / (good + 2))
 

@@ -1,4 +1,4 @@
-"""What was known to be bad, and when: labels as they stood at the end of a day."""
+"""Labels as they were known at the end of a day."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,10 @@ SCHEMA = pa.schema(
 
 
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
-    """Bad user-days by what was known before the end of `until` and had arrived by `as_of`, sorted.
+    """Bad user-days, sorted, by labels known before the end of `until` that had arrived by `as_of`.
 
-    Of several labels on the same event the latest known holds, of equally late ones the bad one. A verdict on the
-    whole day overrules what was known of its events before. `known_at` is when the day was first known to be bad.
+    Of several labels of one event, the latest known counts; of equally late ones, the bad one. A verdict on a whole
+    day overrules earlier labels of its events. `known_at` is when the day was first known to be bad.
     """
     files = [str(home / file.path) for file in lake.label_files(home)]
     if not files:

@@ -10,9 +10,9 @@ from pipeline.catalogue import FIELD_WORDS, LEARNED, Feature, features
 from pipeline.cells import one_line
 
 LIMIT = 3
-LOUD_EVENT = 8.0  # nats from which a single event is worth a sentence of its own
+LOUD_EVENT = 8.0  # nats from which a single event gets a sentence of its own
 
-Contribution = tuple[str, float | None, float]  # feature, its value, what it added
+Contribution = tuple[str, float | None, float]  # feature, its value, its contribution
 
 
 def sentences(
@@ -21,29 +21,29 @@ def sentences(
     events: Sequence[Mapping[str, Any]],
     currency: str,
 ) -> list[str]:
-    """The strongest reasons first, each about something else: no two of one family, nor two with the same words.
+    """The strongest reasons first: no two of one family, and no two with the same words.
 
-    `row` has the user-day's features, `contributions` what spoke against it, `events` its most surprising ones.
-    Where the sequence model speaks loudest, the event it means is told instead of a number.
+    `row` has the user-day's features, `contributions` the evidence against it, `events` its most surprising events.
+    Where the sequence model contributes most, its event is described instead of a number.
     """
-    said: list[str] = []
+    written: list[str] = []
     families: set[str] = set()
     event = _event_sentence(events[0], currency) if events else None
     strongest = sorted(contributions, key=lambda item: (-item[2], item[0]))
     for name, value, added in strongest:
-        if added <= 0 or len(said) == LIMIT:
+        if added <= 0 or len(written) == LIMIT:
             break
         family = family_of(name)
         if family in families:
             continue
         families.add(family)
         sentence = event if family == "sequence" and event else sentence_of(name, value, row, currency)
-        if sentence and sentence not in said:
-            said.append(sentence)
+        if sentence and sentence not in written:
+            written.append(sentence)
     is_loud = bool(events) and float(events[0]["surprise"]) >= LOUD_EVENT
-    if event and event not in said and (is_loud or len(said) < LIMIT):
-        said = [event, *said] if is_loud else [*said, event]
-    return said[:LIMIT]
+    if event and event not in written and (is_loud or len(written) < LIMIT):
+        written = [event, *written] if is_loud else [*written, event]
+    return written[:LIMIT]
 
 
 def family_of(name: str) -> str:
@@ -53,7 +53,7 @@ def family_of(name: str) -> str:
 
 
 def sentence_of(name: str, value: float | None, row: Mapping[str, float | None], currency: str) -> str | None:
-    """The sentence of one feature or learned column; None where the number it needs is not known."""
+    """The sentence of one feature or learned column; None where a number it needs is unknown."""
     feature = features().get(name)
     if feature is None:
         return _learned_sentence(name, value)
@@ -61,7 +61,7 @@ def sentence_of(name: str, value: float | None, row: Mapping[str, float | None],
 
 
 def fill(feature: Feature, row: Mapping[str, float | None], currency: str) -> str | None:
-    """Put a user-day's numbers into a feature's sentence. [Parts in brackets] go where a number is missing."""
+    """Put a user-day's numbers into a feature's sentence. [Parts in brackets] are dropped where a number is missing."""
 
     def written(text: str) -> str | None:
         parts = []
@@ -124,7 +124,7 @@ def _learned_sentence(name: str, value: float | None) -> str | None:
 
 
 def _event_sentence(event: Mapping[str, Any], currency: str) -> str:
-    """One event in words: what, when, how much, and what about it surprised the sequence model."""
+    """One event in words: what, when, how much, and which fields surprised the sequence model."""
     at = datetime.fromisoformat(event["at"])
     parts = [f"{one_line(event['event_type'])} at {at:%H:%M} UTC"]
     if event.get("amount") is not None:

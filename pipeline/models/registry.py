@@ -1,4 +1,4 @@
-"""Which bundle is in use: a ledger that is only ever added to. `models/registry.jsonl`, one JSON object a line."""
+"""Which bundle is the champion: a ledger that only grows. `models/registry.jsonl`, one JSON object per line."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ Action = Literal["promoted", "rejected", "rolled_back"]
 
 
 class Entry(BaseModel):
-    """One decision about a bundle. `at` is when it took effect; a replay of the past sees only what was before."""
+    """One decision about a bundle. It takes effect `at`; a replay of the past sees only earlier decisions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +39,7 @@ def write(home: Path, entry: Entry) -> None:
 
 
 def in_use(home: Path, as_of: datetime) -> list[Entry]:
-    """Promotions that stand at `as_of`, oldest first: a rollback takes back the promotion of its bundle."""
+    """Promotions in force at `as_of`, oldest first: a rollback takes back the promotion of its bundle."""
     standing: list[Entry] = []
     for entry in ledger(home):
         if entry.at > as_of:
@@ -52,28 +52,28 @@ def in_use(home: Path, as_of: datetime) -> list[Entry]:
 
 
 def bundle_for(home: Path, day: date, as_of: datetime) -> str:
-    """The bundle to score `day` with: the last one standing at `as_of` that learned from earlier days only."""
+    """The bundle to score `day` with: the last one in force at `as_of` that learned from earlier days only."""
     standing = in_use(home, as_of)
-    fitting = [entry for entry in standing if entry.until < day]
-    if not fitting:
+    earlier = [entry for entry in standing if entry.until < day]
+    if not earlier:
         raise InputError(
             f"no bundle in use that was trained before {day}",
             *_why_none(home, standing),
             fix="dawnlist train --until D with an earlier D; a bundle never scores days it has learned from",
         )
-    return fitting[-1].bundle
+    return earlier[-1].bundle
 
 
 def _why_none(home: Path, standing: list[Entry]) -> list[str]:
     if standing:
         return [f"{entry.bundle} learned until {entry.until}" for entry in standing[-3:]]
     later = [entry for entry in ledger(home) if entry.action == "promoted"]
-    said = [f"{entry.bundle} was promoted only at {entry.at:%Y-%m-%d %H:%M} UTC" for entry in later[-3:]]
-    return said or ["no bundle was ever promoted"]
+    lines = [f"{entry.bundle} was promoted only at {entry.at:%Y-%m-%d %H:%M} UTC" for entry in later[-3:]]
+    return lines or ["no bundle was ever promoted"]
 
 
 def roll_back(home: Path, at: datetime) -> tuple[Entry, Entry]:
-    """Go back to the promotion before the last. Returns what was left and what is in use now."""
+    """Go back to the promotion before the last. Returns the promotion taken back and the one now in force."""
     standing = in_use(home, at)
     if len(standing) < 2:
         raise UsageError("there is no earlier promoted bundle to go back to", fix="dawnlist models list")

@@ -1,60 +1,63 @@
-"""User-days to learn from or to judge: all that any model may look at, in one order."""
+"""User-days to learn from or to score: everything a model may read, in one order."""
 
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.models.fields import Fields
-from pipeline.models.windows import Ints, Tokens, Windows, day_number
-
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from pipeline.arrays import Doubles, Flags, Floats, Ints
+from pipeline.errors import InputError
+from pipeline.models.days import day_number
+from pipeline.models.tokens.fields import Fields
+from pipeline.models.tokens.windows import Sequences, Tokens, Windows
 
 
 @dataclass(frozen=True)
 class Samples:
-    """n user-days in the order of `windows`: their events, their features, and what is known of them.
+    """n user-days in the order of `windows`: their events, their features and their labels.
 
-    What is known was known when the samples were cut, never later. `weight` undoes the sampling of accounts, and that
-    labels of young days are still to come.
+    Labels are those known when the samples were cut, never later ones. `weight` corrects for accounts that were not
+    sampled, and for labels of recent days that are still to come.
     """
 
     tokens: Tokens
     fields: Fields
     windows: Windows
     columns: tuple[str, ...]  # names of the features
-    rows: NDArray[np.float32]  # (n, columns), NaN for not known
+    rows: Floats  # (n, columns), NaN for unknown
     is_bad: Flags
-    is_bad_account: Flags  # any day of the account known bad
+    is_bad_account: Flags  # any day of the account is known bad
     weight: Doubles
     share: float = 1.0  # of ordinary accounts that were read
 
     @classmethod
-    def unlabelled(
-        cls, tokens: Tokens, fields: Fields, windows: Windows, columns: tuple[str, ...], rows: NDArray[np.float32]
-    ) -> "Samples":
-        """User-days to score: nothing is known of them."""
-        nobody = np.zeros(len(windows), np.bool_)
-        return cls(tokens, fields, windows, columns, rows, nobody, nobody, np.ones(len(windows)))
+    def unlabelled(cls, sequences: Sequences, columns: tuple[str, ...], rows: Floats) -> "Samples":
+        """User-days to score, without labels."""
+        nobody = np.zeros(len(sequences), np.bool_)
+        one_each = np.ones(len(sequences))
+        return cls(sequences.tokens, sequences.fields, sequences.windows, columns, rows, nobody, nobody, one_each)
 
     def __len__(self) -> int:
         return len(self.windows)
 
     @property
+    def sequences(self) -> Sequences:
+        """The same user-days as sequences of events only."""
+        return Sequences(self.tokens, self.fields, self.windows)
+
+    @property
     def stands_for(self) -> Doubles:
-        """How many accounts each user-day's own stands for (n,): itself if bad, as many as were left out if not."""
+        """How many accounts each user-day's own represents (n,): 1 if bad, else its share of those left out too."""
         return np.where(self.is_bad_account, 1.0, 1.0 / self.share)
 
     def column(self, name: str) -> Doubles:
-        """A feature (n,), NaN where it is not known."""
+        """A feature (n,), NaN where it is unknown."""
         return self.rows[:, self.columns.index(name)].astype(np.float64)
 
-    def features(self, known_in: "Samples | None" = None) -> dict[str, NDArray[np.float32]]:
-        """The features by name (n,), without those that are known of nobody in `known_in`, or else here."""
-        known = np.isfinite(np.nanmax((known_in or self).rows, axis=0, initial=-np.inf))
-        return {name: self.rows[:, i] for i, name in enumerate(self.columns) if known[i]}
+    def features(self, known_in: "Samples | None" = None) -> dict[str, Floats]:
+        """The features by name (n,), without those that are null for everybody in `known_in`, by default here."""
+        has_value = np.isfinite(np.nanmax((known_in or self).rows, axis=0, initial=-np.inf))
+        return {name: self.rows[:, i] for i, name in enumerate(self.columns) if has_value[i]}
 
     def take(self, chosen: Flags | Ints) -> "Samples":
         """The user-days of a mask, or of positions in their order."""
@@ -71,3 +74,13 @@ class Samples:
         """The user-days of the days `first`..`last`."""
         day = self.windows.day
         return self.take((day >= day_number(first)) & (day <= day_number(last)))
+
+    def ordinary(self) -> "Samples":
+        """User-days of accounts not known to be bad: what models without labels learn from.
+
+        Raises InputError if there is none.
+        """
+        ordinary = self.take(~self.is_bad_account)
+        if not len(ordinary):
+            raise InputError("no ordinary user-days to learn from", fix="train until a later day")
+        return ordinary

@@ -1,32 +1,27 @@
 """Apply a bundle to user-days: the one path that training, promotion and the daily score share."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import snapshots
+from pipeline.arrays import Codes, Doubles, Flags, Floats
 from pipeline.catalogue import features
 from pipeline.models import stacker
+from pipeline.models.base import base_columns
 from pipeline.models.bundle import Bundle
+from pipeline.models.days import DAY_US, day_number, user_day_key
+from pipeline.models.feature_rows import UserDays, match, read_user_days
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import Surprise, score_windows
-from pipeline.models.table import UserDays, arm_columns, learned_columns, match, read_user_days, stacker_rows
-from pipeline.models.windows import (
-    DAY_US,
-    Tokens,
-    Windows,
-    day_number,
-    load_tokens,
-    user_day_key,
-    user_day_windows,
-    window_days,
-)
+from pipeline.models.surprise import Surprise, learned_columns, score_windows
+from pipeline.models.tokens.reading import load_tokens
+from pipeline.models.tokens.windows import Sequences, user_day_windows, window_days
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -35,64 +30,67 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xgboost as xgb
 
-Doubles = NDArray[np.float64]
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Scored:
-    """User-days under a bundle, in the order of `windows`. `score` and `risk` are None without a stacker."""
+    """User-days under a bundle, in the order of `sequences`. `score` and `risk` are None without a stacker."""
 
-    tokens: Tokens
-    windows: Windows
-    user_days: UserDays
-    place: NDArray[np.int64]  # of each window in user_days
+    sequences: Sequences
+    rows: Floats  # (n, features)
     surprise: Surprise
-    arms: dict[str, Doubles]  # by column name
-    matrix: Doubles | None  # (n, columns) what the stacker read
+    base_models: dict[str, Doubles]  # by column name
+    matrix: Doubles | None  # (n, columns) the stacker's inputs
     score: Doubles | None
     risk: Doubles | None
 
+    @property
+    def user_id(self) -> "pa.Array":
+        return self.sequences.tokens.users.take(self.sequences.windows.user)
 
-def apply(
-    con: "duckdb.DuckDBPyConnection",
-    settings: Settings,
-    bundle: Bundle,
-    user_days: UserDays,
-    token_paths: list[Path],
-    first: date,
-    last: date,
-    booster: "xgb.Booster | None" = None,
-) -> Scored:
-    """Score the user-days of `first`..`last`, with `booster` in place of the bundle's stacker where given."""
-    tokens = load_tokens(con, token_paths, bundle.fields, user_days.user_id.unique())
-    windows = user_day_windows(tokens, first, last)
-    place = match(user_days, tokens, windows)
-    surprise = score_windows(bundle.autoencoder, bundle.fields, tokens, windows, settings.threads)
-    booster = booster or bundle.stacker
-    if booster is None or bundle.calibration is None:
-        return Scored(tokens, windows, user_days, place, surprise, {}, None, None, None)
+
+def read_sequences(
+    con: "duckdb.DuckDBPyConnection", bundle: Bundle, users: "pa.Array", paths: Sequence[Path], days: tuple[date, date]
+) -> Sequences:
+    """The user-days of `users` from the first to the last of `days`, as the bundle reads events."""
+    tokens = load_tokens(con, paths, bundle.fields, users)
+    return Sequences(tokens, bundle.fields, user_day_windows(tokens, *days))
+
+
+def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: int) -> Scored:
+    """Score user-days. Raises InputError where their features and their events disagree about who was active."""
+    rows = user_days.rows[match(user_days, sequences.tokens, sequences.windows)]
+    surprise = score_windows(bundle.autoencoder, sequences, threads)
+    if bundle.stacker is None or bundle.calibration is None:
+        return Scored(sequences, rows, surprise, {}, None, None, None)
     columns = bundle.manifest.columns
-    samples = Samples.unlabelled(tokens, bundle.fields, windows, tuple(features()), user_days.rows[place])
-    arms = arm_columns(bundle.arms, samples, settings.threads)
-    matrix = stacker_rows(columns, samples.rows, learned_columns(surprise, bundle.fields) | arms)
-    score = stacker.predict(booster, columns, matrix)
+    base_models = base_columns(bundle.base_models, Samples.unlabelled(sequences, tuple(features()), rows), threads)
+    matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.fields) | base_models)
+    score = stacker.predict(bundle.stacker, columns, matrix)
     risk = bundle.calibration.risk(score)
-    return Scored(
-        tokens, windows, user_days, place, surprise, arms, matrix, score.round(DECIMALS), risk.round(DECIMALS)
-    )
+    return Scored(sequences, rows, surprise, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS))
+
+
+def stacker_rows(columns: Sequence[str], rows: Floats, learned: Mapping[str, Doubles]) -> Doubles:
+    """The stacker's inputs (n, columns), from features `rows` and learned columns by name."""
+    place = {name: i for i, name in enumerate(features())}
+    matrix = np.empty((len(rows), len(columns)), np.float64)
+    for i, name in enumerate(columns):
+        matrix[:, i] = rows[:, place[name]] if name in place else learned[name]
+    return matrix
 
 
 @dataclass(frozen=True)
 class ScoredDays:
-    """User-days with their risk and what is known of them now."""
+    """User-days with their risk and their labels."""
 
     user_id: "pa.Array"
-    user: NDArray[np.int32]
-    day: NDArray[np.int32]
+    user: Codes
+    day: Codes
     risk: Doubles
     surprise: Doubles
-    is_bad: NDArray[np.bool_]
+    is_bad: Flags
 
 
 def score_days(
@@ -104,40 +102,43 @@ def score_days(
     as_of: datetime,
     booster: "xgb.Booster | None" = None,
 ) -> ScoredDays:
-    """Score `first`..`last` and set what was known at the end of `known_until` beside it."""
+    """Score `first`..`last`, with labels known at the end of `known_until`. `booster` replaces the bundle's stacker."""
     import pyarrow.compute as pc
 
+    bundle = replace(bundle, stacker=booster or bundle.stacker)
     with connect(settings) as con:
         user_days = read_user_days(con, _files(settings, "user_days", first, last, as_of))
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
-        scored = apply(con, settings, bundle, user_days, token_paths, first, last, booster)
+        sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
+        scored = apply(bundle, user_days, sequences, settings.threads)
         bad = known_bad_user_days(con, settings.home, known_until, as_of)
-    user = pc.index_in(bad.column("user_id"), value_set=scored.tokens.users).fill_null(-1).to_numpy()
+    windows = sequences.windows
+    user = pc.index_in(bad.column("user_id"), value_set=sequences.tokens.users).fill_null(-1).to_numpy()
     day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
     return ScoredDays(
-        user_id=scored.tokens.users.take(scored.windows.user),
-        user=scored.windows.user,
-        day=scored.windows.day,
-        risk=scored.risk if scored.risk is not None else np.full(len(scored.windows), np.nan),
+        user_id=scored.user_id,
+        user=windows.user,
+        day=windows.day,
+        risk=scored.risk if scored.risk is not None else np.full(len(windows), np.nan),
         surprise=scored.surprise.level,
-        is_bad=np.isin(scored.windows.key, user_day_key(user, day)),
+        is_bad=np.isin(windows.key, user_day_key(user, day)),
     )
 
 
 def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date, as_of: datetime) -> float:
     """Mean nats per event of `first`..`last`, in units that two bundles share.
 
-    A bundle measures numbers in robust units of its own training days; adding the log of that unit, for each event
-    that has a number, undoes it.
+    A bundle measures numbers in robust units of its own training days. Each event with a number gets the log of that
+    unit added, which takes the unit out again.
     """
-    from pipeline.models.autoencoder import nats_per_event
+    from pipeline.models.nn.unsupervised import nats_per_event
 
     with connect(settings) as con:
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         tokens = load_tokens(con, token_paths, bundle.fields)
-    windows = user_day_windows(tokens, first, last)
+    sequences = Sequences(tokens, bundle.fields, user_day_windows(tokens, first, last))
     with ThreadPoolExecutor(settings.threads) as pool:
-        own = nats_per_event(bundle.autoencoder, tokens, bundle.fields, windows, pool)
+        own = nats_per_event(bundle.autoencoder, sequences, pool)
     is_own = tokens.at // DAY_US >= day_number(first)
     measured = np.isfinite(tokens.numbers[is_own]).mean(axis=0)  # missing is NaN, zero is -inf: neither has a unit
     return own + float(np.log([field.scale for field in bundle.fields.numeric]) @ measured)

@@ -1,4 +1,4 @@
-"""The stacker: XGBoost over the day's features, the surprise and the autoencoder's code."""
+"""The stacker: XGBoost over the day's features and the columns of base models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays import Doubles, Flags
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
-Doubles = NDArray[np.float64]
 Rows = NDArray[np.floating]
 
-# Pinned: the defaults of today's releases cost up to 0.08 average precision on card payments (EVALUATION of the
-# public simulated set: 256 bins against 1024), and a fitted base_score moves with the release.
+# Pinned: today's default of 256 bins costs up to 0.08 average precision on simulated card payments, and a fitted
+# base_score changes with the release.
 PARAMETERS: dict[str, Any] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
     "max_bin": 1024,
     "base_score": 0.5,
     "max_depth": 6,
-    "learning_rate": 0.025,  # half of it and twice the trees: better on both sets it was tried on, at twice the time
+    "learning_rate": 0.025,  # half the usual, with twice the trees: better on both sets tried, at twice the time
     "min_child_weight": 5,
     "subsample": 0.7,
     "colsample_bytree": 0.5,
@@ -35,23 +35,21 @@ ROUNDS = 400
 def fit(
     columns: list[str],
     rows: Rows,
-    is_bad: NDArray[np.bool_],
+    is_bad: Flags,
     weight: Doubles,
     seed: int,
     threads: int,
     rises: Mapping[str, int] | None = None,
 ) -> "xgb.Booster":
-    """Train on rows (n, columns); NaN is "not known". Seeded, and equal for equal inputs and threads.
+    """Train on rows (n, columns); NaN is unknown. Equal inputs, seeds and threads give equal boosters.
 
-    Where `rises` has 1 for a column, more of it never lowers a score; where it has -1, more never raises one.
+    `rises` makes columns monotone: with 1, more never lowers a score; with -1, more never raises it.
     """
     return boost(binned(columns, rows, is_bad, weight, threads), seed, threads, rises)
 
 
-def binned(
-    columns: list[str], rows: Rows, is_bad: NDArray[np.bool_], weight: Doubles, threads: int
-) -> "xgb.QuantileDMatrix":
-    """What `boost` reads: the rows in bins. The rows themselves can then be let go, while it runs."""
+def binned(columns: list[str], rows: Rows, is_bad: Flags, weight: Doubles, threads: int) -> "xgb.QuantileDMatrix":
+    """The rows in bins, as `boost` reads them. The rows themselves can be freed before it runs."""
     import xgboost as xgb
 
     label, bins = is_bad.astype(np.float32), PARAMETERS["max_bin"]
@@ -61,7 +59,7 @@ def binned(
 def boost(
     matrix: "xgb.QuantileDMatrix", seed: int, threads: int, rises: Mapping[str, int] | None = None
 ) -> "xgb.Booster":
-    """As `fit`, of rows in bins."""
+    """As `fit`, from rows in bins."""
     import xgboost as xgb
 
     constraints = {"monotone_constraints": dict(rises)} if rises else {}
@@ -77,11 +75,11 @@ def predict(booster: "xgb.Booster", columns: list[str], rows: Rows) -> Doubles:
 
 
 def contributions(booster: "xgb.Booster", columns: list[str], rows: Rows) -> Doubles:
-    """What each column added to the log-odds of each row, (n, columns). TreeSHAP: Lundberg et al., 2020."""
+    """Each column's contribution to the log-odds of each row, (n, columns). TreeSHAP: Lundberg et al., 2020."""
     import xgboost as xgb
 
-    added: Doubles = booster.predict(xgb.DMatrix(rows, feature_names=columns), pred_contribs=True).astype(np.float64)
-    return added[:, :-1]  # the last is the bias
+    shap: Doubles = booster.predict(xgb.DMatrix(rows, feature_names=columns), pred_contribs=True).astype(np.float64)
+    return shap[:, :-1]  # the last is the bias
 
 
 def save(booster: "xgb.Booster", path: Path) -> None:
@@ -89,7 +87,7 @@ def save(booster: "xgb.Booster", path: Path) -> None:
 
 
 def load(path: Path, threads: int) -> "xgb.Booster":
-    """Only for files whose hash was checked: XGBoost ends the whole process over some that are damaged."""
+    """Check the file's hash first: some damaged files make XGBoost end the whole process."""
     import xgboost as xgb
 
     booster = xgb.Booster({"nthread": threads})

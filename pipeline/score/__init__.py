@@ -16,7 +16,7 @@ from pipeline.files import digest
 from pipeline.memo import made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.registry import bundle_for
-from pipeline.models.windows import window_days
+from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
 from pipeline.snapshots import Snapshot

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import snapshots
+from pipeline.arrays import Doubles
 from pipeline.cells import one_line
 from pipeline.errors import InputError
 from pipeline.settings import Settings
@@ -17,32 +17,33 @@ from pipeline.snapshots import Snapshot
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     from rich.console import RenderableType
 
 EMBEDDINGS = "embeddings"  # the snapshot table
 
-# All that is DuckDB's own: its list functions, and the least of several pairs.
+# Two things here are DuckDB's own: list functions, and the least of several pairs.
 NEAREST = """
-    with seen as (
+    with vectors as (
         select user_id, event_day, embedding::double[] as embedding from read_parquet($paths) where bundle = $bundle
     ),
-    asked as (select embedding from seen where user_id = $user and event_day = $day),
+    target as (select embedding from vectors where user_id = $user and event_day = $day),
     others as (
         select
-            seen.user_id,
-            round(greatest(list_cosine_distance(seen.embedding, asked.embedding), 0), 6) as distance,
-            $day - seen.event_day as days_ago
-        from seen cross join asked
-        where seen.user_id <> $user
+            vectors.user_id,
+            round(greatest(list_cosine_distance(vectors.embedding, target.embedding), 0), 6) as distance,
+            $day - vectors.event_day as days_ago
+        from vectors cross join target
+        where vectors.user_id <> $user
     ),
     nearest as (
-        select user_id, min(row(distance, days_ago)) as found
+        select user_id, min(row(distance, days_ago)) as pair
         from others
         where not isnan(distance)
         group by user_id
     )
-    select user_id, found[1] as distance, found[2] as days_ago from nearest order by distance, days_ago, user_id
+    select user_id, pair[1] as distance, pair[2] as days_ago from nearest order by distance, days_ago, user_id
     limit $limit
 """
 IS_THERE = "select count(*) from read_parquet($path) where user_id = $user"
@@ -60,14 +61,14 @@ class Neighbour:
     user_id: str
     day: date
     distance: float
-    is_bad_that_day: bool  # known by the end of the day asked about
+    is_bad_that_day: bool  # known by the end of the queried day
     known_bad_days: int
     typologies: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The answer to one look-up, nearest first, and the days of the look-back that it could not see."""
+    """The answer to one look-up, nearest first, and the days of the look-back that it could not compare."""
 
     user_id: str
     day: date
@@ -78,15 +79,14 @@ class Neighbours:
     of_other_bundles: tuple[date, ...] = ()
     not_scored: tuple[date, ...] = ()
 
-    def told(self) -> dict[str, Any]:
-        """For machines."""
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def embeddings(bundle: str, day: date, users: "pa.Array", code: NDArray[np.float64]) -> "pa.Table":
-    """The snapshot table of one day: `code` (n, D) of the autoencoder as float32, each number in -1..1, unitless.
+def embeddings(bundle: str, day: date, users: "pa.Array", code: Doubles) -> "pa.Table":
+    """The snapshot table of one day: `code` (n, D) of the autoencoder as float32, each number in -1..1.
 
-    Only vectors of the same bundle can be compared: another training run has other axes.
+    Only vectors of one bundle can be compared: another training run has other axes.
     """
     import pyarrow as pa
 
@@ -103,26 +103,37 @@ def embeddings(bundle: str, day: date, users: "pa.Array", code: NDArray[np.float
 def neighbours(settings: Settings, day: date, user_id: str, back: int, limit: int, as_of: datetime) -> Neighbours:
     """The accounts whose days within `back` days up to `day` lie nearest to this account's, each once.
 
-    What is said to be bad was known by the end of `day` and had arrived by `as_of`. Days embedded by another bundle are
-    left out, and named. Raises InputError if the day has no embeddings, or not of this account.
+    Labels count if known by the end of `day` and arrived by `as_of`. Days embedded by another bundle are left out and
+    named. Raises InputError if the day has no embeddings, or none of this account.
     """
+    from pipeline.models.labels import known_bad_user_days
+
     home, fix = settings.home, f"dawnlist score --day {day}"
     wanted = [day - timedelta(days=n) for n in range(back, -1, -1)]
-    found = {each: snapshots.newest(home, EMBEDDINGS, each, as_of) for each in wanted}
-    today = snapshots.require(found[day], home, EMBEDDINGS, day, fix)
+    newest = {each: snapshots.newest(home, EMBEDDINGS, each, as_of) for each in wanted}
+    today = snapshots.require(newest[day], home, EMBEDDINGS, day, fix)
     bundle = str(today.made_from["bundle"])
-    seen = [each for each in found.values() if each is not None and each.made_from["bundle"] == bundle]
-    paths = [_whole(home, each) for each in seen if each.rows]
-    nearest = _look_up(settings, bundle, today.path(home), paths, day, user_id, limit, as_of)
+    comparable = [each for each in newest.values() if each is not None and each.made_from["bundle"] == bundle]
+    paths = [_whole(home, each) for each in comparable if each.rows]
+    query = {"bundle": bundle, "user": user_id, "day": day, "limit": limit}
+    with connect(settings) as con:
+        if con.execute(IS_THERE, {"path": str(today.path(home)), "user": user_id}).fetchall() == [(0,)]:
+            raise InputError(
+                f"account {user_id!r} was not active on {day}",
+                fix=f"choose one that was: dawnlist show --day {day}",
+            )
+        rows = con.execute(NEAREST, {**query, "paths": paths}).fetchall()
+        bad = known_bad_user_days(con, home, day, as_of)
+        nearest = _with_labels(con, rows, bad, day)
     return Neighbours(
         user_id=user_id,
         day=day,
         bundle=bundle,
         back=back,
         nearest=nearest,
-        days_seen=len(seen),
-        of_other_bundles=tuple(d for d, each in found.items() if each and each.made_from["bundle"] != bundle),
-        not_scored=tuple(d for d, each in found.items() if each is None),
+        days_seen=len(comparable),
+        of_other_bundles=tuple(d for d, each in newest.items() if each and each.made_from["bundle"] != bundle),
+        not_scored=tuple(d for d, each in newest.items() if each is None),
     )
 
 
@@ -131,57 +142,45 @@ def _whole(home: Path, snapshot: Snapshot) -> str:
     return str(snapshots.require(snapshot, home, EMBEDDINGS, snapshot.day, fix).path(home))
 
 
-def _look_up(
-    settings: Settings,
-    bundle: str,
-    today: Path,
-    paths: Sequence[str],
-    day: date,
-    user_id: str,
-    limit: int,
-    as_of: datetime,
+def _with_labels(
+    con: "duckdb.DuckDBPyConnection", rows: list[tuple[str, float, int]], bad: "pa.Table", day: date
 ) -> tuple[Neighbour, ...]:
+    """Neighbours from `rows` of NEAREST, each with the days `bad` that are known of it."""
     import pyarrow as pa
 
-    from pipeline.models.labels import known_bad_user_days
-
-    with connect(settings) as con:
-        if con.execute(IS_THERE, {"path": str(today), "user": user_id}).fetchall() == [(0,)]:
-            raise InputError(
-                f"account {user_id!r} was not active on {day}",
-                fix=f"choose one that was: dawnlist show --day {day}",
+    con.register("wanted", pa.table({"user_id": pa.array([row[0] for row in rows], pa.string())}))
+    con.register("bad", bad)
+    known = {user: (days, typologies) for user, days, typologies in con.execute(KNOWN_BAD).fetchall()}
+    labelled = []
+    for user, distance, days_ago in rows:
+        that_day = day - timedelta(days=days_ago)
+        bad_days, typologies = known.get(user, ([], []))
+        labelled.append(
+            Neighbour(
+                user_id=user,
+                day=that_day,
+                distance=distance,
+                is_bad_that_day=that_day in bad_days,
+                known_bad_days=len(bad_days),
+                typologies=tuple(name for name in typologies if name is not None),
             )
-        asked = {"paths": list(paths), "bundle": bundle, "user": user_id, "day": day, "limit": limit}
-        rows = con.execute(NEAREST, asked).fetchall()
-        con.register("wanted", pa.table({"user_id": pa.array([row[0] for row in rows], pa.string())}))
-        con.register("bad", known_bad_user_days(con, settings.home, day, as_of))
-        known = {user: (days, typologies) for user, days, typologies in con.execute(KNOWN_BAD).fetchall()}
-    return tuple(
-        Neighbour(
-            user_id=user,
-            day=(that_day := day - timedelta(days=ago)),
-            distance=distance,
-            is_bad_that_day=that_day in known.get(user, ([], []))[0],
-            known_bad_days=len(known.get(user, ([], []))[0]),
-            typologies=tuple(name for name in known.get(user, ([], []))[1] if name is not None),
         )
-        for user, distance, ago in rows
-    )
+    return tuple(labelled)
 
 
-def render(found: Neighbours) -> "RenderableType":
+def render(answer: Neighbours) -> "RenderableType":
     """The answer as a table for a terminal. Names from outside are never taken for markup or codes."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    title = f"Accounts that behave like {one_line(found.user_id)} on {found.day}"
+    title = f"Accounts that behave like {one_line(answer.user_id)} on {answer.day}"
     grid = Table(title=Text(title), title_justify="left")
     for name in ("account", "on", "distance", "known bad by then"):
         grid.add_column(name, justify="right" if name == "distance" else "left", overflow="fold")
-    for each in found.nearest:
+    for each in answer.nearest:
         grid.add_row(Text(one_line(each.user_id)), str(each.day), f"{each.distance:.4f}", Text(_known_bad(each)))
-    return Group(grid, *(Text(line, style="dim") for line in _notes(found)))
+    return Group(grid, *(Text(line, style="dim") for line in _notes(answer)))
 
 
 def _known_bad(neighbour: Neighbour) -> str:
@@ -192,14 +191,14 @@ def _known_bad(neighbour: Neighbour) -> str:
     return f"{when}: {kinds}" if kinds else when
 
 
-def _notes(found: Neighbours) -> list[str]:
-    days = f"{found.days_seen} of the last {found.back + 1} days"
-    notes = [f"distance: 1 - cosine of the embeddings, 0 is alike; {days} compared, bundle {found.bundle}"]
-    if found.of_other_bundles:
-        first, last = found.of_other_bundles[0], found.of_other_bundles[-1]
-        notes.append(f"{_days(found.of_other_bundles)} of {first}..{last} skipped: another bundle's vectors")
-    if found.not_scored:
-        notes.append(f"not scored: {_days(found.not_scored)}")
+def _notes(answer: Neighbours) -> list[str]:
+    days = f"{answer.days_seen} of the last {answer.back + 1} days"
+    notes = [f"distance: 1 - cosine of the embeddings, 0 is alike; {days} compared, bundle {answer.bundle}"]
+    if answer.of_other_bundles:
+        first, last = answer.of_other_bundles[0], answer.of_other_bundles[-1]
+        notes.append(f"{_days(answer.of_other_bundles)} of {first}..{last} skipped: another bundle's vectors")
+    if answer.not_scored:
+        notes.append(f"not scored: {_days(answer.not_scored)}")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""The scores of one day, and for those who may reach the list, what speaks against them."""
+"""The scores of one day; for accounts that may reach the list, also the evidence against them."""
 
 import json
 from datetime import UTC, date
@@ -9,22 +9,23 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from pipeline.arrays import Doubles, Ints, Names
 from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.bundle import Bundle
-from pipeline.models.scoring import DECIMALS, Scored, apply
+from pipeline.models.days import DAY_US
+from pipeline.models.feature_rows import read_user_days
+from pipeline.models.scoring import DECIMALS, Scored, apply, read_sequences
 from pipeline.models.surprise import WORST
-from pipeline.models.table import read_user_days
-from pipeline.models.windows import DAY_US, look_up
+from pipeline.models.tokens.reading import look_up
 from pipeline.score.neighbours import EMBEDDINGS, embeddings
 from pipeline.settings import Settings
 
 KEPT = 12  # contributions per account: reasons need three, the rest is for looking closer
-LEAST_DEVIATION = 1.0  # robust standard deviations a feature must be off to speak for itself
+LEAST_DEVIATION = 1.0  # robust standard deviations from which a feature is evidence
 
-TOLD = ("category", "channel", "amount", "quantity")  # of an event, where known
+DETAILS = ("category", "channel", "amount", "quantity")  # of an event, where known
 
 CONTRIBUTIONS = pa.schema(
     [
@@ -46,7 +47,7 @@ def score_user_days(
     candidates: int,
     aside: Path,
 ) -> dict[str, Path]:
-    """Write scores and embeddings (all user-days, by user_id) and contributions (the likeliest) to `aside`.
+    """Write scores and embeddings of all user-days, by user_id, and contributions of the riskiest, to `aside`.
 
     Returns the Parquet file of each table.
     """
@@ -58,7 +59,8 @@ def score_user_days(
         no_codes = np.empty((0, bundle.autoencoder.to_code.out_features))
         pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
-    scored = apply(con, settings, bundle, user_days, token_paths, day, day)
+    sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
+    scored = apply(bundle, user_days, sequences, settings.threads)
     percentile = bundle.reference.percentile(scored.surprise.level, scored.surprise.history).round(DECIMALS)
     level = scored.risk if scored.risk is not None else percentile
     likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])
@@ -67,8 +69,7 @@ def score_user_days(
     scores = _scores(bundle, scored, percentile, events, likeliest)
     pq.write_table(scores, written["scores"], compression="zstd")
     pq.write_table(_contributions(bundle, scored, likeliest), written["contributions"], compression="zstd")
-    users = scored.tokens.users.take(pa.array(scored.windows.user))
-    codes = embeddings(bundle.manifest.id, day, users, scored.surprise.code)
+    codes = embeddings(bundle.manifest.id, day, scored.user_id, scored.surprise.code)
     pq.write_table(codes, written[EMBEDDINGS], compression="zstd")
     return written
 
@@ -76,21 +77,21 @@ def score_user_days(
 def _scores(
     bundle: Bundle,
     scored: Scored,
-    percentile: NDArray[np.float64],
+    percentile: Doubles,
     events: list[str],
-    likeliest: NDArray[np.int64],
+    likeliest: Ints,
 ) -> pa.Table:
-    n = len(scored.windows)
+    n = len(scored.sequences)
     unknown = pa.nulls(n, pa.float64())
-    top_events: NDArray[np.object_] = np.full(n, None, object)
+    top_events: Names = np.full(n, None, object)
     top_events[likeliest] = events
     columns: dict[str, pa.Array] = {
-        "user_id": scored.tokens.users.take(pa.array(scored.windows.user)),
+        "user_id": scored.user_id,
         "risk": unknown if scored.risk is None else pa.array(scored.risk),
         "surprise_percentile": pa.array(percentile),
         "arm_stacker": unknown if scored.score is None else pa.array(scored.score),
         "arm_surprise": pa.array(scored.surprise.level),
-        **{name: pa.array(values) for name, values in scored.arms.items()},
+        **{name: pa.array(values) for name, values in scored.base_models.items()},
         **scored.surprise.columns(bundle.fields),
         "history_event_count": pa.array(scored.surprise.history),
         "top_events": pa.array(top_events, pa.string()),
@@ -99,58 +100,57 @@ def _scores(
 
 
 def _no_scores() -> pa.Table:
-    """The scores of a day without users: the columns publishing asks for, and no rows."""
+    """The scores of a day without users: the columns that publishing reads, and no rows."""
     names = ("risk", "surprise_percentile", "arm_stacker", "arm_surprise", "surprise")
     columns: dict[str, pa.DataType] = {"user_id": pa.string(), **dict.fromkeys(names, pa.float64())}
     return pa.schema([*columns.items(), ("top_events", pa.string())]).empty_table()
 
 
 def _top_events(
-    con: duckdb.DuckDBPyConnection, today: Path, bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64]
+    con: duckdb.DuckDBPyConnection, today: Path, bundle: Bundle, scored: Scored, likeliest: Ints
 ) -> list[str]:
     """The most surprising events of each candidate as JSON: what, when, how much, and which fields surprised."""
-    windows, surprise = scored.windows, scored.surprise
-    users = scored.tokens.users.take(pa.array(windows.user)).to_pylist()
+    surprise, users = scored.surprise, scored.user_id.to_pylist()
     asked = [(int(row), k) for row in likeliest for k in range(WORST) if surprise.worst_position[row, k] >= 0]
     first_today = dict(zip(likeliest.tolist(), _first_of_day(scored, likeliest), strict=True))
     ranks = [int(surprise.worst_position[row, k] - first_today[row]) for row, k in asked]
     details = look_up(con, today, [users[row] for row, _ in asked], ranks).to_pylist()
-    told: dict[int, list[dict[str, Any]]] = {int(row): [] for row in likeliest}
+    events: dict[int, list[dict[str, Any]]] = {int(row): [] for row in likeliest}
     for (row, k), event in zip(asked, details, strict=True):
         fields = dict(zip(bundle.fields.names, surprise.worst_fields[row, k].round(2).tolist(), strict=True))
-        told[row].append(
+        events[row].append(
             {
                 "event_id": event["event_id"],
                 "at": event["event_at"].replace(tzinfo=UTC).isoformat(),
                 "event_type": event["event_type"],
-                **{name: event[name] for name in TOLD if event[name] is not None},
+                **{name: event[name] for name in DETAILS if event[name] is not None},
                 "surprise": round(float(np.nansum(surprise.worst_fields[row, k])), 2),
                 "fields": dict(sorted(fields.items(), key=lambda item: -item[1])[:3]),
             }
         )
-    return [json.dumps(told[int(row)], ensure_ascii=False) for row in likeliest]
+    return [json.dumps(events[int(row)], ensure_ascii=False) for row in likeliest]
 
 
-def _first_of_day(scored: Scored, chosen: NDArray[np.int64]) -> list[int]:
-    """Where the first event of chosen user-days stands in the tokens; a window of 128 events may start after it."""
-    windows = scored.windows.take(chosen)
-    user = np.searchsorted(scored.tokens.user, windows.user, side="left")
+def _first_of_day(scored: Scored, chosen: Ints) -> list[int]:
+    """The place in the tokens of each day's first event. A window of 128 events may start after it."""
+    tokens, windows = scored.sequences.tokens, scored.sequences.windows.take(chosen)
+    user = np.searchsorted(tokens.user, windows.user, side="left")
     begins = windows.day.astype(np.int64) * DAY_US
     return [
-        int(first + np.searchsorted(scored.tokens.at[first:end], begin, side="left"))
+        int(first + np.searchsorted(tokens.at[first:end], begin, side="left"))
         for first, end, begin in zip(user, windows.end, begins, strict=True)
     ]
 
 
-def _contributions(bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64]) -> pa.Table:
-    """What speaks against each candidate: TreeSHAP of the stacker, or else how unusual its features are."""
-    users = scored.tokens.users.take(pa.array(scored.windows.user[likeliest])).to_pylist()
+def _contributions(bundle: Bundle, scored: Scored, likeliest: Ints) -> pa.Table:
+    """The evidence against each candidate: TreeSHAP of the stacker, else how unusual its features are."""
+    users = scored.user_id.take(pa.array(likeliest)).to_pylist()
     if bundle.stacker is not None and scored.matrix is not None:
         columns, values = bundle.manifest.columns, scored.matrix[likeliest]
         added = stacker.contributions(bundle.stacker, columns, values)
     else:
         columns = list(features())
-        values = scored.user_days.rows[scored.place[likeliest]].astype(np.float64)
+        values = scored.rows[likeliest].astype(np.float64)
         added = _deviations(bundle, columns, values)
     rows = [
         (user, columns[i], None if np.isnan(values[n, i]) else float(values[n, i]), round(float(added[n, i]), 5))
@@ -161,10 +161,10 @@ def _contributions(bundle: Bundle, scored: Scored, likeliest: NDArray[np.int64])
     return pa.Table.from_pylist([dict(zip(CONTRIBUTIONS.names, row, strict=True)) for row in rows], CONTRIBUTIONS)
 
 
-def _deviations(bundle: Bundle, columns: list[str], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _deviations(bundle: Bundle, columns: list[str], values: Doubles) -> Doubles:
     """How far features lie above their usual value on ordinary training days, in robust deviations of the log.
 
-    Only of features of which a high value is odd in itself: without labels nothing says that an even pace is.
+    Only features count whose high values are odd in themselves. Others need labels to mean anything.
     """
     added = np.zeros_like(values)
     for i, name in enumerate(columns):

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.files import digest, publish, sha256_of, write_json
 from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
-from pipeline.models.windows import window_days
+from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.snapshots import Snapshot
 from pipeline.train.promotion import promote

@@ -33,7 +33,7 @@ _ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in string.punctuation}, 
 
 def card(manifest: Manifest, domain: Domain) -> str:
     """The card of a bundle, the same bytes for the same manifest and packages."""
-    from pipeline.models.arms.catalogue import ARMS
+    from pipeline.models.base.catalogue import BASE_MODELS
 
     tried = {gate["arm"] for gate in manifest.stacker.get("gates", [])}
     return (
@@ -48,7 +48,7 @@ def card(manifest: Manifest, domain: Domain) -> str:
             autoencoder=manifest.autoencoder,
             stacker=manifest.stacker,
             judged=manifest.stacker.get("judged", {}),
-            not_tried=[name for name in ARMS if name not in tried],
+            not_tried=[name for name in BASE_MODELS if name not in tried],
             packages={name: version(name) for name in PACKAGES},
             shown=SHOWN,
         )

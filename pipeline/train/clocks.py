@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.models.windows import day_number
+from pipeline.models.days import day_number
 
 Doubles = NDArray[np.float64]
 FEWEST = 50  # matured bad user-days it takes to know how fast labels come

@@ -21,16 +21,16 @@ from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.models import stacker
-from pipeline.models.arms import Scorer
-from pipeline.models.arms.catalogue import ARMS
-from pipeline.models.autoencoder import Trained, TrainingPlan, save_autoencoder, train_autoencoder
+from pipeline.models.base import Scorer, column_of
+from pipeline.models.base.catalogue import PACK_MODELS
 from pipeline.models.bundle import Spread
-from pipeline.models.floors import marginal_nats
+from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
+from pipeline.models.nn.autoencoder import AutoencoderPlan, Trained, save_autoencoder, train_autoencoder
+from pipeline.models.nn.baselines import marginal_nats
+from pipeline.models.reference import Reference
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import SURPRISE, Reference, score_windows
-from pipeline.models.table import column_of, learned_columns
-from pipeline.models.windows import day_number
+from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
@@ -90,8 +90,8 @@ def fit_bundle(
     ordinary = known.take(~known.is_bad_account)
     learn = ordinary.between(cuts.learn_first, cuts.learn_last)
     later = ordinary.between(cuts.stop_first, cuts.stop_last)
-    plan = TrainingPlan(seed=settings.seed, threads=settings.threads)
-    trained = train_autoencoder(known.tokens, known.fields, learn.windows, later.windows, plan, progress)
+    plan = AutoencoderPlan(settings.seed, settings.threads, progress)
+    trained = train_autoencoder(learn.sequences, later.sequences, plan)
     save_autoencoder(trained.model, known.fields, place)
     quiet = ordinary.between(cuts.quiet_first, cuts.quiet_last)
     reference = _reference(settings, trained, quiet)
@@ -122,8 +122,8 @@ def _no_stacker(
 def _reference(settings: Settings, trained: Trained, quiet: Samples) -> Reference:
     """How surprising ordinary accounts are on days the autoencoder never learned from."""
     step = max(1, -(-len(quiet.windows) // MAX_REFERENCE))
-    windows = quiet.windows.take(np.arange(0, len(quiet.windows), step))
-    seen = score_windows(trained.model, trained.fields, quiet.tokens, windows, settings.threads)
+    some = quiet.sequences.take(np.arange(0, len(quiet), step))
+    seen = score_windows(trained.model, some, settings.threads)
     return Reference.of(seen.level, seen.history)
 
 
@@ -149,7 +149,7 @@ def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, cuts: C
         "train_nats": [round(nats, 4) for nats in trained.train_nats],
         "later_nats": [round(nats, 4) for nats in trained.later_nats],
         "later_nats_floors": {  # each field by itself, as common among all, or with the user's own past
-            name: round(float(marginal_nats(learn.tokens, trained.fields, learn.windows, judged, own).sum()), 4)
+            name: round(float(marginal_nats(learn.sequences, judged, own).sum()), 4)
             for name, own in {"all_users": False, "own_past": True}.items()
         },
         "epochs": len(trained.train_nats),
@@ -170,14 +170,16 @@ def _fit_stacker(
     """Fit the arms of the pack and the stacker, decide which arms it reads, and write them."""
     since = day_number(cuts.stack_first)
     is_after = seen.windows.day >= since
-    surprise = score_windows(trained.model, trained.fields, seen.tokens, seen.windows.take(is_after), settings.threads)
+    surprise = score_windows(trained.model, seen.sequences.take(is_after), settings.threads)
     said = known_since(learned_columns(surprise, trained.fields), is_after)
     offered: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: said}
     scorers: dict[str, dict[str, Scorer | None]] = {}
     fell_out: dict[str, str] = {}
     for name in domain.arms:
         try:
-            column, early, final = forward_column(ARMS[name], seen, since, settings.seed, settings.threads, progress)
+            column, early, final = forward_column(
+                PACK_MODELS[name], seen, since, settings.seed, settings.threads, progress
+            )
         except InputError as error:
             fell_out[name] = error.problem
             continue

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.errors import InputError
-from pipeline.models.arms import Arm, Scorer
-from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import Ints
+from pipeline.models.base import Learner, Scorer
+from pipeline.models.samples import Samples
 from pipeline.train.cuts import blocks_of
 
 CUTS = 2  # forward in time: a network is fitted once for each, and once on all
 STOP_SHARE = 0.2  # of the days an arm learns from: the last ones decide when it stops
 
 
-def fit_arm(arm: Arm, known: Samples, seed: int, threads: int, progress: bool) -> Scorer:
+def fit_arm(arm: Learner, known: Samples, seed: int, threads: int, progress: bool) -> Scorer:
     """Learn from the earlier user-days of `known`, and stop by its last days. Raises InputError with too few."""
     days = np.unique(known.windows.day)
     first_stop = days[-max(1, round(len(days) * STOP_SHARE))]
@@ -23,7 +23,7 @@ def fit_arm(arm: Arm, known: Samples, seed: int, threads: int, progress: bool) -
 
 
 def forward_column(
-    arm: Arm, seen: Samples, since: int, seed: int, threads: int, progress: bool
+    arm: Learner, seen: Samples, since: int, seed: int, threads: int, progress: bool
 ) -> tuple[Doubles, Scorer | None, Scorer]:
     """The arm's score of each user-day from the day `since` on by what it learned from the days before its block; the
     arm that scored the last block, and the one fitted on all of `seen`. NaN on the days before, and where there was too

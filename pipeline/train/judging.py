@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.arrays import Doubles, Flags
 from pipeline.evaluate.bounds import best_single_feature, oracle
 from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.judged import Judged
@@ -22,9 +23,9 @@ from pipeline.evaluate.reliability import calibration_error
 from pipeline.evaluate.reviews import Ints, Queue, accounts_of
 from pipeline.evaluate.summary_contender import bad_by_typology
 from pipeline.models import stacker
-from pipeline.models.samples import Doubles, Flags, Samples
+from pipeline.models.days import day_number
+from pipeline.models.samples import Samples
 from pipeline.models.surprise import SURPRISE
-from pipeline.models.windows import day_number
 from pipeline.train.stacking import Plan, Stacked, Table, fit_booster
 
 Names = NDArray[np.object_]

@@ -12,17 +12,12 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import features
 from pipeline.domain import Domain
-from pipeline.models.fields import fit_fields
+from pipeline.models.days import day_number, places_of, user_day_key
+from pipeline.models.feature_rows import match, read_user_days
 from pipeline.models.samples import Samples
-from pipeline.models.table import match, read_user_days
-from pipeline.models.windows import (
-    day_number,
-    distinct_users,
-    load_tokens,
-    places_of,
-    user_day_key,
-    user_day_windows,
-)
+from pipeline.models.tokens.fitting import fit_fields
+from pipeline.models.tokens.reading import distinct_users, load_tokens
+from pipeline.models.tokens.windows import user_day_windows
 from pipeline.train.clocks import LabelClock
 
 MAX_USERS = 60_000  # ordinary accounts a training run reads; each stands for as many as were left out

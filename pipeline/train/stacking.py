@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.evaluate.intervals import Difference, Metric, paired
 from pipeline.evaluate.judged import Judged
 from pipeline.models import stacker
 from pipeline.models.calibration import Calibration, choose
-from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import Ints
+from pipeline.models.samples import Samples
 from pipeline.train.cuts import blocks_of
 
 if TYPE_CHECKING:

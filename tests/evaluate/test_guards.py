@@ -17,8 +17,10 @@ from pipeline.context import Run
 from pipeline.domain import Domain, Labels
 from pipeline.evaluate import guards
 from pipeline.evaluate.guards import LeakError
-from pipeline.models.autoencoder import BehaviourAutoencoder
-from pipeline.models.windows import DAY_US, MAX_EVENTS, Tokens, user_day_windows
+from pipeline.models.days import DAY_US
+from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+from pipeline.models.nn.batch import Batch
+from pipeline.models.tokens.windows import MAX_EVENTS, Tokens, user_day_windows
 from pipeline.settings import Settings
 
 DAY, AS_OF = date(2026, 3, 10), datetime(2026, 4, 1, tzinfo=UTC)
@@ -279,7 +281,9 @@ def test_the_autoencoder_passes_and_an_lstm_read_at_its_last_step_does_not():
     def code(values, length):
         codes = torch.zeros((*values.shape[:2], 1), dtype=torch.long)
         with torch.no_grad():
-            return ours.encode(codes, torch.from_numpy(values), torch.from_numpy(length)).sum(dim=1).double().numpy()
+            lengths = torch.from_numpy(length)
+            found = ours.encode(Batch(codes, torch.from_numpy(values), lengths, lengths))
+        return found.sum(dim=1).double().numpy()
 
     def last_step(values, length):
         with torch.no_grad():

@@ -5,7 +5,7 @@ import yaml
 
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import FOLDER, Protocol
-from pipeline.models.arms.catalogue import ARMS
+from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.simulate.sessions import FUNNEL
 from pipeline.simulate.typologies import TYPOLOGIES
 
@@ -31,7 +31,7 @@ def written(tmp_path, **changed):
 def test_every_protocol_that_ships_is_whole_and_names_arms_there_are(name):
     protocol = Protocol.load(name)
     assert protocol.name == name
-    assert {*protocol.arms, *protocol.learning_curve.arms} <= set(ARMS)
+    assert {*protocol.arms, *protocol.learning_curve.arms} <= set(BASE_MODELS)
 
 
 def test_the_shop_tells_apart_every_variant_that_takes_its_steps_in_another_order():

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.models.fields import CategoricalField, Fields, NumericField
-from pipeline.models.windows import Tokens
+from pipeline.models.tokens.fields import CategoricalField, Fields, NumericField
+from pipeline.models.tokens.windows import Tokens
 
 FIRST = date(2026, 1, 1)
 CATEGORICAL, NUMERIC = ("event_type", "category"), ("amount", "gap_seconds")

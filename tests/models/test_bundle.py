@@ -53,7 +53,7 @@ def test_a_damaged_manifest_is_told(content, tmp_path, manifest):
 @pytest.mark.parametrize("change", [lambda path: path.write_text("{ }"), lambda path: path.unlink()])
 def test_a_file_that_is_not_the_one_trained_is_told(change, tmp_path, manifest):
     change(bundles.folder(tmp_path, manifest.id) / "fields.json")
-    with pytest.raises(InputError, match=r"fields.json is not the file that was trained"):
+    with pytest.raises(InputError, match=r"fields.json is not the file that training wrote"):
         bundles.load(tmp_path, manifest.id, threads=1)
 
 

@@ -1,18 +1,23 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 import torch
 from event_streams import FIELDS, FIRST, event, in_memory, ordinary_shop, random_tokens, write_days
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.models.autoencoder import BehaviourAutoencoder, TrainingPlan, train_autoencoder
-from pipeline.models.surprise import Distribution, Reference, own_excess, score_windows, soft_maximum
-from pipeline.models.windows import load_tokens, user_day_windows
+from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
+from pipeline.models.surprise import own_excess, score_windows, soft_maximum
+from pipeline.models.tokens.reading import load_tokens
+from pipeline.models.tokens.windows import Sequences, user_day_windows
 
 LAST = 19  # day of the ordinary shop's odd visitors
+
+
+def days_of(tokens, first, last) -> Sequences:
+    return Sequences(tokens, FIELDS, user_day_windows(tokens, first, last))
 
 
 @pytest.fixture
@@ -29,12 +34,12 @@ def odd_day(tmp_path_factory):
     odd += [event("mixed up", LAST, 60 * i, category=("books", "toys", "food")[i % 3]) for i in range(6)]
     odd += [event("plain", LAST, 60 * i) for i in range(6)]
     tokens = load_tokens(in_memory(), write_days(tmp_path_factory.mktemp("odd"), ordinary + odd), FIELDS)
-    windows = user_day_windows(tokens, FIRST, FIRST + timedelta(14))
-    later = user_day_windows(tokens, FIRST + timedelta(15), FIRST + timedelta(LAST - 1))
-    trained = train_autoencoder(tokens, FIELDS, windows, later, TrainingPlan(epochs=8, batch_events=256))
-    day = user_day_windows(tokens, FIRST + timedelta(LAST), FIRST + timedelta(LAST))
-    users = tokens.users.take(day.user).to_pylist()
-    return tokens, day, score_windows(trained.model, FIELDS, tokens, day), {user: i for i, user in enumerate(users)}
+    sequences = days_of(tokens, FIRST, FIRST + timedelta(14))
+    later = days_of(tokens, FIRST + timedelta(15), FIRST + timedelta(LAST - 1))
+    trained = train_autoencoder(sequences, later, AutoencoderPlan(epochs=8, batch_events=256))
+    day = days_of(tokens, FIRST + timedelta(LAST), FIRST + timedelta(LAST))
+    users = tokens.users.take(day.windows.user).to_pylist()
+    return tokens, day.windows, score_windows(trained.model, day), {user: i for i, user in enumerate(users)}
 
 
 def test_one_monstrous_event_ranks_first(odd_day):
@@ -76,48 +81,46 @@ def test_scores_do_not_change_with_batch_size_or_threads(lengths, batch_events, 
     torch.manual_seed(0)
     model = BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric)).eval()
     tokens = random_tokens(lengths)
-    windows = user_day_windows(tokens, FIRST, FIRST + timedelta(20))
-    one, other = (
-        score_windows(model, FIELDS, tokens, windows, t, size) for t, size in ((1, 1), (threads, batch_events))
-    )
+    sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
+    one, other = (score_windows(model, sequences, t, size) for t, size in ((1, 1), (threads, batch_events)))
     for name in ("level", "mean", "per_field", "worst", "own_excess", "code", "worst_fields"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=3e-5, rtol=1e-5, err_msg=name)
 
 
 def test_scores_do_not_change_with_who_else_is_scored(model):
     tokens = random_tokens([30] * 20)
-    windows = user_day_windows(tokens, FIRST, FIRST + timedelta(20))
-    some = np.arange(0, len(windows), 7)
-    everyone, few = (score_windows(model, FIELDS, tokens, w) for w in (windows, windows.take(some)))
+    sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
+    some = np.arange(0, len(sequences), 7)
+    everyone, few = (score_windows(model, some_or_all) for some_or_all in (sequences, sequences.take(some)))
     np.testing.assert_allclose(everyone.level[some], few.level, atol=3e-5)
 
 
 def test_scoring_twice_gives_the_same_bytes(model):
     tokens = random_tokens([50] * 30)
-    windows = user_day_windows(tokens, FIRST, FIRST + timedelta(20))
-    one, other = (score_windows(model, FIELDS, tokens, windows) for _ in range(2))
+    sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
+    one, other = (score_windows(model, sequences) for _ in range(2))
     assert one.level.tobytes() == other.level.tobytes()
     assert one.per_field.tobytes() == other.per_field.tobytes()
 
 
 def test_events_of_later_days_change_nothing(model):
     tokens = random_tokens([40])
-    early = user_day_windows(tokens, FIRST, FIRST + timedelta(3))
+    early = days_of(tokens, FIRST, FIRST + timedelta(3))
     changed = random_tokens([40])
-    changed.numbers[early.end[-1] :] = 9.0
-    one, other = (score_windows(model, FIELDS, t, early) for t in (tokens, changed))
+    changed.numbers[early.windows.end[-1] :] = 9.0
+    one, other = (score_windows(model, replace(early, tokens=each)) for each in (tokens, changed))
     np.testing.assert_array_equal(one.level, other.level)
 
 
 def test_no_windows_give_empty_scores(model):
     tokens = random_tokens([])
-    surprise = score_windows(model, FIELDS, tokens, user_day_windows(tokens, FIRST, FIRST))
+    surprise = score_windows(model, days_of(tokens, FIRST, FIRST))
     assert surprise.level.shape == (0,) and len(surprise.columns(FIELDS)["surprise"]) == 0
 
 
 def test_a_single_event_is_its_own_worst_and_has_no_own_past(model):
     tokens = random_tokens([1])
-    surprise = score_windows(model, FIELDS, tokens, user_day_windows(tokens, FIRST, FIRST + timedelta(9)))
+    surprise = score_windows(model, days_of(tokens, FIRST, FIRST + timedelta(9)))
     assert surprise.level[0] == surprise.mean[0] == surprise.worst[0]
     assert np.isnan(surprise.own_excess[0])
 
@@ -145,65 +148,3 @@ def test_own_excess_is_the_distance_from_the_own_median_in_own_spreads(earlier, 
         assert np.isnan(excess)
     else:
         assert excess == pytest.approx((mean - middle) / max((high - low) / 1.349, 0.5))
-
-
-levels = st.lists(st.floats(-10, 1e6), min_size=1, max_size=400)
-
-
-@settings(max_examples=50, deadline=None)
-@given(levels, st.lists(st.floats(-100, 1e8), min_size=2, max_size=50))
-@example([0.0, 0.0, 65745.0, 210585.375], [0.0, -8.417292157716661e-50])
-def test_a_percentile_never_falls_as_surprise_grows(held_out, asked):
-    percentile = Distribution.of(np.array(held_out), 0).percentile(np.sort(asked))
-    assert (np.diff(percentile) >= 0).all()
-    assert (percentile >= 0).all() and (percentile < 1).all()
-
-
-def test_a_percentile_is_the_share_of_held_out_user_days_below():
-    percentile = Distribution.of(np.arange(5000.0), 0).percentile(np.array([-1e9, 500, 2500, 4999]))
-    np.testing.assert_allclose(percentile, [0, 0.1, 0.5, 1], atol=1e-3)
-
-
-def test_monsters_beyond_everything_seen_keep_their_order():
-    percentile = Distribution.of(np.random.default_rng(0).normal(8, 2, 3000), 0).percentile(10.0 ** np.arange(2, 9))
-    assert (np.diff(percentile) > 0).all() and percentile[0] > 0.9996
-
-
-def test_equal_held_out_levels_are_fine():
-    percentile = Distribution.of(np.ones(500), 0).percentile(np.array([0.0, 1.0, 2.0]))
-    assert percentile[0] == 0 and 0.99 < percentile[1] < percentile[2] < 1
-
-
-def test_users_are_judged_against_users_with_as_much_history():
-    history = np.repeat([0, 20], 1000)
-    level = np.concatenate([np.linspace(10, 20, 1000), np.linspace(0, 10, 1000)])
-    percentile = Reference.of(level, history).percentile(np.array([10.0, 10.0]), np.array([0, 63]))
-    assert percentile[0] < 0.01 and percentile[1] > 0.99
-
-
-def test_a_rare_amount_of_history_is_judged_against_everybody():
-    history = np.concatenate([np.zeros(1000, int), np.full(199, 30)])
-    level = np.concatenate([np.linspace(0, 10, 1000), np.full(199, 50.0)])
-    reference = Reference.of(level, history)
-    assert [d.least_history for d in reference.bins] == [0]
-    assert reference.percentile(np.array([50.0]), np.array([30]))[0] > 0.9
-
-
-def test_a_reference_comes_back_from_disk_as_it_was(tmp_path):
-    random = np.random.default_rng(0)
-    reference = Reference.of(random.normal(size=3000), random.integers(0, 100, 3000))
-    reference.save(tmp_path / "reference.json")
-    assert Reference.load(tmp_path / "reference.json") == reference
-
-
-@pytest.mark.parametrize("text", [None, "{}", '{"bins": [], "pooled": null}'])
-def test_a_reference_that_is_none_is_a_clear_error(tmp_path, text):
-    if text is not None:
-        (tmp_path / "reference.json").write_text(text)
-    with pytest.raises(InputError, match="cannot read the surprise reference"):
-        Reference.load(tmp_path / "reference.json")
-
-
-def test_no_held_out_user_days_are_a_clear_error():
-    with pytest.raises(InputError, match="no held-out user-days"):
-        Reference.of(np.zeros(0), np.zeros(0, np.int64))

@@ -11,12 +11,12 @@ from event_streams import FIELDS, FIRST, SCHEMA, ordinary_shop, write_days
 
 from pipeline.catalogue import features
 from pipeline.models import stacker
-from pipeline.models.arms.novelty import NoveltyScorer
-from pipeline.models.arms.tabular import Scale
-from pipeline.models.autoencoder import BehaviourAutoencoder
+from pipeline.models.base.novelty import NoveltyScorer
+from pipeline.models.base.tabular import Scale
 from pipeline.models.bundle import Bundle, Manifest, Spread
 from pipeline.models.calibration import Calibration
-from pipeline.models.surprise import Reference
+from pipeline.models.nn.autoencoder import BehaviourAutoencoder
+from pipeline.models.reference import Reference
 
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)
@@ -49,12 +49,12 @@ def user_days(path: Path, active: list[str], day: date = DAY) -> Path:
     return path
 
 
-def bundle(*, has_stacker: bool = False, arm: str | None = None, name: str = "2026-01-01-abc") -> Bundle:
+def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: str = "2026-01-01-abc") -> Bundle:
     """The sequence model is as it was before it learned; the stacker has learned from labels drawn by lot."""
     torch.manual_seed(1)
     random = np.random.default_rng(2)
     level = random.gamma(2, 2, 300)
-    columns = [*SEEN, "surprise", *([f"arm_{arm}"] if arm else [])] if has_stacker else []
+    columns = [*SEEN, "surprise", *([f"arm_{base_model}"] if base_model else [])] if has_stacker else []
     booster = None
     if has_stacker:
         rows = random.integers(0, 5, (400, len(columns))).astype(np.float32)
@@ -78,7 +78,7 @@ def bundle(*, has_stacker: bool = False, arm: str | None = None, name: str = "20
         reference=Reference.of(level, np.zeros(300, np.int64)),
         stacker=booster,
         calibration=Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0)) if booster else None,
-        arms={arm: novelty()} if arm else {},
+        base_models={base_model: novelty()} if base_model else {},
     )
 
 

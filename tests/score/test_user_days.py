@@ -9,8 +9,9 @@ import pytest
 import small_bundle as small
 from small_bundle import DAY
 
+from pipeline.models.feature_rows import read_user_days
 from pipeline.models.samples import Samples
-from pipeline.models.table import read_user_days
+from pipeline.models.tokens.windows import Sequences
 from pipeline.publish.entries import SCORE_COLUMNS
 from pipeline.score.user_days import score_user_days
 from pipeline.settings import Settings
@@ -77,11 +78,11 @@ def test_top_events_are_of_the_day_and_of_the_account(score):
             assert event["at"].startswith(str(DAY))
 
 
-def test_an_arm_that_is_on_has_its_own_column_and_one_that_is_off_has_none(score):
-    scores = score(small.bundle(has_stacker=True, arm="novelty"))["scores"]
+def test_a_base_model_that_is_on_has_its_own_column_and_one_that_is_off_has_none(score):
+    scores = score(small.bundle(has_stacker=True, base_model="novelty"))["scores"]
     with connect(Settings(home=score.folder, threads=1)) as con:
         read = read_user_days(con, [score.folder / "user_days.parquet"])
-    place = Samples.unlabelled(None, None, read.day, tuple(small.features()), read.rows)
+    place = Samples.unlabelled(Sequences(None, None, read.day), tuple(small.features()), read.rows)
     assert column(scores, "arm_novelty") == pytest.approx(small.novelty().score(place), abs=1e-5)
     assert len(set(column(scores, "arm_novelty"))) > 1
     assert "arm_novelty" not in score(small.bundle(has_stacker=True), "off")["scores"].column_names
@@ -101,7 +102,7 @@ def test_a_day_without_users_has_the_columns_that_publishing_asks_for_and_no_row
 def test_the_same_inputs_have_the_same_bytes(score):
     hashes = []
     for name in ("once", "again"):
-        score(small.bundle(has_stacker=True, arm="novelty"), name)
+        score(small.bundle(has_stacker=True, base_model="novelty"), name)
         files = sorted((score.folder / name).iterdir())
         hashes.append([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
     assert hashes[0] == hashes[1]

@@ -7,7 +7,7 @@ import pytest
 from user_days import FIRST_DAY, user_days
 
 from pipeline.errors import InputError
-from pipeline.models.arms import Arm
+from pipeline.models.base import Learner
 from pipeline.train.forward import fit_arm, forward_column, known_since
 
 
@@ -28,7 +28,7 @@ def fit(learn, stop, seed, threads, progress):
     return LastDaySeen(int(stop.windows.day.max()))
 
 
-ARM = Arm("last day", "supervised", "for tests", fit, load=None)
+ARM = Learner("last day", "supervised", "for tests", fit, load=None)
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pipeline.evaluate.metrics import measure
 from pipeline.evaluate.reviews import reviewed_rows
 from pipeline.models.calibration import Calibration
+from pipeline.models.days import EPOCH
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
-from pipeline.models.windows import EPOCH, Tokens, Windows
+from pipeline.models.tokens.windows import Tokens, Windows
 from pipeline.train.cuts import blocks_of
 from pipeline.train.judging import Block, judge, typologies_of
 from pipeline.train.stacking import Plan, fit_stack

@@ -13,7 +13,7 @@ from pipeline.evaluate.intervals import average_precision
 from pipeline.evaluate.leaks.user_days import Recipe, features, truth
 from pipeline.evaluate.metrics import precision_at
 from pipeline.models import stacker
-from pipeline.models.windows import day_number
+from pipeline.models.days import day_number
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Networks that read windows of events, and how they are trained."""

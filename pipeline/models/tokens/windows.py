@@ -1,0 +1,120 @@
+"""Windows of events: flat arrays sorted by user and time, and slices of them. Nothing is copied per user-day."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.arrays import Codes, Flags, Floats, Ints
+from pipeline.models.days import DAY_US, day_number, user_day_key
+from pipeline.models.tokens.fields import Fields
+
+MAX_EVENTS = 128
+HISTORY_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Events of some users over some days, sorted by user, time and event id.
+
+    Shapes: N events, C categorical and M numeric fields in the order of `Fields`.
+    """
+
+    users: pa.Array  # user index -> user_id, sorted
+    user: Codes  # (N,)
+    at: Ints  # (N,) microseconds since 1970, UTC
+    codes: NDArray[np.uint8]  # (N, C)
+    numbers: Floats  # (N, M) in robust units; NaN is missing, -inf is exactly zero
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """User-days and the slice of tokens each is scored by: events `start`..`end`, the day's own from `today` on."""
+
+    user: Codes
+    day: Codes  # days since 1970-01-01
+    start: Ints
+    today: Ints
+    end: Ints
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def key(self) -> Ints:
+        """As `user_day_key`."""
+        return user_day_key(self.user, self.day)
+
+    @property
+    def length(self) -> Ints:
+        return self.end - self.start
+
+    @property
+    def history(self) -> Ints:
+        """Events before the day itself."""
+        return self.today - self.start
+
+    @property
+    def own(self) -> Ints:
+        """Events of the day itself."""
+        return self.end - self.today
+
+    def take(self, chosen: Flags | Ints) -> "Windows":
+        """The user-days of a mask, or of positions in their order."""
+        return Windows(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """User-days as sequences of events: all tokens, what their fields mean, and each user-day's window."""
+
+    tokens: Tokens
+    fields: Fields
+    windows: Windows
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def take(self, chosen: Flags | Ints) -> "Sequences":
+        """The user-days of a mask, or of positions in their order."""
+        return replace(self, windows=self.windows.take(chosen))
+
+
+def user_day_windows(tokens: Tokens, first: date, last: date) -> Windows:
+    """One window per user-day of `first`..`last`: its last 128 events of the 28 days that end with the day."""
+    day = (tokens.at // DAY_US).astype(np.int32)
+    is_first = np.ones(len(tokens), bool)
+    is_first[1:] = (np.diff(tokens.user) != 0) | (np.diff(day) != 0)
+    begins = np.flatnonzero(is_first)  # of each user-day
+    ends = np.append(begins[1:], len(tokens))
+    user, day = tokens.user[begins], day[begins]
+    key = user_day_key(user, day)  # sorted, as the tokens are
+    chosen = np.flatnonzero((day >= day_number(first)) & (day <= day_number(last)))
+    oldest = begins[np.searchsorted(key, key[chosen] - (HISTORY_DAYS - 1))] if len(chosen) else chosen
+    # Keys of one user cannot reach into those of the user before: day numbers are far above 28.
+    end = ends[chosen]
+    start = np.maximum(oldest, end - MAX_EVENTS)
+    return Windows(user[chosen], day[chosen], start, np.maximum(begins[chosen], start), end)
+
+
+def batches(windows: Windows, batch_events: int) -> Iterator[Ints]:
+    """Positions of windows to read together: of like length, so that padding is small; about `batch_events` each."""
+    order = np.argsort(windows.length, kind="stable")
+    length = windows.length[order]
+    begin = 0
+    while begin < len(order):
+        # the longest window of a batch is its last, and all are as wide as it
+        upto = np.searchsorted(np.arange(1, len(order) - begin + 1) * length[begin:], batch_events, side="right")
+        yield order[begin : begin + max(int(upto), 1)]
+        begin += max(int(upto), 1)
+
+
+def window_days(day: date) -> list[date]:
+    """The days whose events a window of `day` may hold, in order."""
+    return [day - timedelta(days=back) for back in range(HISTORY_DAYS - 1, -1, -1)]

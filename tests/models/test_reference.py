@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.models.reference import Distribution, Reference
+
+levels = st.lists(st.floats(-10, 1e6), min_size=1, max_size=400)
+
+
+@settings(max_examples=50, deadline=None)
+@given(levels, st.lists(st.floats(-100, 1e8), min_size=2, max_size=50))
+@example([0.0, 0.0, 65745.0, 210585.375], [0.0, -8.417292157716661e-50])
+def test_a_percentile_never_falls_as_surprise_grows(held_out, asked):
+    percentile = Distribution.of(np.array(held_out), 0).percentile(np.sort(asked))
+    assert (np.diff(percentile) >= 0).all()
+    assert (percentile >= 0).all() and (percentile < 1).all()
+
+
+def test_a_percentile_is_the_share_of_held_out_user_days_below():
+    percentile = Distribution.of(np.arange(5000.0), 0).percentile(np.array([-1e9, 500, 2500, 4999]))
+    np.testing.assert_allclose(percentile, [0, 0.1, 0.5, 1], atol=1e-3)
+
+
+def test_monsters_beyond_everything_seen_keep_their_order():
+    percentile = Distribution.of(np.random.default_rng(0).normal(8, 2, 3000), 0).percentile(10.0 ** np.arange(2, 9))
+    assert (np.diff(percentile) > 0).all() and percentile[0] > 0.9996
+
+
+def test_equal_held_out_levels_are_fine():
+    percentile = Distribution.of(np.ones(500), 0).percentile(np.array([0.0, 1.0, 2.0]))
+    assert percentile[0] == 0 and 0.99 < percentile[1] < percentile[2] < 1
+
+
+def test_users_are_judged_against_users_with_as_much_history():
+    history = np.repeat([0, 20], 1000)
+    level = np.concatenate([np.linspace(10, 20, 1000), np.linspace(0, 10, 1000)])
+    percentile = Reference.of(level, history).percentile(np.array([10.0, 10.0]), np.array([0, 63]))
+    assert percentile[0] < 0.01 and percentile[1] > 0.99
+
+
+def test_a_rare_amount_of_history_is_judged_against_everybody():
+    history = np.concatenate([np.zeros(1000, int), np.full(199, 30)])
+    level = np.concatenate([np.linspace(0, 10, 1000), np.full(199, 50.0)])
+    reference = Reference.of(level, history)
+    assert [d.least_history for d in reference.bins] == [0]
+    assert reference.percentile(np.array([50.0]), np.array([30]))[0] > 0.9
+
+
+def test_a_reference_comes_back_from_disk_as_it_was(tmp_path):
+    random = np.random.default_rng(0)
+    reference = Reference.of(random.normal(size=3000), random.integers(0, 100, 3000))
+    reference.save(tmp_path / "reference.json")
+    assert Reference.load(tmp_path / "reference.json") == reference
+
+
+@pytest.mark.parametrize("text", [None, "{}", '{"bins": [], "pooled": null}'])
+def test_a_reference_that_is_none_is_a_clear_error(tmp_path, text):
+    if text is not None:
+        (tmp_path / "reference.json").write_text(text)
+    with pytest.raises(InputError, match=r"cannot read .*/reference\.json"):
+        Reference.load(tmp_path / "reference.json")
+
+
+def test_no_held_out_user_days_are_a_clear_error():
+    with pytest.raises(InputError, match="no held-out user-days"):
+        Reference.of(np.zeros(0), np.zeros(0, np.int64))
