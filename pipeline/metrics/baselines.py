@@ -1,50 +1,51 @@
-"""What every number stands between: a random order, and an oracle with the same budget."""
+"""What every number is read beside: a random order, the best single feature, and an oracle with the same budget."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluate.intervals import average_precision
-from pipeline.evaluate.judged import Judged
-from pipeline.evaluate.reviews import accounts_of
-from pipeline.models.samples import Samples
+from pipeline.arrays import Codes, Doubles, Flags
+from pipeline.metrics.ranking import average_precision
+from pipeline.metrics.review_queue import number_accounts
+from pipeline.metrics.scored_labels import ScoredLabels
 
-Doubles = NDArray[np.float64]
-FLOOR, CEILING = "floor: ", "ceiling: "
-MAX_CHOSEN_BY = 50_000  # ordinary user-days the best single feature is chosen by
-RANDOM, ORACLE = f"{FLOOR}random", f"{CEILING}oracle"
-
-
-def with_bounds(judged: Judged, reviews: int, seed: int = 0) -> Judged:
-    """The same with a random floor and the ceiling at `reviews` a day among the contenders."""
-    drawn = np.random.default_rng(seed).random(len(judged))
-    return replace(judged, scores={**judged.scores, RANDOM: drawn, ORACLE: oracle(judged, reviews)})
+BASELINE, UPPER_BOUND = "baseline: ", "upper bound: "
+RANDOM, ORACLE = f"{BASELINE}random", f"{UPPER_BOUND}oracle"
+MAX_GOOD_ROWS = 50_000  # on which the best single feature is chosen
 
 
-def best_single_feature(seen: Samples, seed: int) -> tuple[str, int]:
-    """The feature with the best average precision on `seen`, and whether most (1) or least (-1) of it comes first."""
-    ordinary = np.flatnonzero(~seen.is_bad)
-    few = np.random.default_rng(seed).permutation(ordinary)[:MAX_CHOSEN_BY]
-    some = seen.take(np.sort(np.concatenate([few, np.flatnonzero(seen.is_bad)])))
-    tried = [(name, sign) for name in some.features() for sign in (1, -1)]
-    return max(tried, key=lambda one: average_precision(one[1] * some.column(one[0]), some.is_bad))
+def with_baselines(labels: ScoredLabels, reviews: int, seed: int = 0) -> ScoredLabels:
+    """The same with two more contenders: a random order, and the oracle at `reviews` a day."""
+    random = np.random.default_rng(seed).random(len(labels))
+    return labels.with_scores({**labels.scores, RANDOM: random, ORACLE: oracle(labels, reviews)})
 
 
-def oracle(judged: Judged, reviews: int) -> Doubles:
-    """Scores that catch as many accounts as anyone could with `reviews` a day; every bad user-day is above the rest.
+def best_single_feature(features: Mapping[str, NDArray[np.floating]], is_bad: Flags, seed: int) -> tuple[str, int]:
+    """The feature with the best average precision, and its direction: 1 if high values are bad, -1 if low ones are."""
+    good = np.flatnonzero(~is_bad)
+    some_good = np.random.default_rng(seed).permutation(good)[:MAX_GOOD_ROWS]
+    rows = np.sort(np.concatenate([some_good, np.flatnonzero(is_bad)]))
+    columns = {name: column[rows].astype(np.float64) for name, column in features.items()}
+    usable = [name for name, column in columns.items() if np.isfinite(np.nanmax(column, initial=-np.inf))]
+    candidates = [(name, sign) for name in usable for sign in (1, -1)]
+    return max(candidates, key=lambda one: average_precision(one[1] * columns[one[0]], is_bad[rows]))
 
-    Who to review on which of their bad days, where not everybody fits, is a maximum flow from accounts through days.
+
+def oracle(labels: ScoredLabels, reviews: int) -> Doubles:
+    """Scores that catch as many accounts as possible with `reviews` a day. Every bad user-day ranks above the rest.
+
+    If a day has more bad accounts than reviews, a maximum flow from accounts to days chooses when to review whom.
     """
-    is_bad = judged.is_bad.astype(np.float64)
-    bad = np.flatnonzero(judged.is_bad)
-    if not len(bad) or np.unique(judged.day[bad], return_counts=True)[1].max() <= reviews:
-        return is_bad
-    is_bad[bad] += _is_chosen(accounts_of(judged.user[bad]), accounts_of(judged.day[bad]), reviews)
-    return is_bad
+    score = labels.is_bad.astype(np.float64)
+    bad = np.flatnonzero(labels.is_bad)
+    if not len(bad) or np.unique(labels.day[bad], return_counts=True)[1].max() <= reviews:
+        return score
+    score[bad] += _is_chosen(number_accounts(labels.user[bad]), number_accounts(labels.day[bad]), reviews)
+    return score
 
 
-def _is_chosen(account: NDArray[np.int32], day: NDArray[np.int32], reviews: int) -> NDArray[np.bool_]:
+def _is_chosen(account: Codes, day: Codes, reviews: int) -> Flags:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_flow
 

@@ -1,47 +1,33 @@
-"""How good a stacker is on days it has not learned from, with floors beside it."""
+"""The numbers by which two models are compared, and which a model card shows."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.evaluate.reliability import calibration_error
-from pipeline.evaluate.reviews import reviewed_rows
-
-__all__ = ["calibration_error", "measure", "precision_at"]
-
-Doubles = NDArray[np.float64]
+from pipeline.arrays import Doubles
+from pipeline.metrics.reliability import calibration_error
+from pipeline.metrics.scored_labels import ScoredLabels
 
 
-def measure(
-    risk: Doubles, is_bad: NDArray[np.bool_], day: NDArray[np.int32], user: NDArray[np.int32], reviews: int = 100
-) -> dict[str, Any]:
-    """Average precision, precision at `reviews` a day, calibration error, and the random floor.
+def list_metrics(labels: ScoredLabels, risk: Doubles, reviews: int = 100) -> dict[str, Any]:
+    """Average precision, precision at `reviews` a day, calibration, and the random baseline of a list ordered by risk.
 
-    An account counts once: after a day on whose list it was found bad it takes no further review.
+    Only the counts, if no user-day is bad.
     """
-    from sklearn.metrics import average_precision_score, brier_score_loss
-
-    if not is_bad.any():
-        return {"user_days": len(risk), "bad": 0}
+    counts = {"user_days": len(labels), "bad": int(labels.is_bad.sum())}
+    if not counts["bad"]:
+        return counts
     return {
-        "user_days": len(risk),
-        "bad": int(is_bad.sum()),
-        "average_precision": round(float(average_precision_score(is_bad, risk)), 4),
-        "precision_at_reviews": round(precision_at(risk, is_bad, day, user, reviews), 4),
+        **counts,
+        "average_precision": rounded(labels.average_precision(risk)),
+        "precision_at_reviews": rounded(labels.catch(risk, reviews).precision),
         "reviews_per_day": reviews,
-        "expected_calibration_error": round(calibration_error(risk, is_bad), 5),
-        "brier": round(float(brier_score_loss(is_bad, np.clip(risk, 0, 1))), 5),
-        "floor_random": round(float(is_bad.mean()), 4),
+        "expected_calibration_error": rounded(calibration_error(risk, labels.is_bad, labels.weight), 5),
+        "brier": rounded(float(np.average((risk - labels.is_bad) ** 2, weights=labels.weight)), 5),
+        "baseline_random": rounded(float(np.average(labels.is_bad, weights=labels.weight))),
     }
 
 
-def precision_at(
-    risk: Doubles, is_bad: NDArray[np.bool_], day: NDArray[np.int32], user: NDArray[np.int32], reviews: int
-) -> float:
-    """Mean over days of the share of bad accounts among the `reviews` riskiest not caught on an earlier day.
-
-    The card precision of the Fraud Detection Handbook, raised to user-days.
-    """
-    caught = reviewed_rows(risk, is_bad, day, user, reviews) & is_bad
-    return float(caught.sum() / (reviews * len(np.unique(day))))
+def rounded(value: float, digits: int = 4) -> float | None:
+    """None for what cannot be measured."""
+    return round(float(value), digits) if np.isfinite(value) else None

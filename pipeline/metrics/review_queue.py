@@ -1,4 +1,4 @@
-"""Who would be reviewed on each day, and who is caught: an account caught leaves the days after it."""
+"""A team reviews a fixed number of accounts a day. Once caught, an account takes no further review."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,85 +7,105 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Ints = NDArray[np.int32]
+from pipeline.arrays import Codes, Doubles, Flags, Ints
+
+Copies = NDArray[np.uint8] | Doubles  # how many accounts each account counts as
 
 
-def reviewed_rows(score: Doubles, is_bad: Flags, day: Ints, user: Ints, reviews: int) -> Flags:
-    """Which user-days are among the `reviews` highest of their day, accounts caught on an earlier day left out.
-
-    An account is caught where it is reviewed on a bad day. Equal scores are reviewed in the order of users; one that
-    is not known (NaN) comes last.
-    """
-    return Queue.of(score, is_bad, day, accounts_of(user)).reviewed(reviews)
-
-
-def recall_of_accounts(is_caught: Flags, is_bad: Flags, user: Ints) -> float:
-    """Share of the accounts with a bad day of which one was caught. NaN without any."""
-    bad = np.unique(user[is_bad])
-    return float(np.isin(bad, user[is_caught & is_bad]).mean()) if len(bad) else float("nan")
-
-
-def accounts_of(user: Ints) -> Ints:
+def number_accounts(user: Codes) -> Codes:
     """Users numbered from 0 up, in their order."""
     return np.unique(user, return_inverse=True)[1].astype(np.int32)
 
 
 @dataclass(frozen=True)
-class Queue:
-    """n user-days in the order of review: day by day, the highest score first, ties by account, NaN last.
+class Catch:
+    """Bad accounts caught within a review budget: the one measure that every report and every gate uses."""
 
-    An account has one user-day a day at most.
+    caught: NDArray[Any]  # (accounts,) how many copies of each were caught
+    bad: NDArray[Any]  # (accounts,) how many copies of each are bad: 0 or all
+    reviews: int  # the budget of all days together
+
+    @property
+    def total(self) -> float:
+        return float(self.caught.sum())
+
+    @property
+    def precision(self) -> float:
+        """Caught accounts per review of the budget, used or not. NaN without days."""
+        return self.total / self.reviews if self.reviews else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """Share of the bad accounts that was caught. NaN without bad accounts."""
+        return self.recall_among(np.flatnonzero(self.bad))
+
+    def recall_among(self, accounts: NDArray[np.integer]) -> float:
+        """The same among these bad accounts, under the budget of all."""
+        bad = float(self.bad[accounts].sum(dtype=np.float64))
+        return float(self.caught[accounts].sum()) / bad if bad else float("nan")
+
+
+@dataclass(frozen=True)
+class ReviewQueue:
+    """n user-days in the order of review: by day, then highest score, then account. Unknown scores (NaN) come last.
+
+    An account has at most one user-day a day. It is caught when it is reviewed on a bad day.
     """
 
-    order: NDArray[np.int64]  # (n,), rows
+    order: Ints  # (n,) rows
     ends: tuple[int, ...]  # of each day, in the order
-    account: Ints  # (n,), in the order, from 0 up
-    is_bad: Flags  # (n,), in the order
+    account: Codes  # (n,) in the order, numbered from 0
+    is_bad: Flags  # (n,) in the order
 
     @classmethod
-    def of(cls, score: Doubles, is_bad: Flags, day: Ints, account: Ints) -> Self:
+    def of(cls, score: Doubles, is_bad: Flags, day: Codes, account: Codes) -> Self:
         order = np.lexsort((account, -score, day))
         ends = (*(np.flatnonzero(np.diff(day[order])) + 1).tolist(), len(order)) if len(order) else ()
         return cls(order, ends, account[order], is_bad[order])
 
     def reviewed(self, reviews: int) -> Flags:
-        """Which rows are reviewed, as `reviewed_rows` says."""
+        """Which rows are reviewed with `reviews` a day."""
         is_caught = np.zeros(self.account.max(initial=-1) + 1, np.bool_)
-        found = np.zeros(len(self.order), np.bool_)
+        is_reviewed = np.zeros(len(self.order), np.bool_)
         caught = 0
         for start, end in self._days():
             front = self.account[start : min(end, start + reviews + caught)]
             top = start + np.flatnonzero(~is_caught[front])[:reviews]
-            found[self.order[top]] = True
+            is_reviewed[self.order[top]] = True
             newly = self.account[top[self.is_bad[top]]]
             is_caught[newly] = True
             caught += len(newly)
-        return found
+        return is_reviewed
 
-    def caught(self, copies: NDArray[np.uint8] | Doubles, reviews: int) -> NDArray[Any]:
-        """How many of each account are caught where it stands `copies[i]` times, each taking a review of its own.
+    def catch(self, reviews: int, copies: Copies | None = None) -> Catch:
+        """What `reviews` a day catch, when account i counts as `copies[i]` accounts, each taking its own review.
 
-        What is drawn in a bootstrap over accounts: the budget stays, so the lists reach deeper where few are drawn.
-        Not whole where an account of a sample stands for others.
+        A bootstrap draw is such a set of copies. In a sample of accounts, copies are how many each one stands for.
+        Fractions arise where the budget ends inside an account's copies.
         """
-        left: NDArray[Any] = copies.astype(np.int32 if copies.dtype.kind == "u" else np.float64)
+        accounts = int(self.account.max(initial=-1)) + 1
+        copies = np.ones(accounts, np.uint8) if copies is None else copies
+        is_bad = np.zeros(accounts, np.bool_)
+        is_bad[self.account[self.is_bad]] = True
+        return Catch(self._caught(reviews, copies), copies * is_bad, reviews * len(self.ends))
+
+    def _caught(self, reviews: int, copies: Copies) -> NDArray[Any]:
+        waiting: NDArray[Any] = copies.astype(np.int32 if copies.dtype.kind == "u" else np.float64)
         gone = 0.0
         for start, end in self._days():
             size = 2 * reviews + int(gone)
             while True:
                 front = slice(start, min(end, start + size))
-                waiting = left[self.account[front]]
-                before = np.cumsum(waiting) - waiting
+                in_line = waiting[self.account[front]]
+                before = np.cumsum(in_line) - in_line
                 if front.stop == end or before[-1] >= reviews:
                     break
                 size *= 2
-            caught = np.clip(reviews - before, 0, waiting) * self.is_bad[front]
-            left[self.account[front]] -= caught
+            caught = np.clip(reviews - before, 0, in_line) * self.is_bad[front]
+            waiting[self.account[front]] -= caught
             gone += float(caught.sum())
-        caught_of: NDArray[Any] = copies - left
-        return caught_of
+        caught_copies: NDArray[Any] = copies - waiting
+        return caught_copies
 
     def _days(self) -> Iterator[tuple[int, int]]:
         return zip((0, *self.ends), self.ends, strict=False)

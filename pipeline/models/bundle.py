@@ -82,7 +82,7 @@ def read_manifest(home: Path, bundle: str) -> Manifest:
 def load(home: Path, bundle: str, threads: int, arms: str = "arms") -> Bundle:
     """Read a bundle and check that it is whole and fits today's features. Raises InputError.
 
-    With `arms_before_judging` its arms are those that have not learned from the days it is judged on.
+    With `early_arms` its arms are those that have not learned from the holdout.
     """
     from pipeline.models import stacker
     from pipeline.models.arms.catalogue import ARMS

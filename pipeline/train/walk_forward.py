@@ -1,52 +1,68 @@
-"""What an arm says of days it has not learned from: forward in time, as it will be used."""
+"""Walk-forward scores of a base model: each block is scored by a model fitted on earlier blocks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.errors import InputError
 from pipeline.models.arms import Arm, Scorer
-from pipeline.models.samples import Doubles, Flags, Samples
-from pipeline.models.windows import Ints
-from pipeline.train.cuts import blocks_of
+from pipeline.models.samples import Samples
+from pipeline.train.splits import blocks_of
 
-CUTS = 2  # forward in time: a network is fitted once for each, and once on all
-STOP_SHARE = 0.2  # of the days an arm learns from: the last ones decide when it stops
+BLOCKS = 2  # a network is fitted once for each block, and once on all days
+STOP_SHARE = 0.2  # of the days learned from: the last ones are for early stopping
 
 
-def fit_arm(arm: Arm, known: Samples, seed: int, threads: int, progress: bool) -> Scorer:
-    """Learn from the earlier user-days of `known`, and stop by its last days. Raises InputError with too few."""
-    days = np.unique(known.windows.day)
+@dataclass(frozen=True)
+class FitOptions:
+    seed: int
+    threads: int
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class WalkForward:
+    """`scores` (n,) are NaN before the first scored block, and where too few days came before a block."""
+
+    scores: Doubles
+    early: Scorer | None  # scored the last block, and has not learned from it
+    final: Scorer  # fitted on all days
+
+
+def fit_base_model(base_model: Arm, samples: Samples, options: FitOptions) -> Scorer:
+    """Fit on the earlier days of `samples`; the last fifth is for early stopping. Raises InputError with too few days."""
+    days = np.unique(samples.windows.day)
     first_stop = days[-max(1, round(len(days) * STOP_SHARE))]
-    is_stop = known.windows.day >= first_stop
-    return arm.fit(known.take(~is_stop), known.take(is_stop), seed, threads, progress)
+    is_stop = samples.windows.day >= first_stop
+    learn, stop = samples.take(~is_stop), samples.take(is_stop)
+    return base_model.fit(learn, stop, options.seed, options.threads, options.progress)
 
 
-def forward_column(
-    arm: Arm, seen: Samples, since: int, seed: int, threads: int, progress: bool
-) -> tuple[Doubles, Scorer | None, Scorer]:
-    """The arm's score of each user-day from the day `since` on by what it learned from the days before its block; the
-    arm that scored the last block, and the one fitted on all of `seen`. NaN on the days before, and where there was too
-    little to learn from. Raises InputError where all of `seen` is too little."""
-    day = seen.windows.day
-    block: Ints = np.where(day < since, -1, blocks_of(day, CUTS, since))
-    column = np.full(len(seen), np.nan)
-    scorer = None
+def walk_forward(base_model: Arm, samples: Samples, since: int, options: FitOptions) -> WalkForward:
+    """Score the days from `since` on, block by block. Raises InputError if even all of `samples` is too little."""
+    day = samples.windows.day
+    block: Ints = np.where(day < since, -1, blocks_of(day, BLOCKS, since))
+    scores = np.full(len(samples), np.nan)
+    early = None
     for b in range(int(block.max(initial=-1)) + 1):
-        here = seen.take(block == b)
-        before = seen.take(day < here.windows.day.min())
+        here = samples.take(block == b)
+        before = samples.take(day < here.windows.day.min())
         try:
-            scorer = fit_arm(arm, before, seed, threads, progress)
+            early = fit_base_model(base_model, before, options)
         except InputError:
             continue
-        column[block == b] = scorer.score(here, threads)
-    return column, scorer, fit_arm(arm, seen, seed, threads, progress)
+        scores[block == b] = early.score(here, options.threads)
+    return WalkForward(scores, early, fit_base_model(base_model, samples, options))
 
 
-def known_since(columns: Mapping[str, Doubles], is_known: Flags) -> dict[str, Doubles]:
-    """Columns of some user-days as columns of all (n,), NaN for the others: an arm says nothing of days it learned
-    from, where it would look surer than it is."""
-    found = {name: np.full(len(is_known), np.nan) for name in columns}
+def with_gaps(columns: Mapping[str, Doubles], is_scored: Flags) -> dict[str, Doubles]:
+    """Columns of the scored user-days, as columns of all of them (n,), NaN elsewhere.
+
+    A base model has no score on days it learned from: there it would look better than it is.
+    """
+    filled = {name: np.full(len(is_scored), np.nan) for name in columns}
     for name, column in columns.items():
-        found[name][is_known] = column
-    return found
+        filled[name][is_scored] = column
+    return filled

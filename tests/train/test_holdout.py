@@ -1,4 +1,4 @@
-"""How a stacker is judged: under the budget, for the accounts each stands for, between a floor and a ceiling."""
+"""Holdout metrics: under the budget, for the accounts each one stands for, between baselines and an upper bound."""
 
 from dataclasses import replace
 
@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.metrics import measure
-from pipeline.evaluate.reviews import reviewed_rows
+from pipeline.metrics.list_metrics import list_metrics
+from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.calibration import Calibration
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
 from pipeline.models.windows import EPOCH, Tokens, Windows
-from pipeline.train.cuts import blocks_of
-from pipeline.train.judging import Block, judge, typologies_of
-from pipeline.train.stacking import Plan, fit_stack
+from pipeline.train.holdout import Holdout, labels_of, measure_holdout, typologies_of
+from pipeline.train.splits import blocks_of
+from pipeline.train.stacking import StackingPlan, fit_stack
 
 NOTHING = np.zeros(0, np.int64)
-PLAN = Plan(reviews=3, seed=1, threads=1, rises={})
+PLAN = StackingPlan(reviews=3, seed=1, threads=1, monotone={})
 AS_IS = Calibration(kind="none", score_odds=(-16.2, 16.2), risk_odds=(-16.2, 16.2))
 
 
 def samples_of(user, day, is_bad, rows=None, columns=("x",)):
-    """User-days without events: those who judge look at none."""
+    """User-days without events: metrics read none."""
     user, day, is_bad = np.array(user, np.int32), np.array(day, np.int32), np.array(is_bad, bool)
     users = pa.array([f"u{n}" for n in range(int(user.max(initial=-1)) + 1)], pa.string())
     tokens = Tokens(users, user[:0], NOTHING, np.zeros((0, 1), np.uint8), np.zeros((0, 1), np.float32))
@@ -35,8 +35,12 @@ def samples_of(user, day, is_bad, rows=None, columns=("x",)):
     return Samples(tokens, None, windows, columns, rows, is_bad, is_bad_account, np.ones(len(user)))
 
 
-def block_of(samples, reviews, share=1.0):
-    return Block(sampled(samples, share), np.full(len(samples), None, object), reviews)
+def labels(samples, share=1.0):
+    return labels_of(sampled(samples, share), np.full(len(samples), None, object))
+
+
+def caught(samples, score, reviews, share=1.0):
+    return labels(samples, share).catch(score, reviews).caught.tolist()
 
 
 def sampled(samples, share):
@@ -56,28 +60,28 @@ def days_of_accounts(draw):
 
 @settings(deadline=None)
 @given(days_of_accounts(), st.integers(1, 4))
-def test_where_everybody_was_read_an_account_is_caught_where_the_referee_says_so(found, reviews):
+def test_where_every_account_was_read_those_are_caught_that_are_reviewed_on_a_bad_day(found, reviews):
     user, day, is_bad, score = found
-    caught = block_of(samples_of(user, day, is_bad), reviews).caught(score)
     accounts, account = np.unique(user, return_inverse=True)
-    named = account[reviewed_rows(score, is_bad, day, user, reviews) & is_bad]
-    np.testing.assert_array_equal(caught, np.isin(np.arange(len(accounts)), named))
+    is_reviewed = ScoredLabels.of(user, day, is_bad).queue(score).reviewed(reviews)
+    named = account[is_reviewed & is_bad]
+    assert caught(samples_of(user, day, is_bad), score, reviews) == np.isin(np.arange(len(accounts)), named).tolist()
 
 
 def test_who_stands_for_others_takes_their_reviews_too():
     samples = samples_of([0, 1, 2, 3], [0, 0, 0, 0], [False, True, False, True])
     score = np.array([0.9, 0.8, 0.7, 0.6])
-    assert block_of(samples, 3).caught(score).tolist() == [False, True, False, False]
-    assert block_of(samples, 3, 1 / 3).caught(score).tolist() == [False] * 4
-    assert block_of(samples, 4, 1 / 3).caught(score).tolist() == [False, True, False, False]
-    assert block_of(samples, 8, 1 / 3).caught(score).tolist() == [False, True, False, True]
+    assert caught(samples, score, 3) == [False, True, False, False]
+    assert caught(samples, score, 3, 1 / 3) == [False] * 4
+    assert caught(samples, score, 4, 1 / 3) == [False, True, False, False]
+    assert caught(samples, score, 8, 1 / 3) == [False, True, False, True]
 
 
 def test_average_precision_counts_those_who_were_left_out():
     samples = samples_of([0, 1, 2], [0, 0, 0], [False, True, False])
     score = np.array([0.9, 0.8, 0.7])
-    assert block_of(samples, 1).average_precision(score) == pytest.approx(1 / 2)
-    assert block_of(samples, 1, 1 / 4).average_precision(score) == pytest.approx(1 / 5)
+    assert labels(samples).average_precision(score) == pytest.approx(1 / 2)
+    assert labels(samples, 1 / 4).average_precision(score) == pytest.approx(1 / 5)
 
 
 def test_a_kind_of_abuse_belongs_to_the_day_it_happened_on():
@@ -94,7 +98,7 @@ def test_a_kind_of_abuse_belongs_to_the_day_it_happened_on():
 
 
 @pytest.fixture(scope="module")
-def told():
+def fitted():
     """60 accounts on 12 days: one feature tells the takeovers, nothing tells the sleepers."""
     random = np.random.default_rng(3)
     user, day = np.tile(np.arange(60), 12), np.repeat(np.arange(12), 60)
@@ -109,40 +113,44 @@ def told():
     return samples, stacked, typology, last
 
 
-def test_everybody_read_is_measured_as_the_referee_measures(told):
-    samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, last, PLAN)
+def measured(stacked, samples, base_models, typology, first):
+    return measure_holdout(stacked, Holdout(samples, typology, base_models, first), PLAN)
+
+
+def test_the_risk_on_the_holdout_is_measured_by_the_metrics_of_any_list(fitted):
+    samples, stacked, typology, last = fitted
+    found = measured(stacked, samples, {}, typology, last)
     is_later = samples.windows.day >= last
     later = samples.take(is_later)
-    risk = stacked.calibration.risk(stacked.forward[is_later])
-    expected = measure(risk, later.is_bad, later.windows.day, later.windows.user, 3)
+    risk = stacked.calibration.risk(stacked.scores[is_later])
+    expected = list_metrics(ScoredLabels.of(later.windows.user, later.windows.day, later.is_bad), risk, 3)
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
-def test_a_bundle_stands_between_its_floors_and_the_ceiling(told):
-    samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, last, PLAN)
+def test_a_bundle_stands_between_its_baselines_and_the_upper_bound(fitted):
+    samples, stacked, typology, last = fitted
+    found = measured(stacked, samples, {}, typology, last)
     for metric in ("average_precision", "precision_at_reviews"):
-        assert found["floors"]["random"][metric] < found[metric] <= found["ceiling"][metric] <= 1
-    assert found["ceiling"]["average_precision"] == 1
-    assert (found["floors"]["single_feature"]["feature"], found["floors"]["single_feature"]["which"]) == (
+        assert found["baselines"]["random"][metric] < found[metric] <= found["upper_bound"][metric] <= 1
+    assert found["upper_bound"]["average_precision"] == 1
+    assert (found["baselines"]["single_feature"]["feature"], found["baselines"]["single_feature"]["which"]) == (
         "tells",
         "least",
     )
 
 
-def test_surprise_alone_is_a_floor_too_where_there_is_any(told):
-    samples, stacked, typology, last = told
+def test_surprise_alone_is_a_baseline_too_if_there_is_any(fitted):
+    samples, stacked, typology, last = fitted
     is_later = samples.windows.day >= last
     surprise = np.where(is_later, samples.is_bad, np.nan)
-    found = judge(stacked, samples, {"surprise": surprise}, typology, last, PLAN)
-    assert found["floors"]["surprise"]["average_precision"] == 1
-    assert "surprise" not in judge(stacked, samples, {}, typology, last, PLAN)["floors"]
+    found = measured(stacked, samples, {"surprise": surprise}, typology, last)
+    assert found["baselines"]["surprise"]["average_precision"] == 1
+    assert "surprise" not in measured(stacked, samples, {}, typology, last)["baselines"]
 
 
-def test_the_worst_kind_of_abuse_is_named_first(told):
-    samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, last, PLAN)
+def test_the_worst_typology_is_named_first(fitted):
+    samples, stacked, typology, last = fitted
+    found = measured(stacked, samples, {}, typology, last)
     assert found["worst_typology"] == "sleeper"
     assert [kind["typology"] for kind in found["typologies"]] == ["sleeper", "takeover"]
     recalls = [kind["recall"] for kind in found["typologies"]]
@@ -150,31 +158,31 @@ def test_the_worst_kind_of_abuse_is_named_first(told):
     assert recalls[0] < recalls[1]
 
 
-def test_overfitting_is_shown_and_shuffled_labels_end_at_chance(told):
-    samples, stacked, typology, last = told
-    found = judge(stacked, samples, {}, typology, last, PLAN)
+def test_overfitting_is_shown_and_shuffled_labels_end_at_chance(fitted):
+    samples, stacked, typology, last = fitted
+    found = measured(stacked, samples, {}, typology, last)
     shown = found["overfitting"]
-    assert shown["average_precision_learned"] > shown["average_precision_later"] == found_by_early(told)
-    assert shown["average_precision_labels_shuffled"] < 3 * found["floor_random"]
+    assert shown["average_precision_learned"] > shown["average_precision_later"] == found_by_early(fitted)
+    assert shown["average_precision_labels_shuffled"] < 3 * found["baseline_random"]
     assert shown["user_days"] + found["user_days"] == len(samples)
 
 
-def found_by_early(told):
-    samples, stacked, _, last = told
+def found_by_early(fitted):
+    samples, stacked, _, last = fitted
     is_later = samples.windows.day >= last
-    return round(block_of(samples.take(is_later), 1).average_precision(stacked.forward[is_later]), 4)
+    return round(labels(samples.take(is_later)).average_precision(stacked.scores[is_later]), 4)
 
 
-def test_where_ordinary_accounts_were_left_out_precision_is_not_flattered(told):
-    samples, stacked, typology, last = told
-    all_read, half_read = (judge(stacked, sampled(samples, share), {}, typology, last, PLAN) for share in (1.0, 0.5))
+def test_where_ordinary_accounts_were_left_out_precision_is_not_flattered(fitted):
+    samples, stacked, typology, last = fitted
+    all_read, half_read = (measured(stacked, sampled(samples, share), {}, typology, last) for share in (1.0, 0.5))
     assert half_read["average_precision"] < all_read["average_precision"]
     assert half_read["precision_at_reviews"] <= all_read["precision_at_reviews"]
-    assert half_read["floor_random"] < all_read["floor_random"]
+    assert half_read["baseline_random"] < all_read["baseline_random"]
 
 
-def test_without_anything_bad_nothing_is_claimed(told):
-    samples, stacked, typology, last = told
+def test_without_anything_bad_nothing_is_claimed(fitted):
+    samples, stacked, typology, last = fitted
     fine = replace(samples, is_bad=samples.is_bad & (samples.windows.day < last))
     is_later = samples.windows.day >= last
-    assert judge(stacked, fine, {}, typology, last, PLAN) == {"user_days": int(is_later.sum()), "bad": 0}
+    assert measured(stacked, fine, {}, typology, last) == {"user_days": int(is_later.sum()), "bad": 0}

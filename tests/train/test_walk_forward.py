@@ -1,4 +1,4 @@
-"""What an arm says of a day comes from days before it."""
+"""A base model scores a day by what it learned from days before it."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from user_days import FIRST_DAY, user_days
 
 from pipeline.errors import InputError
 from pipeline.models.arms import Arm
-from pipeline.train.forward import fit_arm, forward_column, known_since
+from pipeline.train.walk_forward import FitOptions, fit_base_model, walk_forward, with_gaps
 
 
 @dataclass(frozen=True)
 class LastDaySeen:
-    """Says which day was the last it learned from or stopped by."""
+    """Its score is the last day it learned from or stopped by."""
 
     day: int
 
@@ -28,7 +28,8 @@ def fit(learn, stop, seed, threads, progress):
     return LastDaySeen(int(stop.windows.day.max()))
 
 
-ARM = Arm("last day", "supervised", "for tests", fit, load=None)
+LAST_DAY = Arm("last day", "supervised", "for tests", fit, load=None)
+OPTIONS = FitOptions(seed=7, threads=2)
 
 
 @pytest.fixture
@@ -36,28 +37,29 @@ def known():
     return user_days(np.zeros((50 * 20, 1)), np.arange(1000) % 7 == 0, n_users=50)
 
 
-def test_each_block_is_scored_by_an_arm_that_ended_before_it(known):
-    column, last, final = forward_column(ARM, known, FIRST_DAY + 8, 7, 2, False)
+def test_each_block_is_scored_by_a_model_that_ended_before_it(known):
+    found = walk_forward(LAST_DAY, known, FIRST_DAY + 8, OPTIONS)
+    column = found.scores
     is_scored = known.windows.day >= FIRST_DAY + 8
     assert np.isnan(column[~is_scored]).all()
     assert np.all(column[is_scored] < known.windows.day[is_scored])
     assert set(column[is_scored]) == {FIRST_DAY + 7, FIRST_DAY + 13}, "the day before each half"
-    assert last.day == FIRST_DAY + 13, "it has seen nothing of the last half"
-    assert final.day == FIRST_DAY + 19, "the arm to be used has learned from all"
+    assert found.early.day == FIRST_DAY + 13, "it has not learned from the last half"
+    assert found.final.day == FIRST_DAY + 19, "the final one has learned from all"
 
 
 def test_a_block_with_too_little_before_it_is_not_scored(known):
-    column, _, _ = forward_column(ARM, known, FIRST_DAY + 3, 7, 2, False)
+    column = walk_forward(LAST_DAY, known, FIRST_DAY + 3, OPTIONS).scores
     assert np.isnan(column[known.windows.day < FIRST_DAY + 11]).all()
     assert not np.isnan(column[known.windows.day >= FIRST_DAY + 12]).any()
 
 
-def test_what_an_arm_would_say_of_its_own_days_is_not_known(known):
+def test_scores_on_the_days_learned_from_are_unknown(known):
     is_after = known.windows.day >= FIRST_DAY + 5
-    found = known_since({"arm_x": np.arange(is_after.sum(), dtype=float)}, is_after)
+    found = with_gaps({"arm_x": np.arange(is_after.sum(), dtype=float)}, is_after)
     assert np.isnan(found["arm_x"][~is_after]).all()
     assert found["arm_x"][is_after].tolist() == list(range(is_after.sum()))
 
 
 def test_the_last_fifth_of_the_days_says_when_to_stop(known):
-    assert fit_arm(ARM, known, 7, 2, False).day == FIRST_DAY + 19
+    assert fit_base_model(LAST_DAY, known, OPTIONS).day == FIRST_DAY + 19
