@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from article_networks import (
+from article.networks import (
     CellNet,
     EventCnn,
     FeatureImage,
@@ -27,7 +27,7 @@ from article_networks import (
     fit,
     scores,
 )
-from article_streams import Streams, order_and_timing, sliding_days, wiki_edits
+from article.streams import Streams, order_and_timing, sliding_days, wiki_edits
 from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
 

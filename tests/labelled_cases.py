@@ -1,18 +1,18 @@
-"""Small tests to judge by: rows done by hand, and markets drawn at random."""
+"""Small labelled tests: rows written by hand, and markets drawn at random."""
 
 import numpy as np
 
-from pipeline.evaluate.judged import Judged
+from pipeline.metrics.scored_labels import ScoredLabels
 
 
-def judged(rows, risks=(), **scores):
+def labelled(rows, risks=(), **scores):
     """Of rows (user, day, is_bad) or (user, day, typology or None), and each contender's scores in their order."""
     user, day, bad = zip(*rows, strict=True)
     typology = np.array([None if kind is None or isinstance(kind, bool) else kind for kind in bad], object)
     is_bad = np.array([bool(kind) for kind in bad])
     day = np.array(day, np.int32)
     first = {u: 24.0 * d for u, d, is_it in sorted(zip(user, day, is_bad, strict=True), reverse=True) if is_it}
-    return Judged(
+    return ScoredLabels(
         user=np.array(user, np.int32),
         day=day,
         is_bad=is_bad,
@@ -34,7 +34,7 @@ def market(random, accounts=300, days=3, skills=(1.6, 1.2), bad_share=0.08):
     first = np.full(accounts, np.inf)
     np.minimum.at(first, user[is_bad], 24.0 * day[is_bad] + 12)
     kinds = np.array(["bots", "theft", "reviews"], object)[random.integers(0, 3, accounts)][user]
-    return Judged(
+    return ScoredLabels(
         user=user,
         day=day,
         is_bad=is_bad,

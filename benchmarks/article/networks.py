@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from article_streams import Streams
+from article.streams import Streams
 from torch import Tensor, nn
 
 HIDDEN = 24

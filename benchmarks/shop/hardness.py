@@ -1,7 +1,6 @@
-"""How hard a simulated shop is: how well one feature alone tells each typology from what resembles it.
+"""How hard a simulated shop is: how well a single feature separates each typology from its look-alikes.
 
-Pure functions on tables. A shop is too easy where a single feature, a leak of the files included, reaches an AUC above
-`EASIEST` between a typology's user-days and those of its look-alikes.
+Pure functions on tables. A shop is too easy if one feature, or a leak in the files, reaches an AUC above `EASIEST`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,8 @@ from pipeline.simulate.codes import Array
 from pipeline.simulate.look_alikes import RESEMBLES
 
 EASIEST = 0.80
-EASIEST_VARIANT = 0.85  # a variant is a third of a typology, and less is known of it
-LEAST_CASES, SUREST = 8, 0.6  # bad user-days that one rule finds, and the share of bad ones among all it names
+EASIEST_VARIANT = 0.85  # a variant has a third of the user-days, so its AUC is less certain
+LEAST_CASES, SUREST = 8, 0.6  # bad user-days that meet one rule, and their share of all that meet it
 KEYS = ("user_id", "event_day")
 AUCS = pa.schema([("typology", pa.string()), ("against", pa.string()), ("feature", pa.string()), ("auc", pa.float64())])
 
@@ -24,7 +23,7 @@ By = Literal["typology", "variant"]
 
 
 class Giveaway(NamedTuple):
-    """A rule that is too sure: so many bad user-days among all those that meet it."""
+    """A rule that is right too often: the bad user-days, and all user-days, that meet it."""
 
     rule: str
     bad: int
@@ -32,8 +31,7 @@ class Giveaway(NamedTuple):
 
 
 def auc(bad: Array, others: Array) -> float:
-    """Chance that a bad one is above another, or below if that is more often; ties count half. Not known (NaN) is a
-    value of its own, tried as the lowest and as the highest: that it is missing must not tell either."""
+    """AUC in the better direction; ties count half. A missing value (NaN) is tried as the lowest and as the highest."""
     if not len(bad) or not len(others):
         return 0.5
     has_gaps = bool(np.isnan(bad).any() or np.isnan(others).any())
@@ -48,7 +46,7 @@ def auc(bad: Array, others: Array) -> float:
 
 
 def leaks(events: pa.Table) -> pa.Table:
-    """Per user-day, what identifiers, orders, digits, missing cells and exact times of `events` might tell.
+    """Per user-day, what identifiers, orders, digits, missing cells and exact times of `events` could leak.
 
     `events` are delivered files, in their order, with a column `event_day`.
     """
@@ -100,7 +98,7 @@ def leaks(events: pa.Table) -> pa.Table:
 
 
 def orders(events: pa.Table) -> pa.Table:
-    """Per user-day, how often one step follows another at once within a visit, and which ones begin and end visits.
+    """Per user-day, counts of consecutive steps within a visit, and of the first and last steps of visits.
 
     `events` are delivered files with a column `event_day`.
     """
@@ -129,11 +127,11 @@ def orders(events: pa.Table) -> pa.Table:
 def hardness(user_days: pa.Table, truth: pa.Table, by: By = "typology") -> pa.Table:
     """AUC of every numeric column of `user_days`, per typology, against its look-alikes and against everybody.
 
-    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. `by="variant"` tells apart
-    the variants of a typology, each against all its look-alikes only. Rows of AUCS, the most telling first.
+    `user_days`: user_id, event_day and numbers. `truth`: a simulation's truth/user_days. With `by="variant"`, each
+    variant is compared with the look-alikes of its typology only. Rows of AUCS, the highest first.
     """
     columns = _columns(user_days)
-    typology, alike, variant = _told(user_days, truth)
+    typology, alike, variant = kinds_of(user_days, truth)
     kinds = typology if by == "typology" else variant
     rows = []
     for kind in sorted(set(kinds) - {""}):
@@ -148,7 +146,7 @@ def hardness(user_days: pa.Table, truth: pa.Table, by: By = "typology") -> pa.Ta
 
 
 def easiest(aucs: pa.Table, against: str = "look_alikes") -> dict[str, tuple[str, float]]:
-    """Per typology, the feature that alone tells most, and its AUC."""
+    """Per typology, the best single feature and its AUC."""
     best: dict[str, tuple[str, float]] = {}
     for row in aucs.to_pylist():
         if row["against"] == against and row["auc"] > best.get(row["typology"], ("", 0.0))[1]:
@@ -157,19 +155,18 @@ def easiest(aucs: pa.Table, against: str = "look_alikes") -> dict[str, tuple[str
 
 
 def too_easy(aucs: pa.Table, limit: float = EASIEST) -> dict[str, tuple[str, float]]:
-    """Typologies that one feature gives away, with that feature."""
+    """Typologies with a feature above the limit, and that feature."""
     return {name: found for name, found in easiest(aucs).items() if found[1] > limit}
 
 
 def giveaways(
     user_days: pa.Table, truth: pa.Table, least: int = LEAST_CASES, precision: float = SUREST
 ) -> list[Giveaway]:
-    """Rules `column >= limit` or `column <= limit` that at least `least` bad user-days meet, and hardly anybody else.
+    """Rules `column >= limit` or `column <= limit` that many bad user-days meet, and hardly any good ones.
 
-    Against all user-days, whatever the typology: an AUC hides a rule that finds few and is always right. The ones
-    that find most first.
+    Of all typologies together. An AUC hides a rule that finds few and is always right. The widest rules first.
     """
-    is_bad = _told(user_days, truth)[0] != ""
+    is_bad = kinds_of(user_days, truth)[0] != ""
     found = []
     for name, cell in _columns(user_days).items():
         for sign, side in ((1, ">="), (-1, "<=")):
@@ -184,8 +181,8 @@ def giveaways(
     return sorted(found, key=lambda rule: -rule.bad)
 
 
-def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array, Array]:
-    """Per row, the typology it is, the one it only resembles, and typology/variant; '' where none."""
+def kinds_of(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array, Array]:
+    """Per row: its typology, the typology it only resembles, and typology/variant; '' for none."""
     known: Mapping[tuple[str, object], dict[str, str | None]] = {
         (row["user_id"], row["event_day"]): row for row in truth.to_pylist()
     }
@@ -199,7 +196,7 @@ def _told(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array, Array]:
 
 
 def _columns(user_days: pa.Table) -> dict[str, Array]:
-    """The numeric columns that describe a user-day."""
+    """The numeric columns of user-days."""
     names = [field.name for field in user_days.schema if field.name not in KEYS and _is_number(field.type)]
     return {name: _numbers(user_days[name]) for name in names}
 

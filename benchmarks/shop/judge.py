@@ -6,13 +6,14 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from marketplace_page import Measured
-from marketplace_shop import FIRST, TEST, TRAIN, UNTIL, Shop, known_bad, read_days, truth_of
+from shop.page import Measured
+from shop.runs import FIRST, TEST, TRAIN, UNTIL, ShopRun, known_bad, read_days, truth_of
 
 from pipeline.catalogue import features
-from pipeline.evaluate.delays import Delays
-from pipeline.evaluate.intervals import average_precision, average_precision_interval
-from pipeline.evaluate.reviews import recall_of_accounts, reviewed_rows
+from pipeline.metrics.bootstrap import Bootstrap, draw
+from pipeline.metrics.detection_delay import detection_cases
+from pipeline.metrics.ranking import average_precision
+from pipeline.metrics.scored_labels import ScoredLabels
 
 REVIEWS = 100
 BUDGETS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 1000)
@@ -20,7 +21,7 @@ REPEATS = 300
 LOWEST = -1e30  # a feature that is not known ranks below all that are
 
 
-def judged_user_days(shop: Shop) -> pd.DataFrame:
+def judged_user_days(shop: ShopRun) -> pd.DataFrame:
     """User-days of the test with scores, features, truth and codes; accounts known bad before a day are not in it."""
     frame = read_days(shop, "user_days", TEST, f"user_id, {', '.join(features())}")
     scores = read_days(shop, "scores", TEST, "user_id, risk, arm_surprise")
@@ -54,7 +55,7 @@ def rule_score(frame: pd.DataFrame, rule: str) -> np.ndarray:
     return np.nan_to_num(values if direction == "desc" else -values, nan=LOWEST)
 
 
-def best_rules(shop: Shop, first: date, last: date, typologies: list[str]) -> dict[str, str]:
+def best_rules(shop: ShopRun, first: date, last: date, typologies: list[str]) -> dict[str, str]:
     """Per typology, and for 'all', the rule that catches most accounts known bad by then at REVIEWS a day.
 
     Chosen by matured labels of the days the stacker learns from; what ties is decided by average precision.
@@ -65,25 +66,19 @@ def best_rules(shop: Shop, first: date, last: date, typologies: list[str]) -> di
     frame = frame.merge(known, on=["user_id", "event_day"], how="left")
     labelled = frame["is_labelled"].notna().to_numpy()
     day = np.array([(day - FIRST).days for day in frame["event_day"]])
-    codes = np.unique(frame["user_id"], return_inverse=True)[1]
+    codes = np.unique(frame["user_id"], return_inverse=True)[1].astype(np.int32)
+    labels = ScoredLabels.of(codes, day.astype(np.int32), labelled)
     groups = {"all": labelled, **{name: labelled & (frame["typology"] == name).to_numpy() for name in typologies}}
     best: dict[str, tuple[tuple[int, float], str]] = {}
     for rule in (f"{name} {direction}" for name in features() for direction in ("desc", "asc")):
         score = rule_score(frame, rule)
-        is_top = _top_of_days(score, day, codes)
+        caught = labels.catch(score, REVIEWS).caught
         for name, is_target in groups.items():
-            value = len(np.unique(codes[is_top & is_target])), float(np.nan_to_num(average_precision(score, is_target)))
+            precision = float(np.nan_to_num(average_precision(score, is_target)))
+            value = int(caught[np.unique(codes[is_target])].sum()), precision
             if name not in best or value > best[name][0]:
                 best[name] = value, rule
     return {name: rule for name, (_, rule) in best.items()}
-
-
-def _top_of_days(score: np.ndarray, day: np.ndarray, user: np.ndarray) -> np.ndarray:
-    order = np.lexsort((user, -score, day))
-    place = np.empty(len(order), np.int64)
-    starts = np.searchsorted(day[order], day[order], side="left")
-    place[order] = np.arange(len(order)) - starts
-    return place < REVIEWS
 
 
 def evaluate(
@@ -93,9 +88,10 @@ def evaluate(
 
     Intervals of the groups `sure_of`, of every one if None.
     """
-    is_bad, day, user = (frame[name].to_numpy() for name in ("is_bad", "day", "user"))
-    is_caught = reviewed_rows(score, is_bad, day, user, REVIEWS) & is_bad
-    cases = detection_cases(frame, is_caught, began)
+    labels = labels_of(frame, began)
+    queue, is_bad, user = labels.queue(score), labels.is_bad, labels.user
+    catch = queue.catch(REVIEWS)
+    cases = detection_cases(labels, queue.reviewed(REVIEWS) & is_bad, _hours(frame["known_from"]))
     account = frame[is_bad].groupby("user", sort=True)[["typology", "is_new"]].first()
     groups = {"all": account.index.to_numpy()}
     groups |= {str(name): of.index.to_numpy() for name, of in account.groupby("typology")}
@@ -106,51 +102,51 @@ def evaluate(
         of_group = np.isin(user, accounts)
         rows = ~is_bad | of_group
         target = is_bad & of_group
-        delays = cases[cases["user"].isin(accounts)]
-        curve = Delays.of(delays["hours"].to_numpy(), delays["is_caught"].to_numpy())
+        delays = cases.among(accounts)
         low, high = np.nan, np.nan
         if sure_of is None or name in sure_of:
-            low, high = average_precision_interval(score[rows], target[rows], user[rows], REPEATS)
+            some = ScoredLabels.of(user[rows], labels.day[rows], target[rows], {"it": score[rows]})
+            interval = draw(some, ["it"], "average_precision", bootstrap=Bootstrap(REPEATS)).estimate("it")
+            low, high = interval.low, interval.high
         found[name] = Measured(
             accounts=len(accounts),
             user_days=int(target.sum()),
-            recall=recall_of_accounts(is_caught & of_group, target, user),
-            precision=float((is_caught & of_group).sum() / (REVIEWS * len(TEST))),
-            cases=len(delays),
-            within_24=curve.within(24),
-            within_72=curve.within(72),
-            median=curve.median,
+            recall=catch.recall_among(accounts),
+            precision=float(catch.caught[accounts].sum() / catch.reviews),
+            cases=len(delays.user),
+            within_24=delays.delays.within(24),
+            within_72=delays.delays.within(72),
+            median=delays.delays.median,
             ap=average_precision(score[rows], target[rows]),
             ap_low=low,
             ap_high=high,
-            curve=curve,
+            curve=delays.delays,
         )
     return found
 
 
-def detection_cases(frame: pd.DataFrame, is_caught: np.ndarray, began: pd.Series) -> pd.DataFrame:
-    """Accounts whose first bad event is in the test: hours to the list that caught them, or to when they were lost.
+def labels_of(frame: pd.DataFrame, began: pd.Series) -> ScoredLabels:
+    """User-days with their truth; hours are since the shop's first day."""
+    typology = frame["typology"].astype(object)
+    return ScoredLabels(
+        user=frame["user"].to_numpy(np.int32),
+        day=frame["day"].to_numpy(np.int32),
+        is_bad=frame["is_bad"].to_numpy(),
+        typology=typology.where(typology.notna(), None).to_numpy(),
+        is_new=frame["is_new"].to_numpy(),
+        first_bad_at=_hours(frame["user_id"].map(began)),
+        scores={},
+    )
 
-    The list of a day is out at 04:00 UTC of the next. Not caught: until the last list, or until a label told.
-    """
-    bad = frame[frame["is_bad"]].groupby("user", sort=True)[["user_id", "known_from"]].first().reset_index()
-    caught = frame[is_caught].groupby("user")["event_day"].first()
-    bad["began"] = bad["user_id"].map(began)
-    bad = bad[bad["began"] >= pd.Timestamp(TEST[0])]
-    listed = pd.to_datetime(bad["user"].map(caught)) + pd.Timedelta(hours=28)
-    end = pd.Timestamp(TEST[-1]) + pd.Timedelta(hours=28)
-    lost = pd.to_datetime(bad["known_from"]).fillna(end).clip(upper=end)
-    until = listed.fillna(lost)
-    hours = (until - bad["began"]).dt.total_seconds() / 3600
-    return bad.assign(hours=hours, is_caught=listed.notna())
+
+def _hours(at: pd.Series) -> np.ndarray:
+    return (pd.to_datetime(at) - pd.Timestamp(FIRST)).dt.total_seconds().to_numpy() / 3600
 
 
 def recall_by_budget(frame: pd.DataFrame, score: np.ndarray) -> list[float]:
     is_bad, day, user = (frame[name].to_numpy() for name in ("is_bad", "day", "user"))
-    return [
-        recall_of_accounts(reviewed_rows(score, is_bad, day, user, reviews) & is_bad, is_bad, user)
-        for reviews in BUDGETS
-    ]
+    labels = ScoredLabels.of(user, day.astype(np.int32), is_bad)
+    return [labels.catch(score, reviews).recall for reviews in BUDGETS]
 
 
 def risk_of(frame: pd.DataFrame) -> np.ndarray:

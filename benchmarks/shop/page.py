@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluate.delays import Delays
+from pipeline.metrics.detection_delay import Delays
 
 Page = tuple[str, dict[str, bytes]]
 OURS, ORACLE, RANDOM = "Dawnlist", "ceiling: oracle, same budget", "floor: random"

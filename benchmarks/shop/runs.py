@@ -31,7 +31,7 @@ console = Console(width=140)
 
 
 @dataclass(frozen=True)
-class Shop:
+class ShopRun:
     """One simulated shop and one home that lives on it."""
 
     folder: Path
@@ -63,14 +63,14 @@ def timed(what: str) -> Iterator[None]:
     console.print(f"{what}: {time.monotonic() - before:.0f} s")
 
 
-def build(shop: Shop, quiet: bool = False) -> dict[str, Any]:
+def build(shop: ShopRun, quiet: bool = False) -> dict[str, Any]:
     """Simulate, ingest as history, build features, train and promote. Returns what training says."""
     simulated(shop, quiet)
     load(shop)
     return train(shop)
 
 
-def simulated(shop: Shop, quiet: bool = False) -> None:
+def simulated(shop: ShopRun, quiet: bool = False) -> None:
     """The shop's files, made once."""
     if not (shop.files / "truth" / "simulation.json").is_file():
         shutil.rmtree(shop.files, ignore_errors=True)
@@ -81,21 +81,21 @@ def simulated(shop: Shop, quiet: bool = False) -> None:
         console.print(made.details)
 
 
-def load(shop: Shop) -> None:
+def load(shop: ShopRun) -> None:
     with timed(f"{shop.name}: ingest"):
         daily.ingest(None, shop.given, events=[shop.files / "events"], labels=[shop.files / "labels"], history=True)
     with timed(f"{shop.name}: features"):
         daily.backfill_features(FIRST, TEST[-1], shop.given)
 
 
-def train(shop: Shop) -> dict[str, Any]:
+def train(shop: ShopRun) -> dict[str, Any]:
     with timed(f"{shop.name}: training"):
         trained = daily.train(UNTIL, shop.given)["details"]
     daily.promote(trained["bundle"], shop.given, force=True)
     return trained
 
 
-def publish(shop: Shop) -> list[dict[str, Any]]:
+def publish(shop: ShopRun) -> list[dict[str, Any]]:
     """Validate, score and publish each test day; one dict per list: its length, its accounts, its promise."""
     found = []
     for day in track(TEST, f"{shop.name}: lists", console=console, transient=True):
@@ -113,9 +113,9 @@ def publish(shop: Shop) -> list[dict[str, Any]]:
     return found
 
 
-def without_labels_of(shop: Shop, typology: str) -> Shop:
+def without_labels_of(shop: ShopRun, typology: str) -> ShopRun:
     """The same shop with every label left out that is on a user-day truly of `typology`, however it was named."""
-    other = Shop(shop.folder, f"without_{typology}", shop.users, shop.days, shop.seed, shop.bad_share)
+    other = ShopRun(shop.folder, f"without_{typology}", shop.users, shop.days, shop.seed, shop.bad_share)
     other.files.mkdir(exist_ok=True)
     if not (other.files / "events").exists():
         (other.files / "events").symlink_to(shop.files / "events")
@@ -130,7 +130,7 @@ def without_labels_of(shop: Shop, typology: str) -> Shop:
     return other
 
 
-def read_days(shop: Shop, table: str, days: list[date], columns: str = "*") -> pd.DataFrame:
+def read_days(shop: ShopRun, table: str, days: list[date], columns: str = "*") -> pd.DataFrame:
     """Snapshots of these days as one frame, sorted by day and user."""
     found = [snapshots.newest(shop.home, table, day, shop.given["as_of"]) for day in days]
     parts = []
@@ -141,14 +141,14 @@ def read_days(shop: Shop, table: str, days: list[date], columns: str = "*") -> p
     return pd.concat(parts).sort_values(["event_day", "user_id"], ignore_index=True)
 
 
-def truth_of(shop: Shop) -> pd.DataFrame:
+def truth_of(shop: ShopRun) -> pd.DataFrame:
     """Bad user-days with their typology."""
     path = shop.files / "truth" / "user_days.parquet"
     frame = duckdb.sql(f"select user_id, event_day, typology from '{path}' where is_bad").df()
     return frame.assign(event_day=frame["event_day"].dt.date)
 
 
-def first_bad_at(shop: Shop) -> pd.Series:
+def first_bad_at(shop: ShopRun) -> pd.Series:
     """When each bad account's first bad event happened."""
     frame = duckdb.sql(
         f"""select bad.user_id, min(event_at at time zone 'UTC') as at
@@ -158,7 +158,7 @@ def first_bad_at(shop: Shop) -> pd.Series:
     return frame.set_index("user_id")["at"]
 
 
-def known_bad(shop: Shop, until: date) -> pd.DataFrame:
+def known_bad(shop: ShopRun, until: date) -> pd.DataFrame:
     """Bad user-days by what was known at the end of `until`: what the shop knew, right or wrong."""
     with duckdb.connect() as con:
         frame = known_bad_user_days(con, shop.home, until, shop.given["as_of"]).to_pandas()

@@ -1,144 +1,135 @@
-"""What one contender finds: under the budget, in each typology, among new accounts, and whether its risk is true."""
+"""All numbers of one contender: under the budget, by typology, among new accounts, and its calibration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.evaluate.bounds import ORACLE, oracle
-from pipeline.evaluate.delays import Cases, detection_cases
-from pipeline.evaluate.intervals import Estimate, Metric, average_precision
-from pipeline.evaluate.judged import Judged
-from pipeline.evaluate.reliability import calibration_error, calibration_error_by_chance, reliability, wrong_shares
-from pipeline.evaluate.report import BudgetPoint, Contender, Delay, Group, Interval, Reliability, ReliabilityBin
-from pipeline.evaluate.reviews import Queue, accounts_of, recall_of_accounts
-
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from pipeline.arrays import Doubles, Flags
+from pipeline.evaluate.report.content import (
+    BudgetPoint,
+    Contender,
+    Delay,
+    Group,
+    Interval,
+    Reliability,
+    ReliabilityBin,
+)
+from pipeline.metrics.baselines import ORACLE, oracle
+from pipeline.metrics.bootstrap import Estimate, Metric
+from pipeline.metrics.detection_delay import Cases, detection_cases
+from pipeline.metrics.ranking import average_precision
+from pipeline.metrics.reliability import (
+    calibration_error,
+    calibration_error_by_chance,
+    expected_and_observed_precision,
+    reliability,
+)
+from pipeline.metrics.review_queue import Catch, ReviewQueue
+from pipeline.metrics.scored_labels import ScoredLabels
 
 BUDGETS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 1000)
-NAMELESS = "(no typology)"
 
 
 @dataclass(frozen=True)
-class Test:
-    """What every contender is judged on."""
+class TestSet:
+    """What every contender is measured on. `groups` are masks of bad user-days (n,), beside the typologies.
 
-    judged: Judged
+    `reported_at`: hours since 1970 when a label reported the account (n,), NaN if none did.
+    """
+
+    __test__ = False  # not a test case
+
+    labels: ScoredLabels
     reviews: int
-    known_from: Doubles | None = None
-    groups: Mapping[str, Flags] = field(default_factory=dict)  # bad user-days to tell apart beside the typologies
-
-    @cached_property
-    def account(self) -> NDArray[np.int32]:
-        return accounts_of(self.judged.user)
-
-    @cached_property
-    def days(self) -> int:
-        return len(np.unique(self.judged.day))
+    reported_at: Doubles | None = None
+    groups: Mapping[str, Flags] = field(default_factory=dict)
 
     @cached_property
     def typologies(self) -> dict[str, Flags]:
-        """The bad user-days of each kind of abuse."""
-        return bad_by_typology(self.judged.is_bad, self.judged.typology)
+        return self.labels.bad_by_typology()
 
     @cached_property
     def budgets(self) -> list[int]:
-        """Reviews a day, up to those that take in all of the largest day."""
-        most = int(np.unique(self.judged.day, return_counts=True)[1].max())
+        """Reviews a day, up to the size of the largest day."""
+        most = int(np.unique(self.labels.day, return_counts=True)[1].max())
         return sorted({*(reviews for reviews in BUDGETS if reviews < most), min(most, BUDGETS[-1]), self.reviews})
 
 
-def bad_by_typology(is_bad: Flags, typology: NDArray[np.object_]) -> dict[str, Flags]:
-    """The bad user-days of each kind of abuse, by name; those of none that is known are a kind of their own."""
-    names = np.array([NAMELESS if name is None else str(name) for name in typology], object)
-    return {name: is_bad & (names == name) for name in sorted(set(names[is_bad]))}
+def summarise_contender(test: TestSet, name: str, estimates: Mapping[Metric, Estimate]) -> Contender:
+    """`estimates` are its metrics on the whole test, with intervals."""
+    result = _Result.of(test, name)
+    typologies = [result.of_typology(typology, is_of) for typology, is_of in test.typologies.items()]
+    return Contender(
+        name=name,
+        average_precision=Interval.of(estimates["average_precision"]),
+        precision=Interval.of(estimates["precision"]),
+        recall=Interval.of(estimates["recall"]),
+        roc_auc=Interval.of(estimates["roc_auc"]),
+        reviewed=int(result.is_reviewed.sum()),
+        caught=int(result.catch.total),
+        budgets=[_at_budget(test, name, result, reviews) for reviews in test.budgets],
+        delay=_delay(result.cases),
+        typologies=typologies,
+        worst_typology=_worst(typologies),
+        groups=[result.of_typology(group, is_in) for group, is_in in test.groups.items()],
+        new_accounts=result.of_accounts("new accounts", test.labels.is_new),
+        known_accounts=result.of_accounts("known accounts", ~test.labels.is_new),
+        reliability=_reliability(result) if name in test.labels.risks else None,
+    )
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A contender's score and what it gets reviewed and caught under the budget."""
+class _Result:
+    """A contender's score, and what is reviewed and caught with it under the budget."""
 
+    labels: ScoredLabels
     score: Doubles
-    queue: Queue
+    queue: ReviewQueue
+    catch: Catch
     is_reviewed: Flags
-    is_caught: Flags
     cases: Cases
 
     @classmethod
-    def of(cls, test: Test, name: str) -> "_Seen":
-        judged, score = test.judged, test.judged.scores[name]
-        queue = Queue.of(score, judged.is_bad, judged.day, test.account)
+    def of(cls, test: TestSet, name: str) -> "_Result":
+        labels, score = test.labels, test.labels.scores[name]
+        queue = labels.queue(score)
         is_reviewed = queue.reviewed(test.reviews)
-        is_caught = is_reviewed & judged.is_bad
-        return cls(score, queue, is_reviewed, is_caught, detection_cases(judged, is_caught, test.known_from))
+        cases = detection_cases(labels, is_reviewed & labels.is_bad, test.reported_at)
+        return cls(labels, score, queue, queue.catch(test.reviews), is_reviewed, cases)
+
+    def of_typology(self, name: str, is_of: Flags) -> Group:
+        """Against all good user-days. An account of several typologies is caught by any of them."""
+        return self._group(name, is_of, is_of | ~self.labels.is_bad, None)
+
+    def of_accounts(self, name: str, is_among: Flags) -> Group:
+        reviewed = self.is_reviewed & is_among
+        precision = float(self.labels.is_bad[reviewed].mean()) if reviewed.any() else None
+        return self._group(name, is_among & self.labels.is_bad, is_among, precision)
+
+    def _group(self, name: str, target: Flags, among: Flags, precision: float | None) -> Group:
+        accounts = np.unique(self.labels.account[target])
+        return Group(
+            name=name,
+            accounts=len(accounts),
+            user_days=int(target.sum()),
+            average_precision=average_precision(self.score[among], target[among]),
+            precision=precision,
+            recall=self.catch.recall_among(accounts),
+            within_72_hours=self.cases.among(np.unique(self.labels.user[target])).within(72),
+        )
 
 
-def measure_contender(test: Test, name: str, found: Mapping[Metric, Estimate]) -> Contender:
-    """`found` are its metrics on the whole test, with intervals."""
-    judged, seen = test.judged, _Seen.of(test, name)
-    typologies = [_of_typology(judged, seen, kind, is_kind) for kind, is_kind in test.typologies.items()]
-    return Contender(
-        name=name,
-        average_precision=Interval.of(found["average_precision"]),
-        precision=Interval.of(found["precision"]),
-        recall=Interval.of(found["recall"]),
-        roc_auc=Interval.of(found["roc_auc"]),
-        reviewed=int(seen.is_reviewed.sum()),
-        caught=int(seen.is_caught.sum()),
-        budgets=[_at(test, name, seen, reviews) for reviews in test.budgets],
-        delay=_delay(seen.cases),
-        typologies=typologies,
-        worst_typology=_worst(typologies),
-        groups=[_of_typology(judged, seen, group, is_in) for group, is_in in test.groups.items()],
-        new_accounts=_of_accounts(judged, seen, "new accounts", judged.is_new),
-        known_accounts=_of_accounts(judged, seen, "known accounts", ~judged.is_new),
-        reliability=_reliability(judged, seen) if name in judged.risks else None,
-    )
-
-
-def _at(test: Test, name: str, seen: _Seen, reviews: int) -> BudgetPoint:
+def _at_budget(test: TestSet, name: str, result: _Result, reviews: int) -> BudgetPoint:
     """The oracle plans anew for each budget."""
-    judged = test.judged
-    queue = seen.queue
-    if name == ORACLE:
-        queue = Queue.of(oracle(judged, reviews), judged.is_bad, judged.day, test.account)
-    is_caught = queue.reviewed(reviews) & judged.is_bad
-    return BudgetPoint(
-        reviews=reviews,
-        precision=float(is_caught.sum() / (reviews * test.days)),
-        recall=recall_of_accounts(is_caught, judged.is_bad, judged.user),
-    )
-
-
-def _of_typology(judged: Judged, seen: _Seen, name: str, is_kind: Flags) -> Group:
-    """Against all ordinary user-days. An account with several kinds of abuse is caught by any of them."""
-    return _group(judged, seen, name, is_kind, is_kind | ~judged.is_bad, None)
-
-
-def _of_accounts(judged: Judged, seen: _Seen, name: str, those: Flags) -> Group:
-    reviewed = int((seen.is_reviewed & those).sum())
-    precision = float((seen.is_caught & those).sum() / reviewed) if reviewed else None
-    return _group(judged, seen, name, those & judged.is_bad, those, precision)
-
-
-def _group(judged: Judged, seen: _Seen, name: str, target: Flags, among: Flags, precision: float | None) -> Group:
-    accounts = np.unique(judged.user[target])
-    return Group(
-        name=name,
-        accounts=len(accounts),
-        user_days=int(target.sum()),
-        average_precision=average_precision(seen.score[among], target[among]),
-        precision=precision,
-        recall=float(np.isin(accounts, judged.user[seen.is_caught]).mean()) if len(accounts) else None,
-        within_72_hours=seen.cases.among(accounts).within(72),
-    )
+    queue = test.labels.queue(oracle(test.labels, reviews)) if name == ORACLE else result.queue
+    catch = queue.catch(reviews)
+    return BudgetPoint(reviews=reviews, precision=catch.precision, recall=catch.recall)
 
 
 def _worst(typologies: list[Group]) -> str | None:
-    """Where the smallest share of accounts is caught; ties by average precision, then by name."""
+    """The lowest recall; ties by average precision, then by name."""
     return min(
         ((group.recall or 0.0, group.average_precision or 0.0, group.name) for group in typologies),
         default=(0.0, 0.0, None),
@@ -158,17 +149,17 @@ def _delay(cases: Cases) -> Delay:
     )
 
 
-def _reliability(judged: Judged, seen: _Seen) -> Reliability:
+def _reliability(result: _Result) -> Reliability:
     """Of the user-days that have a risk."""
-    is_known = ~np.isnan(seen.score)
-    risk, is_bad, is_reviewed = seen.score[is_known], judged.is_bad[is_known], seen.is_reviewed[is_known]
-    promised, found = wrong_shares(risk, is_bad, is_reviewed)
+    has_risk = ~np.isnan(result.score)
+    risk, is_bad, is_reviewed = result.score[has_risk], result.labels.is_bad[has_risk], result.is_reviewed[has_risk]
+    expected, observed = expected_and_observed_precision(risk, is_bad, is_reviewed)
     return Reliability(
         user_days=len(risk),
         calibration_error=calibration_error(risk, is_bad),
         by_chance=Interval.of(Estimate.of(calibration_error_by_chance(risk))),
         brier=float(np.mean((risk - is_bad) ** 2)) if len(risk) else None,
         bins=[ReliabilityBin(**vars(each)) for each in reliability(risk, is_bad)],
-        promised_wrong=promised,
-        found_wrong=found,
+        expected_precision=expected,
+        observed_precision=observed,
     )

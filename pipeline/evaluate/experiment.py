@@ -1,4 +1,4 @@
-"""A trial: a protocol's days built, cut and joined with the truth, ready for contenders."""
+"""An experiment: a protocol's days, built by the product, split in time and joined with the true labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,93 +11,117 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import daily, snapshots
+from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.domain import Domain
 from pipeline.errors import InputError, UsageError
 from pipeline.evaluate.guards import check_fold, check_known_accounts
-from pipeline.evaluate.judged import Judged
 from pipeline.evaluate.protocol import Protocol
-from pipeline.evaluate.truth import Truth, known_from, read_truth
+from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.lake import end_of
+from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.samples import Doubles, Flags, Samples
+from pipeline.models.samples import Samples
 from pipeline.models.windows import day_number, window_days
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
-from pipeline.train.cuts import Cuts, cut
-from pipeline.train.loading import Loaded, load_samples
+from pipeline.train.loading import AccountSample, Loaded, Sources, load_samples
+from pipeline.train.splits import Split, split_days
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb
 
-
-EVERYBODY = 10**9  # a test leaves nobody out
+EVERYBODY = 10**9  # a test leaves no account out
 WEEK = 7
-FAR = np.iinfo(np.int32).max
+NEVER = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Samples of the training days, with what was known of them at the end of `until`, and of the test with its truth.
+class Built:
+    """What the product made: its bundle, one trained a week earlier, and where a simulation wrote its truth."""
 
-    `judged` has no scores yet; its rows are those of `test`.
+    first: date  # day of training
+    bundle: str
+    older: str | None
+    truth: Path | None
+
+
+@dataclass(frozen=True)
+class Test:
+    """User-days of the test. Accounts reported before a day are not among them.
+
+    `labels` has no scores yet; its rows are those of `samples`. `reported_at`: hours since 1970 when a label reported
+    the account (n,), NaN if none did. `groups` are the bad user-days (n,) of each group of the protocol.
     """
+
+    __test__ = False  # not a test case
+
+    samples: Samples
+    labels: ScoredLabels
+    reported_at: Doubles
+    groups: dict[str, Flags]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Training days with the labels known at the end of `until`, and the test with its true labels."""
 
     protocol: Protocol
     settings: Settings
     domain: Domain
-    bundle: str
-    older: str | None  # trained a week earlier: what the list would be without this week's training
-    cuts: Cuts
-    known: Loaded
-    test: Samples
-    judged: Judged
-    told_at: Doubles  # (n,) hours since 1970 when a label told of the account; NaN where none did
-    groups: dict[str, Flags]  # (n,) each: the bad user-days that the protocol tells apart
+    built: Built
+    split: Split
+    loaded: Loaded
+    test: Test
 
     @property
     def as_of(self) -> datetime:
-        return _after(self.protocol)
+        return _morning_after(self.protocol)
 
     @property
-    def seen(self) -> Samples:
-        """The matured days: all that may be learned from."""
-        return self.known.between(self.cuts.first, self.cuts.stack_last).samples
+    def training(self) -> Samples:
+        """The matured days: all that models may learn from."""
+        return self.loaded.between(self.split.first, self.split.stack_last).samples
 
     @property
     def since(self) -> int:
         """The first day the autoencoder has not learned from."""
-        return day_number(self.cuts.stack_first)
+        return day_number(self.split.stack_first)
 
 
-def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = False) -> Trial:
+def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = False) -> Experiment:
     """Run the product as a user would, up to a bundle trained on what was known at the end of `until`.
 
-    Unless `quick`, one trained a week earlier stands beside it.
+    Unless `quick`, also train one on what was known a week earlier.
     """
     assert protocol.until is not None and protocol.test is not None
-    given = {"home": home, "domain": protocol.domain, "as_of": _after(protocol), "now": _after(protocol)}
+    given = {
+        "home": home,
+        "domain": protocol.domain,
+        "as_of": _morning_after(protocol),
+        "now": _morning_after(protocol),
+    }
     domain, settings = Domain.load(protocol.domain), Settings.load(home=home, domain=protocol.domain)
     if domain.labels is None:
-        raise UsageError(f"the pack {domain.name} has no labels to judge by", fix="use a protocol of kind: injected")
-    truth_folder = _deliver(protocol, data, home, given)
+        raise UsageError(f"the pack {domain.name} has no labels to test with", fix="use a protocol of kind: injected")
+    truth = _deliver(protocol, data, home, given)
     first, _ = daily.train_days(protocol.until, given)
     before = protocol.until - timedelta(days=WEEK)
     daily.backfill_features(first if quick else first - timedelta(days=WEEK), protocol.test[1], given)
     older = None if quick else daily.train(before, given)["details"]["bundle"]
     bundle = daily.train(protocol.until, given)["details"]["bundle"]
     with connect(settings) as con:
-        return _cut(protocol, settings, domain, (bundle, older), con, first, truth_folder)
+        return _assemble(protocol, settings, domain, con, Built(first, bundle, older, truth))
 
 
-def _after(protocol: Protocol) -> datetime:
+def _morning_after(protocol: Protocol) -> datetime:
     """The morning after everything the protocol needs is known."""
     assert protocol.test is not None
     return end_of(protocol.truth_until or protocol.test[1]) + timedelta(hours=4)
 
 
 def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[str, Any]) -> Path | None:
-    """Ingest the protocol's files as history. The folder of the truth, where the data is simulated."""
+    """Ingest the protocol's files as history. Returns the truth folder of simulated data."""
     if protocol.simulate is not None:
         from pipeline import simulate
 
@@ -115,75 +139,81 @@ def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[s
     return out / "truth" if protocol.simulate is not None else None
 
 
-def _cut(
-    protocol: Protocol,
-    settings: Settings,
-    domain: Domain,
-    trained: tuple[str, str | None],
-    con: "duckdb.DuckDBPyConnection",
-    first: date,
-    truth_folder: Path | None,
-) -> Trial:
+def _assemble(
+    protocol: Protocol, settings: Settings, domain: Domain, con: "duckdb.DuckDBPyConnection", built: Built
+) -> Experiment:
     assert protocol.until is not None and protocol.test is not None
-    home, until, (test_first, test_last), as_of = settings.home, protocol.until, protocol.test, _after(protocol)
+    home, until, as_of = settings.home, protocol.until, _morning_after(protocol)
+    first, (test_first, test_last) = built.first, protocol.test
     bad = known_bad_user_days(con, home, until, as_of)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
     clock = LabelClock.of(bad, until, domain.label_delay_days)
     wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
     days = [day for day in user_days if day <= until]
-    cuts = cut(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
-    if not cuts.has_labels:
-        raise InputError(f"too few matured labels by {until} to judge a stacker", fix="choose a later `until`")
-    everything = load_samples(con, domain, user_days, tokens, bad, cuts.learn_last, settings.seed, at_most=EVERYBODY)
-    known = everything.between(first, until).with_clock(clock, until)
-    test = everything.between(test_first, test_last).samples
-    truth = read_truth(con, home, truth_folder, protocol.truth_until or test_last, as_of)
-    found = known_from(con, home, test_last, as_of, protocol.known_since)
-    judged, variant, kept, told_at = _judge(test, truth, found, known.samples)
-    check_fold(known.between(cuts.first, cuts.stack_last).samples.windows.day, judged.day, wait_days)
-    check_known_accounts(judged.user, judged.day, *_codes(test, found))
-    groups = _groups(protocol.groups, judged, variant)
-    return Trial(protocol, settings, domain, *trained, cuts, known, test.take(kept), judged, told_at, groups)
+    split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
+    if not split.has_labels:
+        raise InputError(f"too few matured labels by {until} to test a stacker", fix="choose a later `until`")
+    sources, everybody = Sources(user_days, tokens, bad), AccountSample(settings.seed, EVERYBODY)
+    everything = load_samples(con, domain, sources, split.learn_last, everybody)
+    loaded = everything.between(first, until).with_clock(clock, until)
+    tested = everything.between(test_first, test_last).samples
+    truth = read_truth(con, home, built.truth, protocol.truth_until or test_last, as_of)
+    reported = Reported.of(tested, reported_accounts(con, home, test_last, as_of, protocol.known_since))
+    training_users = np.unique(loaded.samples.windows.user)
+    test = _test(tested, truth, reported, training_users, protocol.groups)
+    check_fold(loaded.between(split.first, split.stack_last).samples.windows.day, test.labels.day, wait_days)
+    check_known_accounts(test.labels.user, test.labels.day, reported.user, reported.day)
+    return Experiment(protocol, settings, domain, built, split, loaded, test)
 
 
-def _judge(test: Samples, truth: Truth, found: pa.Table, known: Samples) -> tuple[Judged, Any, Flags, Doubles]:
-    """The user-days of accounts not known before their day, their variants of abuse, which of `test` they are, and
-    when they were told of."""
-    users, day = test.windows.user, test.windows.day
-    n_users = len(test.tokens.users)
-    known_user, known_day = _codes(test, found)
-    since = np.full(n_users, FAR, np.int32)
-    np.minimum.at(since, known_user, known_day)
-    kept = since[users] >= day
-    is_bad, typology, variant, first_at = truth.of(test.tokens.users, users, day)
-    judged = Judged(
-        user=users,
+@dataclass(frozen=True)
+class Reported:
+    """Accounts with a bad label, as places in the tokens' users, and the day it became known."""
+
+    user: Codes
+    day: Codes
+
+    @classmethod
+    def of(cls, samples: Samples, accounts: pa.Table) -> "Reported":
+        place = pc.index_in(accounts.column("user_id"), value_set=samples.tokens.users).fill_null(-1).to_numpy()
+        day = accounts.column("known_day").to_numpy().astype(np.int32)
+        return cls(place[place >= 0].astype(np.int32), day[place >= 0])
+
+
+def _test(
+    samples: Samples,
+    truth: Truth,
+    reported: Reported,
+    training_users: Codes,
+    groups: Mapping[str, tuple[str, ...]],
+) -> Test:
+    """The user-days of accounts that were not reported before their day, with their true labels."""
+    user, day = samples.windows.user, samples.windows.day
+    reported_on = np.full(len(samples.tokens.users), NEVER, np.int32)
+    np.minimum.at(reported_on, reported.user, reported.day)
+    kept = reported_on[user] >= day
+    true = truth.of(samples.tokens.users, user, day)
+    labels = ScoredLabels(
+        user=user,
         day=day,
-        is_bad=is_bad,
-        typology=typology,
-        is_new=~np.isin(users, np.unique(known.windows.user)),
-        first_bad_at=first_at,
+        is_bad=true.is_bad,
+        typology=true.typology,
+        is_new=~np.isin(user, training_users),
+        first_bad_at=true.first_bad_at,
         scores={},
-    )
-    told_at = np.where(since[users] < FAR, since[users] * 24.0, np.nan)
-    return judged.take(kept), variant[kept], kept, told_at[kept]
+    ).take(kept)
+    reported_at = np.where(reported_on[user] < NEVER, reported_on[user] * 24.0, np.nan)[kept]
+    return Test(samples.take(kept), labels, reported_at, bad_by_group(groups, labels, true.variant[kept]))
 
 
-def _groups(asked: Mapping[str, tuple[str, ...]], judged: Judged, variant: Any) -> dict[str, Flags]:
-    """Which bad user-days are of one of the typologies, or `typology/variant`, that a group names."""
-    if taken := sorted(set(asked) & set(judged.typology[judged.is_bad])):
+def bad_by_group(groups: Mapping[str, tuple[str, ...]], labels: ScoredLabels, variant: Names) -> dict[str, Flags]:
+    """The bad user-days of each group. A group names typologies, or variants as `typology/variant`."""
+    if taken := sorted(set(groups) & set(labels.typology[labels.is_bad])):
         raise UsageError(f"a group has the name of a typology: {', '.join(taken)}", fix="give it another name")
-    pairs = zip(judged.typology, variant, strict=True)
+    pairs = zip(labels.typology, variant, strict=True)
     names = [(str(typology), f"{typology}/{variant}") for typology, variant in pairs]
     return {
-        group: judged.is_bad & np.array([not of.isdisjoint(each) for each in names], np.bool_)
-        for group, of in ((group, frozenset(kinds)) for group, kinds in asked.items())
+        group: labels.is_bad & np.array([not members.isdisjoint(each) for each in names], np.bool_)
+        for group, members in ((group, frozenset(kinds)) for group, kinds in groups.items())
     }
-
-
-def _codes(test: Samples, found: pa.Table) -> tuple[Any, Any]:
-    """Accounts known bad as places in the tokens' users, and the day they became known."""
-    place = pc.index_in(found.column("user_id"), value_set=test.tokens.users).fill_null(-1).to_numpy()
-    day = found.column("known_day").to_numpy().astype(np.int32)
-    return place[place >= 0].astype(np.int32), day[place >= 0]

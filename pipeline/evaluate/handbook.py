@@ -1,4 +1,4 @@
-"""The peer: features and XGBoost of the Fraud Detection Handbook, raised from transactions to user-days.
+"""The peer: features and XGBoost of the Fraud Detection Handbook, with its transaction scores as user-day scores.
 
 Le Borgne, Siblini, Lebichot and Bontempi, "Reproducible Machine Learning for Credit Card Fraud Detection", 2022:
 its published XGBoost scores .639 average precision and .273 card precision at 100 on transactions of the visible week.
@@ -13,21 +13,21 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from pipeline.evaluate.intervals import average_precision
-from pipeline.evaluate.metrics import precision_at
-from pipeline.evaluate.trial import Trial
+from pipeline.arrays import Codes, Doubles, Flags
+from pipeline.evaluate.experiment import Experiment
+from pipeline.metrics.ranking import average_precision
+from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.windows import places_of, user_day_key
 
-Doubles = NDArray[np.float64]
+PEER = "handbook: "
 DELAY_DAYS = 7
 TRAIN_DAYS = 7
 WINDOWS = (1, 7, 30)  # days
 DEFAULTS: dict[str, Any] = {}  # the published ones
-TUNED = {"max_depth": 3, "n_estimators": 100, "learning_rate": 0.1}  # the best we know for the book's features
+TUNED = {"max_depth": 3, "n_estimators": 100, "learning_rate": 0.1}  # the best known setting for these features
 
-# One row per transaction: the book's features, its windows by time, terminal risk delayed by 7 days.
+# One row per transaction: the handbook's features. Windows are by time, terminal risk is delayed by 7 days.
 FEATURES = """
 select
     transaction_id, cast(customer_id as varchar) as customer_id, cast(transaction_at as date) as day, is_bad,
@@ -46,43 +46,46 @@ order by transaction_id
 
 @dataclass(frozen=True)
 class Published:
-    """What the book's protocol gives on transactions, as it is published."""
+    """The metrics that the handbook publishes, on transactions."""
 
     average_precision: float
     card_precision: float
 
 
-def book_scores(trial: Trial, data: Path) -> dict[str, Doubles]:
-    """The book's XGBoost at its published and at its best setting: a user-day's score is its worst transaction's."""
-    assert trial.protocol.test is not None
-    rows, names = _transactions(data, trial.protocol.test[0])
+def handbook_scores(experiment: Experiment, data: Path) -> dict[str, Doubles]:
+    """Its XGBoost at the published and at a tuned setting. A user-day has the score of its riskiest transaction."""
+    assert experiment.protocol.test is not None
+    rows, names = _transactions(data, experiment.protocol.test[0])
     scores = {}
-    for name, settings in {"book: XGBoost, tuned": TUNED, "book: XGBoost, as published": DEFAULTS}.items():
-        of_test, score = _fit(rows, names, trial.protocol.test, settings)
-        scores[name] = _of_user_days(trial, of_test, score)
+    for name, settings in {f"{PEER}XGBoost, tuned": TUNED, f"{PEER}XGBoost, as published": DEFAULTS}.items():
+        of_test, score = _fit(rows, names, experiment.protocol.test, settings)
+        scores[name] = _of_user_days(experiment, of_test, score)
     return scores
 
 
 def reproduce(data: Path, test: tuple[date, date]) -> Published:
-    """Average precision and card precision at 100 on transactions of the test week, as the book computes them."""
+    """Average precision and card precision at 100 on transactions of the test week, as the handbook computes them."""
     rows, names = _transactions(data, test[0])
     of_test, score = _fit(rows, names, test, DEFAULTS)
     since = _first_fraud(data, test[0] - timedelta(days=DELAY_DAYS + TRAIN_DAYS))
     day = _days(of_test)
     known = np.array([since.get(user, 2**30) for user in of_test["customer_id"].to_pylist()]) <= day - DELAY_DAYS - 1
+    new = ~known
     is_bad = of_test["is_bad"].to_numpy()
     user = pc.dictionary_encode(of_test["customer_id"]).combine_chunks().indices.to_numpy().astype(np.int32)
-    return Published(average_precision(score[~known], is_bad[~known]), _card_precision(score, is_bad, day, user, known))
+    return Published(
+        average_precision(score[new], is_bad[new]), _card_precision(score[new], is_bad[new], day[new], user[new])
+    )
 
 
-def _card_precision(score: Doubles, is_bad: Any, day: Any, user: Any, known: Any) -> float:
-    """Cards ranked by their worst transaction of the day; those found once are not counted again."""
-    key = user_day_key(user, day)
-    keys, place = np.unique(key[~known], return_inverse=True)
-    worst, bad = np.zeros(len(keys)), np.zeros(len(keys), np.bool_)
-    np.maximum.at(worst, place, score[~known])
-    np.logical_or.at(bad, place, is_bad[~known])
-    return precision_at(worst, bad, (keys % 2**20).astype(np.int32), (keys >> 20).astype(np.int32), 100)
+def _card_precision(score: Doubles, is_bad: Flags, day: Codes, user: Codes) -> float:
+    """Cards ranked by their riskiest transaction of the day. A card found once is not counted again."""
+    keys, place = np.unique(user_day_key(user, day), return_inverse=True)
+    riskiest, bad = np.zeros(len(keys)), np.zeros(len(keys), np.bool_)
+    np.maximum.at(riskiest, place, score)
+    np.logical_or.at(bad, place, is_bad)
+    labels = ScoredLabels.of((keys >> 20).astype(np.int32), (keys % 2**20).astype(np.int32), bad)
+    return labels.catch(riskiest, 100).precision
 
 
 def _transactions(data: Path, test_first: date) -> tuple[pa.Table, list[str]]:
@@ -120,7 +123,7 @@ def _transactions(data: Path, test_first: date) -> tuple[pa.Table, list[str]]:
 def _fit(
     rows: pa.Table, names: list[str], test: tuple[date, date], settings: dict[str, Any]
 ) -> tuple[pa.Table, Doubles]:
-    """Trained on the week that ends 8 days before the test."""
+    """Fitted on the week that ends 8 days before the test."""
     import xgboost as xgb
 
     train_first = test[0] - timedelta(days=DELAY_DAYS + TRAIN_DAYS)
@@ -135,20 +138,20 @@ def _matrix(rows: pa.Table, names: list[str]) -> Doubles:
     return np.column_stack([rows[name].to_numpy().astype(np.float64) for name in names])
 
 
-def _days(rows: pa.Table) -> NDArray[np.int32]:
-    days: NDArray[np.int32] = rows["day"].cast(pa.int32()).to_numpy()
+def _days(rows: pa.Table) -> Codes:
+    days: Codes = rows["day"].cast(pa.int32()).to_numpy()
     return days
 
 
-def _of_user_days(trial: Trial, rows: pa.Table, score: Doubles) -> Doubles:
-    """The worst transaction's score of each user-day of the test."""
-    windows, users = trial.test.windows, trial.test.tokens.users
+def _of_user_days(experiment: Experiment, rows: pa.Table, score: Doubles) -> Doubles:
+    """The score of the riskiest transaction of each user-day of the test."""
+    windows, users = experiment.test.samples.windows, experiment.test.samples.tokens.users
     place = pc.index_in(rows["customer_id"], value_set=users).fill_null(-1).to_numpy()
     keys, group = np.unique(user_day_key(place, _days(rows)), return_inverse=True)
-    worst = np.zeros(len(keys))
-    np.maximum.at(worst, group, score)
-    found: Doubles = worst[places_of(windows.key, keys)]
-    return found
+    riskiest = np.zeros(len(keys))
+    np.maximum.at(riskiest, group, score)
+    scores: Doubles = riskiest[places_of(windows.key, keys)]
+    return scores
 
 
 def _first_fraud(data: Path, since: date) -> dict[str, int]:

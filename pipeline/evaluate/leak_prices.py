@@ -1,51 +1,41 @@
-"""The price list of leaks on a trial's own events."""
+"""The price list of leaks on an experiment's own events."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from pipeline import lake
-from pipeline.evaluate.leaks import Price, price_list
+from pipeline.evaluate.experiment import Experiment
+from pipeline.evaluate.leaks.bench import Fold
+from pipeline.evaluate.leaks.prices import Price, price_list
 from pipeline.evaluate.leaks.user_days import EVENTS, LABELS
-from pipeline.evaluate.trial import Trial
 from pipeline.warehouse import connect
 
-LOOK_BACK_DAYS = 28  # of history before the first day learned from
+LOOK_BACK_DAYS = 28  # of history before the first training day
 
 
-def prices(trial: Trial) -> list[Price]:
-    """What each known leak would have faked in this trial, learning from days all of whose labels are known.
-
-    Nothing where there is no such day.
-    """
-    assert trial.protocol.test is not None
-    cuts = trial.cuts
-    matured = trial.protocol.test[0] - timedelta(days=trial.domain.label_delay_days + 1)
-    last = min(cuts.stack_last, matured)
-    if last < cuts.stack_first:
+def leak_prices(experiment: Experiment) -> list[Price]:
+    """The price of each known leak, learning from days whose labels are all known. Empty without such days."""
+    protocol, split, settings = experiment.protocol, experiment.split, experiment.settings
+    assert protocol.test is not None
+    delay = experiment.domain.label_delay_days
+    last = min(split.stack_last, protocol.test[0] - timedelta(days=delay + 1))
+    if last < split.stack_first:
         return []
-    with connect(trial.settings) as con:
-        events, labels = _rows(con, trial)
-        return price_list(
-            events,
-            labels,
-            (cuts.stack_first, last),
-            trial.protocol.test,
-            trial.domain.label_delay_days,
-            trial.protocol.reviews,
-            trial.protocol.known_since,
-            trial.settings.seed,
-            trial.settings.threads,
-        )
+    known_from = protocol.known_since or date.min
+    fold = Fold((split.stack_first, last), protocol.test, delay, protocol.reviews, known_from)
+    with connect(settings) as con:
+        events, labels = _rows(con, experiment)
+    return price_list(events, labels, fold, settings.seed, settings.threads)
 
 
-def _rows(con: duckdb.DuckDBPyConnection, trial: Trial) -> tuple[pa.Table, pa.Table]:
-    """The trial's events, with enough before them to look back on, and all labels."""
-    assert trial.protocol.test is not None
-    home, first = trial.settings.home, trial.cuts.stack_first - timedelta(days=LOOK_BACK_DAYS)
-    files = lake.event_files(home, first, trial.protocol.test[1])
+def _rows(con: duckdb.DuckDBPyConnection, experiment: Experiment) -> tuple[pa.Table, pa.Table]:
+    """The experiment's events with enough history before them, and all labels."""
+    assert experiment.protocol.test is not None
+    home, first = experiment.settings.home, experiment.split.stack_first - timedelta(days=LOOK_BACK_DAYS)
+    files = lake.event_files(home, first, experiment.protocol.test[1])
     events = con.sql(f"select {', '.join(EVENTS)} from read_parquet($files)", params={"files": _paths(home, files)})
     labels = con.sql(
         f"select {', '.join(LABELS)} from read_parquet($files)",

@@ -88,7 +88,7 @@ def draw(
     names: Sequence[str],
     metric: Metric,
     reviews: int = REVIEWS,
-    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - frozen
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> Draws:
     """A metric of some contenders. `precision`, `recall` and `caught` depend on the budget of `reviews` a day."""
     statistics = [_statistic(labels, name, metric, reviews) for name in names]
@@ -100,7 +100,7 @@ def draw_recalls(
     names: Sequence[str],
     groups: Mapping[str, Flags],
     reviews: int = REVIEWS,
-    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - frozen
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> dict[str, Draws]:
     """Recall among the accounts of each group, under the budget of all.
 
@@ -124,10 +124,10 @@ def _measure(
     labels: ScoredLabels, names: Sequence[str], statistics: Sequence[Statistic], bootstrap: Bootstrap
 ) -> Draws:
     accounts = int(labels.account.max(initial=-1)) + 1
-    stands_for = 1 if labels.copies is None else labels.copies
+    stands_for = labels.copies
 
     def measure(drawn: NDArray[np.uint8]) -> Doubles:
-        copies: Copies = drawn * stands_for
+        copies: Copies = drawn if stands_for is None else drawn * stands_for
         return np.array([statistic(copies) for statistic in statistics], np.float64)
 
     value = measure(np.ones(accounts, np.uint8))

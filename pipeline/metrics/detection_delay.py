@@ -69,7 +69,7 @@ def detection_cases(labels: ScoredLabels, is_caught: Flags, reported_at: Doubles
     """The cases of a test, given which user-days were caught (n,).
 
     Undetected cases are censored at the last list, or when a label reported the account: `reported_at` (n,) in hours
-    since 1970, NaN if never. Abuse that began before the test is left out: what is undetected by then is a biased sample.
+    since 1970, NaN if never. Abuse that began before the test is left out: its undetected part is a biased sample.
     """
     user, rows = np.unique(labels.user[labels.is_bad], return_index=True)
     rows = np.flatnonzero(labels.is_bad)[rows]

@@ -56,7 +56,7 @@ class AveragePrecision:
 
 @dataclass(frozen=True)
 class AreaUnderRoc:
-    """Chance that a bad row ranks above a good one; equal scores count half. Call it with the weight of each account."""
+    """Chance that a bad row ranks above a good one; ties count half. Call it with the weight of each account."""
 
     account: Codes
     is_bad: Flags

@@ -32,7 +32,7 @@ class WalkForward:
 
 
 def fit_base_model(base_model: Arm, samples: Samples, options: FitOptions) -> Scorer:
-    """Fit on the earlier days of `samples`; the last fifth is for early stopping. Raises InputError with too few days."""
+    """Fit on the earlier days; the last fifth is for early stopping. Raises InputError with too few days."""
     days = np.unique(samples.windows.day)
     first_stop = days[-max(1, round(len(days) * STOP_SHARE))]
     is_stop = samples.windows.day >= first_stop

@@ -1,4 +1,4 @@
-"""Before anything of ours is compared with the book, the book's own numbers come out."""
+"""Before anything of ours is compared with the handbook, its own numbers are reproduced."""
 
 import os
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluate.book import reproduce
+from pipeline.evaluate.handbook import reproduce
 
 DATASETS = Path(os.environ.get("RISK_DATASETS", ""))
 

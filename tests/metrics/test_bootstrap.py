@@ -1,26 +1,33 @@
-"""Weighted average precision against scikit-learn's, pairs against draws done by hand, and what an interval covers."""
+"""Weighted metrics against scikit-learn's, pairs against draws by hand, and the coverage of intervals."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged_cases import judged, market
+from labelled_cases import labelled, market
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipeline.evaluate.intervals import (
-    Difference,
-    average_precision,
-    average_precision_interval,
-    difference,
-    draw,
-    draw_recalls,
-    estimate,
-    paired,
-)
-from pipeline.evaluate.metrics import precision_at
-from pipeline.evaluate.reviews import recall_of_accounts, reviewed_rows
+from pipeline.metrics.bootstrap import Bootstrap, Difference, draw, draw_recalls
+from pipeline.metrics.ranking import average_precision
+from pipeline.metrics.scored_labels import ScoredLabels
 
 cells = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)), min_size=1, max_size=50)
+
+
+def paired(cases, a, b, metric, repeats=500, seed=0, reviews=100):
+    return draw(cases, [a, b], metric, reviews, Bootstrap(repeats, seed)).difference(a, b)
+
+
+def value_of(cases, names, metric, reviews=100):
+    return draw(cases, names, metric, reviews, Bootstrap(repeats=0)).value
+
+
+def average_precision_interval(score, is_bad, account):
+    labels = ScoredLabels.of(account, np.zeros(len(account), np.int32), is_bad, {"it": score})
+    estimate = draw(labels, ["it"], "average_precision", bootstrap=Bootstrap(repeats=200)).estimate("it")
+    return estimate.low, estimate.high
 
 
 @settings(deadline=None)
@@ -40,17 +47,17 @@ def test_it_is_scikit_learns_ties_and_weights_included(rows):
 @given(cells)
 def test_area_under_roc_is_scikit_learns_of_every_draw(rows):
     score, is_bad, _ = zip(*rows, strict=True)
-    cases = judged([(user, 0, bad) for user, bad in enumerate(is_bad)], a=score)
-    value, drawn = draw(cases, ["a"], "roc_auc", repeats=3, seed=1)
+    cases = labelled([(user, 0, bad) for user, bad in enumerate(is_bad)], a=score)
+    draws = draw(cases, ["a"], "roc_auc", bootstrap=Bootstrap(3, seed=1))
     if 0 < sum(is_bad) < len(rows):
-        assert value[0] == pytest.approx(roc_auc_score(is_bad, score))
+        assert draws.value[0] == pytest.approx(roc_auc_score(is_bad, score))
         random = np.random.default_rng(1)
-        for found in drawn[:, 0]:
+        for found in draws.drawn[:, 0]:
             chosen = random.integers(0, len(rows), len(rows), np.int32)
             if 0 < cases.is_bad[chosen].sum() < len(rows):
                 assert found == pytest.approx(roc_auc_score(cases.is_bad[chosen], cases.scores["a"][chosen]))
     else:
-        assert np.isnan(value[0])
+        assert np.isnan(draws.value[0])
 
 
 def test_scores_not_known_share_the_last_place():
@@ -81,28 +88,28 @@ def test_days_of_one_account_are_drawn_together():
 
 
 def test_a_pair_is_measured_on_the_same_draws():
-    cases = judged([(1, 0, True), (2, 0, False)], right=[1, 0], wrong=[0, 1])
-    value, drawn = draw(cases, ["right", "wrong"], "average_precision", repeats=100)
+    cases = labelled([(1, 0, True), (2, 0, False)], right=[1, 0], wrong=[0, 1])
+    draws = draw(cases, ["right", "wrong"], "average_precision", bootstrap=Bootstrap(100))
     # both drawn: 1 against 1/2; the bad one twice: 1 against 1; the ordinary one twice: nothing to find
-    assert value.tolist() == [1, 1 / 2]
-    assert {tuple(found) for found in np.nan_to_num(drawn, nan=-1)} == {(1, 1 / 2), (1, 1), (-1, -1)}
+    assert draws.value.tolist() == [1, 1 / 2]
+    assert {tuple(found) for found in np.nan_to_num(draws.drawn, nan=-1)} == {(1, 1 / 2), (1, 1), (-1, -1)}
     assert paired(cases, "right", "wrong", "average_precision") == Difference(1 / 2, 0, 1 / 2)
 
 
 def test_a_pair_under_a_budget_by_hand():
     rows = [(1, 0, True), (2, 0, False), (3, 1, True), (4, 1, True)]
-    cases = judged(rows, a=[1, 0, 1, 0], b=[0, 1, 1, 0])
+    cases = labelled(rows, a=[1, 0, 1, 0], b=[0, 1, 1, 0])
     assert paired(cases, "a", "b", "caught", reviews=1).value == 2 - 1
     assert paired(cases, "a", "b", "precision", reviews=1).value == pytest.approx(2 / 2 - 1 / 2)
     assert paired(cases, "a", "b", "recall", reviews=1).value == pytest.approx(2 / 3 - 1 / 3)
 
 
 def test_where_one_account_in_three_was_read_the_others_take_their_reviews():
-    cases = judged([(0, 0, False), (1, 0, True), (2, 0, True)], clever=[0.1, 0.9, 0.8], plain=[0.9, 0.8, 0.1])
-    stands_for = np.array([3.0, 1.0, 1.0])
+    cases = labelled([(0, 0, False), (1, 0, True), (2, 0, True)], clever=[0.1, 0.9, 0.8], plain=[0.9, 0.8, 0.1])
+    sampled = replace(cases, stands_for=np.array([3.0, 1.0, 1.0]))
     assert paired(cases, "clever", "plain", "caught", reviews=2).value == 2 - 1
-    assert paired(cases, "clever", "plain", "caught", reviews=2, stands_for=stands_for).value == 2 - 0
-    assert paired(cases, "clever", "plain", "caught", reviews=4, stands_for=stands_for).value == 2 - 1
+    assert paired(sampled, "clever", "plain", "caught", reviews=2).value == 2 - 0
+    assert paired(sampled, "clever", "plain", "caught", reviews=4).value == 2 - 1
 
 
 def test_the_same_contender_twice_is_no_different():
@@ -122,45 +129,41 @@ def test_better_and_worse_are_the_two_ends_of_one_pair():
 @pytest.mark.parametrize("reviews", [1, 7, 1000])
 def test_what_is_drawn_from_is_what_the_metrics_say(reviews):
     cases = market(np.random.default_rng(4))
-    score, *rest = cases.scores["a"], cases.is_bad, cases.day, cases.user
-    caught = reviewed_rows(score, *rest, reviews) & cases.is_bad
-    found = {name: draw(cases, ["a"], name, 0, reviews=reviews)[0][0] for name in ("precision", "recall", "caught")}
-    assert found["precision"] == pytest.approx(precision_at(score, *rest, reviews))
-    assert found["recall"] == pytest.approx(recall_of_accounts(caught, cases.is_bad, cases.user))
-    assert found["caught"] == caught.sum()
+    catch = cases.catch(cases.scores["a"], reviews)
+    found = [value_of(cases, ["a"], name, reviews)[0] for name in ("precision", "recall", "caught")]
+    assert found == [catch.precision, catch.recall, catch.total]
 
 
 def test_recall_of_a_group_is_of_its_accounts_under_the_budget_of_all():
     rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, None), (1, 1, "theft"), (4, 1, "bots"), (5, 1, None)]
-    cases = judged(rows, us=[9, 1, 5, 9, 1, 5], them=[1, 9, 5, 9, 1, 5])
+    cases = labelled(rows, us=[9, 1, 5, 9, 1, 5], them=[1, 9, 5, 9, 1, 5])
     groups = {name: cases.is_bad & (cases.typology == name) for name in ("bots", "theft", "nobody")}
-    found = draw_recalls(cases, ["us", "them"], groups, 20, reviews=1)
+    found = draw_recalls(cases, ["us", "them"], groups, 1, Bootstrap(20))
     # we catch 1 on the first day, and it is gone; they catch 2, and 1 on the second, which is both
-    assert found["bots"][0].tolist() == [1 / 2, 1 / 2]
-    assert found["theft"][0].tolist() == [1 / 2, 1]
-    assert np.isnan(found["nobody"][0]).all() and np.isnan(found["nobody"][1]).all()
+    assert found["bots"].value.tolist() == [1 / 2, 1 / 2]
+    assert found["theft"].value.tolist() == [1 / 2, 1]
+    assert np.isnan(found["nobody"].value).all() and np.isnan(found["nobody"].drawn).all()
 
 
 def test_of_the_group_of_all_recall_is_recall():
     cases = market(np.random.default_rng(8), skills=(1.6, 0.3))
-    (value, drawn), (among, drawn_among) = (
-        draw(cases, list("ab"), "recall", 30, seed=2, reviews=7),
-        draw_recalls(cases, list("ab"), {"all": cases.is_bad}, 30, seed=2, reviews=7)["all"],
-    )
-    np.testing.assert_allclose(among, value)
-    np.testing.assert_allclose(drawn_among, drawn)
+    bootstrap = Bootstrap(30, seed=2)
+    recall = draw(cases, list("ab"), "recall", 7, bootstrap)
+    among = draw_recalls(cases, list("ab"), {"all": cases.is_bad}, 7, bootstrap)["all"]
+    np.testing.assert_allclose(among.value, recall.value)
+    np.testing.assert_allclose(among.drawn, recall.drawn)
 
 
 def test_nothing_bad_has_no_difference():
-    found = paired(judged([(1, 0, False)], a=[1], b=[2]), "a", "b", "recall", repeats=5)
+    found = paired(labelled([(1, 0, False)], a=[1], b=[2]), "a", "b", "recall", repeats=5)
     assert np.isnan([found.value, found.low, found.high]).all() and not found.is_better and not found.is_worse
 
 
 def test_pairs_of_one_draw_are_the_pairs_by_themselves():
     cases = market(np.random.default_rng(5), skills=(1.6, 1.2, 0.3))
-    value, drawn = draw(cases, list("abc"), "precision", 40, seed=9, reviews=10)
-    assert difference(value, drawn, 0, 2) == paired(cases, "a", "c", "precision", 40, seed=9, reviews=10)
-    assert estimate(value, drawn, 1).low <= value[1] <= estimate(value, drawn, 1).high
+    draws = draw(cases, list("abc"), "precision", 10, Bootstrap(40, seed=9))
+    assert draws.difference("a", "c") == paired(cases, "a", "c", "precision", 40, seed=9, reviews=10)
+    assert draws.estimate("b").low <= draws.value[1] <= draws.estimate("b").high
 
 
 @pytest.mark.parametrize("metric", ["average_precision", "precision"])
@@ -168,7 +171,7 @@ def test_ninety_five_per_cent_intervals_hold_the_truth_about_that_often(metric):
     """Three standard errors of 200 tries either side of 0.95."""
     random = np.random.default_rng(6)
     sizes = {"accounts": 200, "days": 2}
-    differences = [np.subtract(*draw(market(random, **sizes), "ab", metric, 0, reviews=10)[0]) for _ in range(1000)]
+    differences = [np.subtract(*value_of(market(random, **sizes), "ab", metric, 10)) for _ in range(1000)]
     truth = np.nanmean(differences)
     pairs = [paired(market(random, **sizes), "a", "b", metric, 100, reviews=10) for _ in range(200)]
     assert 0.90 <= np.mean([pair.low <= truth <= pair.high for pair in pairs]) <= 0.996

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged_cases import judged
+from labelled_cases import labelled
 
-from pipeline.evaluate.delays import Delays, detection_cases
+from pipeline.metrics.detection_delay import Delays, detection_cases
 
 
 def delays(*cases):
@@ -58,12 +58,12 @@ def test_with_everything_detected_it_is_the_plain_share(hours, limit):
     assert delays(*((hour, True) for hour in hours)).within(limit) == pytest.approx(np.mean(np.array(hours) <= limit))
 
 
-def cases_of(rows, caught, began=None, known_from=None):
+def cases_of(rows, caught, began=None, reported_at=None):
     """Hours and whether detected, per account; `caught` are rows."""
-    cases = judged(rows)
+    cases = labelled(rows)
     if began is not None:
         cases = replace(cases, first_bad_at=np.array(began, float))
-    found = detection_cases(cases, np.isin(np.arange(len(rows)), caught), known_from)
+    found = detection_cases(cases, np.isin(np.arange(len(rows)), caught), reported_at)
     columns = (found.user.tolist(), found.hours.tolist(), found.is_detected.tolist())
     return {user: (hours, is_detected) for user, hours, is_detected in zip(*columns, strict=True)}
 
@@ -81,9 +81,9 @@ def test_the_undetected_are_looked_for_until_the_last_list():
     assert cases_of([(1, 0, True), (2, 4, False)], caught=[]) == {1: (4 * 24 + 28, False)}
 
 
-def test_or_until_a_label_told():
+def test_or_until_a_label_reported_them():
     rows = [(1, 0, True), (2, 0, True), (3, 4, False)]
-    found = cases_of(rows, caught=[], known_from=np.array([48.0, np.nan, np.nan]))
+    found = cases_of(rows, caught=[], reported_at=np.array([48.0, np.nan, np.nan]))
     assert found == {1: (48, False), 2: (4 * 24 + 28, False)}
 
 
@@ -94,7 +94,7 @@ def test_abuse_that_began_before_the_test_is_no_case():
 
 def test_accounts_are_cases_not_days():
     rows = [(1, 0, True), (1, 1, True), (2, 1, True)]
-    found = detection_cases(judged(rows), np.array([True, False, False]))
+    found = detection_cases(labelled(rows), np.array([True, False, False]))
     assert found.user.tolist() == [1, 2]
     assert found.among(np.array([2], np.int32)).within(72) == 0
     assert found.among(np.array([7], np.int32)).within(72) is None

@@ -6,13 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from pipeline.evaluate.metrics import calibration_error, measure, precision_at
+from pipeline.metrics.list_metrics import list_metrics
+from pipeline.metrics.reliability import calibration_error
+from pipeline.metrics.scored_labels import ScoredLabels
 
 
 def arrays(rows):
     """(risk, is_bad, day, user) of rows (user, day, risk, is_bad)."""
     user, day, risk, is_bad = zip(*rows, strict=True)
     return np.array(risk, float), np.array(is_bad, bool), np.array(day, np.int32), np.array(user, np.int32)
+
+
+def measure(risk, is_bad, day, user, reviews=100):
+    return list_metrics(ScoredLabels.of(user, day, is_bad), risk, reviews)
+
+
+def precision_at(risk, is_bad, day, user, reviews):
+    return ScoredLabels.of(user, day, is_bad).catch(risk, reviews).precision
 
 
 def test_precision_is_the_mean_over_days_of_the_share_of_bad_accounts_on_top():
@@ -66,6 +76,6 @@ def test_average_precision_and_brier_are_scikit_learns(cells, reviews):
     found = measure(risk, is_bad, day, np.arange(len(cells), dtype=np.int32), reviews)
     assert found["average_precision"] == pytest.approx(average_precision_score(is_bad, risk), abs=1e-4)
     assert found["brier"] == pytest.approx(brier_score_loss(is_bad, risk), abs=1e-5)
-    assert found["floor_random"] == pytest.approx(is_bad.mean(), abs=1e-4)
+    assert found["baseline_random"] == pytest.approx(is_bad.mean(), abs=1e-4)
     assert 0 <= found["precision_at_reviews"] <= 1
     assert 0 <= found["expected_calibration_error"] <= 1

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.reliability import (
+from pipeline.metrics.reliability import (
     Bin,
     calibration_error,
     calibration_error_by_chance,
+    expected_and_observed_precision,
     reliability,
-    wrong_shares,
 )
 
 
@@ -18,8 +18,8 @@ def test_bins_hold_equally_many_from_the_lowest_risk_up():
     risk = np.array([0.8, 0.1, 0.6, 0.3])
     is_bad = np.array([True, False, False, True])
     low, high = reliability(risk, is_bad, bins=2)
-    assert (low.user_days, low.promised, low.found) == (2, pytest.approx(0.2), 0.5)
-    assert (high.user_days, high.promised, high.found) == (2, pytest.approx(0.7), 0.5)
+    assert (low.user_days, low.mean_risk, low.bad_share) == (2, pytest.approx(0.2), 0.5)
+    assert (high.user_days, high.mean_risk, high.bad_share) == (2, pytest.approx(0.7), 0.5)
     assert calibration_error(risk, is_bad, bins=2) == pytest.approx((0.3 * 2 + 0.2 * 2) / 4)
 
 
@@ -41,8 +41,8 @@ def test_the_order_of_rows_changes_nothing_and_no_row_is_lost(cells, bins, rando
 
     found = of(cells)
     assert sum(each.user_days for each in found) == len(cells) and len(found) <= bins
-    assert sum(each.found * each.user_days for each in found) == pytest.approx(sum(bad for _, bad in cells))
-    assert [each.promised for each in found] == sorted(each.promised for each in found)
+    assert sum(each.bad_share * each.user_days for each in found) == pytest.approx(sum(bad for _, bad in cells))
+    assert [each.mean_risk for each in found] == sorted(each.mean_risk for each in found)
     assert [tuple(vars(each).values()) for each in of(random.sample(cells, len(cells)))] == [
         pytest.approx(tuple(vars(each).values())) for each in found
     ]
@@ -77,10 +77,11 @@ def test_no_user_days_have_no_calibration():
     assert reliability(nothing, nothing.astype(bool)) == [] and np.isnan(calibration_error(nothing, nothing))
 
 
-def test_wrong_shares_are_of_what_is_reviewed():
+def test_expected_and_observed_precision_are_of_the_reviewed():
     risk, is_bad = np.array([0.9, 0.7, 0.1]), np.array([True, False, True])
-    assert wrong_shares(risk, is_bad, np.array([True, True, False])) == (pytest.approx(0.2), pytest.approx(0.5))
-    assert np.isnan(wrong_shares(risk, is_bad, np.zeros(3, bool))).all()
+    reviewed = np.array([True, True, False])
+    assert expected_and_observed_precision(risk, is_bad, reviewed) == (pytest.approx(0.8), pytest.approx(0.5))
+    assert np.isnan(expected_and_observed_precision(risk, is_bad, np.zeros(3, bool))).all()
 
 
 @settings(deadline=None)

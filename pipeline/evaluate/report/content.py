@@ -1,20 +1,18 @@
-"""What the referee says about a test: numbers with their floors, ceilings and intervals, as JSON and as a page."""
+"""The content of a report: every number with its baselines, its upper bound and its interval."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from pipeline.evaluate.bounds import CEILING, FLOOR
-from pipeline.evaluate.intervals import Difference, Estimate, Metric, draw
-from pipeline.evaluate.judged import Doubles, Judged
+from pipeline.arrays import Doubles
 from pipeline.evaluate.leaks.prices import Price
-from pipeline.files import write_atomically
+from pipeline.metrics.baselines import BASELINE, UPPER_BOUND
+from pipeline.metrics.bootstrap import Bootstrap, Difference, Estimate, Metric, draw
+from pipeline.metrics.scored_labels import ScoredLabels
 
 METRICS: dict[Metric, str] = {
     "average_precision": "average precision",
@@ -22,15 +20,16 @@ METRICS: dict[Metric, str] = {
     "recall": "recall",
     "roc_auc": "area under ROC",
 }
-SHOWN = 0.0005  # a difference that is 0 in every digit shown is none, however sure
+SMALLEST_SHOWN = 0.0005  # a difference that rounds to 0 is no difference, however certain
 
 
-def _known(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-Number = Annotated[float | None, BeforeValidator(_known)]  # None: nothing to measure it by
+Number = Annotated[float | None, BeforeValidator(_finite)]  # None: cannot be measured
 Verdict = Literal["better", "worse", "no different", "not known"]
+Kind = Literal["baseline", "upper_bound", "contender"]
 
 
 class Part(BaseModel):
@@ -38,19 +37,24 @@ class Part(BaseModel):
 
 
 class Interval(Part):
-    """A number and where 95 % of its draws lie: of the bootstrap over accounts, where nothing else is said."""
+    """A number and its 95 % interval, by default from a bootstrap over accounts."""
 
     value: Number
     low: Number
     high: Number
 
     @classmethod
-    def of(cls, found: Estimate) -> Self:
-        return cls(value=found.value, low=found.low, high=found.high)
+    def of(cls, estimate: Estimate) -> Self:
+        return cls(value=estimate.value, low=estimate.low, high=estimate.high)
+
+    @classmethod
+    def of_range(cls, values: Doubles) -> Self:
+        """Mean, least and most."""
+        return cls(value=float(np.mean(values)), low=float(np.min(values)), high=float(np.max(values)))
 
 
 class BudgetPoint(Part):
-    """At `reviews` a day: caught accounts per review, and of the bad accounts the share that is caught."""
+    """With `reviews` a day: caught accounts per review, and the share of the bad accounts that is caught."""
 
     reviews: int
     precision: Number
@@ -58,45 +62,45 @@ class BudgetPoint(Part):
 
 
 class Delay(Part):
-    """Kaplan-Meier: a share `undetected[i]` is not detected yet from `hours[i]` after its first bad event on."""
+    """Kaplan-Meier: from `hours[i]` after the first bad event on, a share `undetected[i]` is still undetected."""
 
     cases: int
     detected: int
     within_24_hours: Number
     within_72_hours: Number
-    median_hours: Number  # None: half is never seen detected
+    median_hours: Number  # None: fewer than half were detected
     hours: list[float]
     undetected: list[float]
 
 
 class Group(Part):
-    """What a contender finds among some of the accounts, under the budget of all."""
+    """What a contender catches among some of the accounts, under the budget of all."""
 
     name: str
     accounts: int  # bad ones
     user_days: int  # bad ones
     average_precision: Number
-    precision: Number  # of the reviews these accounts got; None for typologies, which no ordinary account has
+    precision: Number  # of the reviews of these accounts; None for typologies, which no good account has
     recall: Number
     within_72_hours: Number
 
 
 class ReliabilityBin(Part):
     user_days: int
-    promised: float
-    found: float
+    mean_risk: float
+    bad_share: float
 
 
 class Reliability(Part):
-    """What a risk promises against what was found; the wrong shares are of what is reviewed under the budget."""
+    """Calibration of a risk. Both precisions are of the reviewed user-days."""
 
     user_days: int
     calibration_error: Number
-    by_chance: Interval  # the error that these risks would show if they were true and no user-day told of another
+    by_chance: Interval  # the error of perfectly calibrated risks, if user-days were independent
     brier: Number
     bins: list[ReliabilityBin]
-    promised_wrong: Number
-    found_wrong: Number
+    expected_precision: Number
+    observed_precision: Number
 
 
 class Contender(Part):
@@ -104,21 +108,23 @@ class Contender(Part):
     average_precision: Interval
     precision: Interval
     recall: Interval
-    roc_auc: Interval  # never leads: it is good wherever bad is rare
+    roc_auc: Interval  # never leads: it is high wherever bad is rare
     reviewed: int  # user-days
     caught: int
     budgets: list[BudgetPoint]
     delay: Delay
     typologies: list[Group]
     worst_typology: str | None
-    groups: list[Group] = []  # that the protocol tells apart
+    groups: list[Group] = []  # named by the protocol
     new_accounts: Group
     known_accounts: Group
     reliability: Reliability | None
 
     @property
-    def kind(self) -> Literal["floor", "ceiling", "contender"]:
-        return "floor" if self.name.startswith(FLOOR) else "ceiling" if self.name.startswith(CEILING) else "contender"
+    def kind(self) -> Kind:
+        if self.name.startswith(BASELINE):
+            return "baseline"
+        return "upper_bound" if self.name.startswith(UPPER_BOUND) else "contender"
 
 
 class Pair(Part):
@@ -129,19 +135,19 @@ class Pair(Part):
     metric: Metric
     difference: Interval
     verdict: Verdict
-    among: str | None = None  # a typology or a group; without one, all accounts
+    among: str | None = None  # a typology or a group; None: all accounts
 
     @classmethod
     def of(
-        cls, a: str, b: str, metric: Metric, found: Difference, among: str | None = None, is_enough: bool = True
+        cls, a: str, b: str, metric: Metric, difference: Difference, among: str | None = None, is_enough: bool = True
     ) -> Self:
-        """Without `is_enough` accounts there is no verdict: too few are drawn for the interval to hold."""
-        verdict: Verdict = "better" if found.is_better else "worse" if found.is_worse else "no different"
-        if math.isnan(found.low) or not is_enough:
+        """Without enough accounts there is no verdict: the interval would not hold."""
+        verdict: Verdict = "better" if difference.is_better else "worse" if difference.is_worse else "no different"
+        if math.isnan(difference.low) or not is_enough:
             verdict = "not known"
-        elif max(abs(found.low), abs(found.high)) < SHOWN:
+        elif max(abs(difference.low), abs(difference.high)) < SMALLEST_SHOWN:
             verdict = "no different"
-        return cls(a=a, b=b, metric=metric, difference=Interval.of(found), verdict=verdict, among=among)
+        return cls(a=a, b=b, metric=metric, difference=Interval.of(difference), verdict=verdict, among=among)
 
 
 class CurvePoint(Part):
@@ -154,7 +160,7 @@ class CurvePoint(Part):
 
 
 class Move(Part):
-    """An account that enters or leaves the top of a day; ranks from 1."""
+    """An account that enters or leaves the top of a day. Ranks start at 1."""
 
     user: str
     is_bad: bool
@@ -169,12 +175,12 @@ class DayChange(Part):
     leave: int
     bad_enter: int
     bad_leave: int
-    entering: list[Move]  # the highest of them, not all
+    entering: list[Move]  # only the highest
     leaving: list[Move]
 
 
 class ListChanges(Part):
-    """Who enters and who leaves the top `reviews` of each day when `before` gives way to `after`."""
+    """Accounts that enter and leave the top `reviews` of each day when `before` is replaced by `after`."""
 
     before: str
     after: str
@@ -183,7 +189,7 @@ class ListChanges(Part):
 
 
 class TrainingGap(Part):
-    """Overfitting: the same metric on what was learned from and on later days."""
+    """Overfitting: the same metric on the days learned from, and on later days."""
 
     contender: str
     train: Number
@@ -191,10 +197,9 @@ class TrainingGap(Part):
 
 
 class Shuffle(Part):
-    """A contender that learned from labels dealt out at random, several times: its ROC AUC is that of chance.
+    """A contender fitted several times on shuffled labels. Its ROC AUC must be at chance.
 
-    Not its average precision: any function of features that matter is above the share of bad ones more often than
-    below it.
+    Average precision would not do: a function of useful features is above chance more often than below.
     """
 
     contender: str
@@ -202,13 +207,11 @@ class Shuffle(Part):
     chance: float = 0.5
 
     @classmethod
-    def of(cls, contender: str, scores: Sequence[Doubles], judged: Judged) -> Self:
-        """`scores` of the test by each deal of labels."""
-        dealt = {str(i): score for i, score in enumerate(scores)}
-        areas, _ = draw(replace(judged, scores=dealt), list(dealt), "roc_auc", repeats=0)
-        return cls(
-            contender=contender, found=Interval.of(Estimate(*(float(f(areas)) for f in (np.mean, np.min, np.max))))
-        )
+    def of(cls, contender: str, scores: Sequence[Doubles], labels: ScoredLabels) -> Self:
+        """`scores` of the test, one for each shuffle."""
+        shuffled = {str(i): score for i, score in enumerate(scores)}
+        areas = draw(labels.with_scores(shuffled), list(shuffled), "roc_auc", bootstrap=Bootstrap(repeats=0)).value
+        return cls(contender=contender, found=Interval.of_range(areas))
 
     @property
     def is_at_chance(self) -> bool | None:
@@ -217,38 +220,36 @@ class Shuffle(Part):
 
 
 class Placebo(Part):
-    """What columns of random numbers add beside `b`, one at a time, by accident of training: the bootstrap draws
-    accounts again, not the training. Mean, least and most of the columns.
+    """Lift of noise columns over `b`: the variance of training, which the bootstrap does not contain.
 
-    Of n of them, 2 in n + 1 arms that know nothing fall outside of least and most.
+    With n noise columns, a useless base model falls outside of least and most in 2 of n + 1 cases.
     """
 
     b: str
     metric: Metric
     columns: int
-    found: Interval
+    found: Interval  # mean, least and most
 
     @classmethod
-    def all_of(cls, b: str, scores: Sequence[Doubles], judged: Judged, reviews: int) -> list[Self]:
-        """In average precision and in recall. `scores` of the test with each column; `b` is a contender of `judged`."""
+    def all_of(cls, b: str, scores: Sequence[Doubles], labels: ScoredLabels, reviews: int) -> list[Self]:
+        """In average precision and recall. `scores` of the test with each noise column; `labels` has those of `b`."""
         if not scores:
             return []
-        drawn = {b: judged.scores[b], **{f"{b} + random numbers {i}": score for i, score in enumerate(scores)}}
-        found: list[Self] = []
+        contenders = {b: labels.scores[b], **{f"{b} + noise {i}": score for i, score in enumerate(scores)}}
+        once, placebos = Bootstrap(repeats=0), []
         for metric in ("average_precision", "recall"):
-            value, _ = draw(replace(judged, scores=drawn), list(drawn), metric, 0, reviews=reviews)
-            added = value[1:] - value[0]
-            between = Estimate(*(float(f(added)) for f in (np.mean, np.min, np.max)))
-            found.append(cls(b=b, metric=metric, columns=len(scores), found=Interval.of(between)))
-        return found
+            value = draw(labels.with_scores(contenders), list(contenders), metric, reviews, once).value
+            lift = Interval.of_range(value[1:] - value[0])
+            placebos.append(cls(b=b, metric=metric, columns=len(scores), found=lift))
+        return placebos
 
 
-class Given(Part):
-    """What the caller measured: gaps are in average precision, shuffles in ROC AUC."""
+class Extras(Part):
+    """What the caller measured. Gaps are in average precision, shuffles in ROC AUC."""
 
-    notes: list[str] = []  # said on top: what the data are, and what they do not show
+    notes: list[str] = []  # shown first: what the data are, and what they do not show
     learning_metric: str = "average precision"
-    learning_unit: str = "bad accounts known"  # what is counted as a label
+    learning_unit: str = "bad accounts known"  # what counts as a label
     learning: dict[str, list[CurvePoint]] = {}
     gaps: list[TrainingGap] = []
     shuffles: list[Shuffle] = []
@@ -265,27 +266,27 @@ class Data(Part):
     days: int
     first_day: date
     last_day: date
-    prevalence: float  # bad user-days of all
+    prevalence: float  # share of user-days that is bad
 
 
-class Report(Given):
-    """All of it. A report without a floor and a ceiling is refused."""
+class EvaluationReport(Extras):
+    """A whole report. It needs a baseline and an upper bound."""
 
     protocol: str
     settings: dict[str, Any]
     reviews: int  # a day
-    repeats: int  # draws of the bootstrap
+    repeats: int  # of the bootstrap
     data: Data
-    contenders: list[Contender]  # ceilings, contenders from the best average precision down, floors
+    contenders: list[Contender]  # upper bounds, contenders by average precision, baselines
     pairs: list[Pair]
     pairs_by_group: list[Pair] = []  # recall
     changes: ListChanges | None
 
     @model_validator(mode="after")
-    def _stand_between_bounds(self) -> Self:
-        missing = {"floor", "ceiling"} - {each.kind for each in self.contenders}
+    def _has_bounds(self) -> Self:
+        missing = {"baseline", "upper_bound"} - {each.kind for each in self.contenders}
         if missing:
-            raise ValueError(f"a report needs a {' and a '.join(sorted(missing))}")
+            raise ValueError(f"a report needs {' and '.join(sorted(missing))}".replace("_", " "))
         return self
 
     def contender(self, name: str) -> Contender:
@@ -293,19 +294,12 @@ class Report(Given):
 
     @property
     def pair_metrics(self) -> list[Metric]:
-        """What pairs are shown by where there is room for two: average precision and recall, or what all have."""
+        """At most two metrics to show pairs by: average precision and recall, or those that all pairs have."""
         leading: tuple[Metric, ...] = ("average_precision", "recall")
-        of: dict[tuple[str, str], dict[Metric, None]] = {}
+        metrics_of: dict[tuple[str, str], dict[Metric, None]] = {}
         for pair in self.pairs:
-            of.setdefault((pair.a, pair.b), {})[pair.metric] = None
-        shared = [name for name in next(iter(of.values()), {}) if all(name in found for found in of.values())]
+            metrics_of.setdefault((pair.a, pair.b), {})[pair.metric] = None
+        shared = [
+            name for name in next(iter(metrics_of.values()), {}) if all(name in each for each in metrics_of.values())
+        ]
         return [name for name in leading if name in shared] or shared[:2]
-
-
-def write_report(report: Report, folder: Path) -> None:
-    """`report.json` and `report.html`, each whole or not there."""
-    from pipeline.evaluate.page import page
-
-    html = page(report)
-    write_atomically(folder / "report.json", report.model_dump_json(indent=2) + "\n")
-    write_atomically(folder / "report.html", html)

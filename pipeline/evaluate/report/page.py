@@ -1,4 +1,4 @@
-"""The report as one page: no script, nothing fetched, names shown as they are."""
+"""The report as one HTML page: no script, nothing fetched, names escaped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +8,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.cells import one_line
-from pipeline.evaluate import page_plots as plots
-from pipeline.evaluate.report import METRICS, Group, Interval, ListChanges, Move, Number, Pair, Report
+from pipeline.evaluate.report import plots
+from pipeline.evaluate.report.content import (
+    METRICS,
+    EvaluationReport,
+    Group,
+    Interval,
+    ListChanges,
+    Move,
+    Number,
+    Pair,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 UNKNOWN = "–"
 
 
-def page(report: Report) -> str:
-    """Self-contained HTML, the same bytes for the same report."""
+def page(report: EvaluationReport) -> str:
+    """Self-contained HTML. The same report gives the same bytes."""
     contenders = [each for each in report.contenders if each.kind == "contender"]
     return (
         _environment()
@@ -58,28 +67,28 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """Names without line breaks, terminal codes and marks that reorder text; markup of ours as it is."""
+    """Names lose line breaks, terminal codes and marks that reorder text. Our own markup stays."""
     return value if isinstance(value, Markup) else one_line(str(value))
 
 
-def _pictures(report: Report) -> dict[str, str]:
-    """Markup of our own: what is written in it is escaped where it is drawn."""
-    found = {"budgets": plots.budgets(report)}
+def _pictures(report: EvaluationReport) -> dict[str, str]:
+    """Our own markup: names in it are escaped by the plots."""
+    pictures = {"budgets": plots.budgets(report)}
     if any(each.delay.cases for each in report.contenders):
-        found["delays"] = plots.delays(report)
+        pictures["delays"] = plots.delays(report)
     if any(each.reliability for each in report.contenders):
-        found["reliability"] = plots.reliability(report)
+        pictures["reliability"] = plots.reliability(report)
     if report.pairs:
-        found["forest"] = plots.forest(report)
+        pictures["forest"] = plots.forest(report)
     if report.learning:
-        found["learning"] = plots.learning(report)
-    return found
+        pictures["learning"] = plots.learning(report)
+    return pictures
 
 
-def typologies(report: Report) -> list[tuple[Group, dict[str, Group]]]:
-    """Each kind of abuse with what each contender finds of it; the one hardest for the best contender first.
+def typologies(report: EvaluationReport) -> list[tuple[Group, dict[str, Group]]]:
+    """Each typology with what each contender catches of it, the hardest for the best contender first.
 
-    Then the groups that the protocol tells apart.
+    Then the groups of the protocol.
     """
     by_name = {
         each.name: {group.name: group for group in (*each.groups, *each.typologies)} for each in report.contenders
@@ -88,17 +97,17 @@ def typologies(report: Report) -> list[tuple[Group, dict[str, Group]]]:
     ordered = sorted(
         best.typologies, key=lambda group: (group.recall or 0.0, group.average_precision or 0.0, group.name)
     )
-    return [(kind, {name: of[kind.name] for name, of in by_name.items()}) for kind in (*ordered, *best.groups)]
+    return [(group, {name: of[group.name] for name, of in by_name.items()}) for group in (*ordered, *best.groups)]
 
 
-def groups(report: Report) -> dict[str, int]:
-    """The groups a protocol tells apart and the typologies, with how many bad accounts each has."""
-    anyone = report.contenders[0]
-    return {group.name: group.accounts for group in (*anyone.groups, *anyone.typologies)}
+def groups(report: EvaluationReport) -> dict[str, int]:
+    """Groups of the protocol and typologies, with their number of bad accounts."""
+    first = report.contenders[0]
+    return {group.name: group.accounts for group in (*first.groups, *first.typologies)}
 
 
 def pair_rows(pairs: Sequence[Pair]) -> list[tuple[str, str, dict[str, Pair]]]:
-    """The pairs, each with its metrics, or with its groups of accounts."""
+    """Each pair once, with its differences by metric, or by group of accounts."""
     rows: dict[tuple[str, str], dict[str, Pair]] = {}
     for pair in pairs:
         rows.setdefault((pair.a, pair.b), {})[pair.metric if pair.among is None else pair.among] = pair
@@ -112,16 +121,16 @@ def number(value: Number, digits: int = 3, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def interval(found: Interval, signed: bool = False) -> str:
-    """`.750 (.731 to .768)`, without the interval where there is none."""
-    if found.low is None or found.high is None:
-        return number(found.value, signed=signed)
-    low, high = number(found.low, signed=signed), number(found.high, signed=signed)
-    return f"{number(found.value, signed=signed)} ({low} to {high})"
+def interval(estimate: Interval, signed: bool = False) -> str:
+    """`.750 (.731 to .768)`, or the value alone if there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value, signed=signed)
+    low, high = number(estimate.low, signed=signed), number(estimate.high, signed=signed)
+    return f"{number(estimate.value, signed=signed)} ({low} to {high})"
 
 
-def move(found: Move) -> str:
-    return f"{found.user} ({found.rank_before:,} → {found.rank_after:,}{', bad' if found.is_bad else ''})"
+def move(account: Move) -> str:
+    return f"{account.user} ({account.rank_before:,} → {account.rank_after:,}{', bad' if account.is_bad else ''})"
 
 
 def total(changes: ListChanges, name: str) -> int:

@@ -1,4 +1,4 @@
-"""The report's pictures as SVG, the same bytes each time. Text stays text; names are never read as formulas."""
+"""The report's pictures as SVG. The same report gives the same bytes, and names are never read as formulas."""
 
 import io
 import re
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cells import one_line
-from pipeline.evaluate.bounds import RANDOM
-from pipeline.evaluate.report import METRICS, Contender, Number, Pair, Placebo, Report
+from pipeline.evaluate.report.content import METRICS, Contender, EvaluationReport, Number, Pair, Placebo
+from pipeline.metrics.baselines import RANDOM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by the colour-blind too
+# Okabe and Ito's colours, which the colour-blind can distinguish
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 VERDICTS = {"better": "#0072b2", "worse": "#d55e00", "no different": "#888888", "not known": "#888888"}
-DRAWN = len(COLOURS)  # contenders in a picture; the tables have all
+DRAWN = len(COLOURS)  # contenders in a picture; tables show all
 LOOK: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -36,17 +36,18 @@ NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LONGEST = 34  # characters of a name in a picture
 
 
-def drawn_contenders(report: Report) -> list[Contender]:
-    """Ceilings, what says a risk and the contenders of the highest average precision, the best floor and chance."""
-    of = {kind: [each for each in report.contenders if each.kind == kind] for kind in ("ceiling", "contender", "floor")}
+def drawn_contenders(report: EvaluationReport) -> list[Contender]:
+    """Upper bounds, contenders with a risk, then those with the highest average precision, and two baselines."""
+    kinds = ("upper_bound", "contender", "baseline")
+    of = {kind: [each for each in report.contenders if each.kind == kind] for kind in kinds}
     chosen = sorted(of["contender"], key=lambda each: each.reliability is None)[:DRAWN]
     best_first = [each for each in of["contender"] if each in chosen]
-    chance = [each for each in of["floor"] if each.name == RANDOM]
-    best_floor = [each for each in of["floor"] if each.name != RANDOM][:1]
-    return [*of["ceiling"], *best_first, *best_floor, *chance]
+    random = [each for each in of["baseline"] if each.name == RANDOM]
+    best_baseline = [each for each in of["baseline"] if each.name != RANDOM][:1]
+    return [*of["upper_bound"], *best_first, *best_baseline, *random]
 
 
-def budgets(report: Report) -> str:
+def budgets(report: EvaluationReport) -> str:
     """Precision and recall against reviews a day."""
     with _figure("budgets", 9.6, 3.5, columns=2) as (figure, (left, right)):
         for contender, style in _styled(report):
@@ -64,8 +65,8 @@ def budgets(report: Report) -> str:
         return _svg(figure)
 
 
-def delays(report: Report) -> str:
-    """Share of the accounts detected against hours since their first bad event."""
+def delays(report: EvaluationReport) -> str:
+    """Share of the accounts detected, against time since their first bad event."""
     with _figure("delays", 7.6, 3.4) as (figure, (axes,)):
         end = max([24.0, *(hour for each in report.contenders for hour in each.delay.hours)])
         for contender, style in _styled(report):
@@ -83,18 +84,18 @@ def delays(report: Report) -> str:
         return _svg(figure)
 
 
-def reliability(report: Report) -> str:
-    """Found share against promised risk, on square-root axes: most risks are small."""
-    judged = [(each, style) for each, style in _styled(report) if each.reliability]
+def reliability(report: EvaluationReport) -> str:
+    """Share of bad user-days against mean risk. Axes are square roots, since most risks are small."""
+    with_risk = [(each, style) for each, style in _styled(report) if each.reliability]
     with _figure("reliability", 6.2, 3.9) as (figure, (axes,)):
         top = 0.01
-        for contender, style in judged:
+        for contender, style in with_risk:
             bins = contender.reliability.bins if contender.reliability else []
-            top = max([top, *(max(each.promised, each.found) for each in bins)])
-            promised, found = [each.promised for each in bins], [each.found for each in bins]
-            axes.plot(promised, found, marker="o", ms=3.5, label=_short(contender.name), **style)
+            top = max([top, *(max(each.mean_risk, each.bad_share) for each in bins)])
+            risk, bad = [each.mean_risk for each in bins], [each.bad_share for each in bins]
+            axes.plot(risk, bad, marker="o", ms=3.5, label=_short(contender.name), **style)
         top = min(1.0, top * 1.1)
-        axes.plot([0, top], [0, top], color="#333333", lw=0.8, ls=":", label="as promised")
+        axes.plot([0, top], [0, top], color="#333333", lw=0.8, ls=":", label="calibrated")
         ticks = [
             tick for tick in (0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1) if top / 200 <= tick <= top or not tick
         ]
@@ -102,13 +103,13 @@ def reliability(report: Report) -> str:
             getattr(axes, f"set_{name}scale")("function", functions=(_root, _square))
             getattr(axes, f"set_{name}lim")(0, top)
             getattr(axes, f"set_{name}ticks")(ticks, [f"{tick:g}" for tick in ticks])
-        axes.set(title="Bins of equally many user-days", xlabel="promised risk", ylabel="share found bad")
+        axes.set(title="Bins of equally many user-days", xlabel="mean risk", ylabel="share that is bad")
         _legend(axes)
         return _svg(figure)
 
 
-def learning(report: Report) -> str:
-    """What each contender reaches with so many known labels."""
+def learning(report: EvaluationReport) -> str:
+    """What each contender reaches with few labels."""
     with _figure("learning", 7.6, 3.4) as (figure, (axes,)):
         places = sorted({point.labels for points in report.learning.values() for point in points})
         for i, (name, points) in enumerate(report.learning.items()):
@@ -134,8 +135,8 @@ def learning(report: Report) -> str:
         return _svg(figure)
 
 
-def forest(report: Report) -> str:
-    """The differences of pairs with their intervals, one panel a metric; a band where placebos end up."""
+def forest(report: EvaluationReport) -> str:
+    """Differences of pairs with their intervals, one panel per metric. The band is the range of placebos."""
     rows, metrics = list(dict.fromkeys((pair.a, pair.b) for pair in report.pairs)), report.pair_metrics
     with _figure("forest", 9.6, 1.0 + 0.3 * len(rows), columns=len(metrics)) as (figure, panels):
         for axes, metric in zip(panels, metrics, strict=True):
@@ -162,7 +163,7 @@ def _whisker(axes: "Axes", row: int, pair: Pair) -> None:
 
 
 def _band(axes: "Axes", placebo: Placebo, rows: list[int]) -> None:
-    """Only behind the rows that placebos are to be compared with."""
+    """Only behind the pairs that placebos compare with."""
     low, high = placebo.found.low, placebo.found.high
     if low is not None and high is not None:
         axes.barh(rows, high - low, left=low, height=1.0, color="#e69f00", alpha=0.25, lw=0)
@@ -179,25 +180,25 @@ def _figure(name: str, width: float, height: float, columns: int = 1) -> Iterato
 
 
 def _svg(figure: "Figure") -> str:
-    """To stand inside a page: without the header of a file."""
+    """Without the header of a file, to stand inside a page."""
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata=NO_METADATA)
     return re.sub(r"^.*?(?=<svg)", "", file.getvalue(), flags=re.DOTALL)
 
 
-def _styled(report: Report) -> list[tuple[Contender, dict[str, Any]]]:
+def _styled(report: EvaluationReport) -> list[tuple[Contender, dict[str, Any]]]:
     colours = iter(COLOURS)
     dashes = iter(("--", ":"))
-    found: list[tuple[Contender, dict[str, Any]]] = []
+    styled: list[tuple[Contender, dict[str, Any]]] = []
     for contender in drawn_contenders(report):
-        if contender.kind == "ceiling":
+        if contender.kind == "upper_bound":
             style = {"color": "#222222", "ls": "-.", "lw": 1.0}
-        elif contender.kind == "floor":
+        elif contender.kind == "baseline":
             style = {"color": "#888888", "ls": next(dashes), "lw": 1.2}
         else:
             style = {"color": next(colours), "lw": 1.6}
-        found.append((contender, style))
-    return found
+        styled.append((contender, style))
+    return styled
 
 
 def _legend(axes: "Axes") -> None:
@@ -215,7 +216,7 @@ def _gaps(values: list[Number]) -> list[float]:
 
 
 def _short(name: str) -> str:
-    """On one line, and never taken for a private label, which legends leave out."""
+    """On one line. A leading underscore would hide the name from legends."""
     line = one_line(name).strip()
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
     return f" {line}" if line.startswith("_") else line

@@ -4,17 +4,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cells import one_line
-from pipeline.evaluate.intervals import Metric
-from pipeline.evaluate.page import interval, number, pair_rows, typologies
-from pipeline.evaluate.page_plots import drawn_contenders
-from pipeline.evaluate.report import METRICS, Interval, Pair, Reliability, Report
+from pipeline.evaluate.report.content import METRICS, EvaluationReport, Interval, Pair, Reliability
+from pipeline.evaluate.report.page import interval, number, pair_rows, typologies
+from pipeline.evaluate.report.plots import drawn_contenders
+from pipeline.metrics.bootstrap import Metric
 
-STYLES = {"contender": "", "floor": "dim", "ceiling": "dim"}
+STYLES = {"contender": "", "baseline": "dim", "upper_bound": "dim"}
 VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}
 
 
-def render(report: Report) -> list[Table]:
-    """The contenders with their floors and ceilings, the pairs, the typologies, and the price list of leaks."""
+def render(report: EvaluationReport) -> list[Table]:
+    """Tables of contenders with their bounds, pairs, typologies, and prices of leaks."""
     tables = [_contenders(report), _typologies(report)]
     if report.pairs:
         tables.insert(1, _pairs(report))
@@ -23,7 +23,7 @@ def render(report: Report) -> list[Table]:
     return tables
 
 
-def _contenders(report: Report) -> Table:
+def _contenders(report: EvaluationReport) -> Table:
     data = report.data
     title = f"{report.protocol}: {data.bad_accounts:,} bad accounts, {report.reviews} reviews a day, {data.days} days"
     headings = ("average precision", "precision", "recall", "caught", "within 72 h", "calibration", "worst typology")
@@ -43,17 +43,17 @@ def _contenders(report: Report) -> Table:
     return table
 
 
-def _calibration(found: Reliability) -> str:
-    low, high = number(found.by_chance.low, 4), number(found.by_chance.high, 4)
-    return f"{number(found.calibration_error, 4)} (by chance {low} to {high})"
+def _calibration(reliability: Reliability) -> str:
+    low, high = number(reliability.by_chance.low, 4), number(reliability.by_chance.high, 4)
+    return f"{number(reliability.calibration_error, 4)} (by chance {low} to {high})"
 
 
-def _brief(found: Interval) -> str:
-    """On one line of a narrow terminal."""
-    return interval(found).replace(" (", " [").replace(" to ", ", ").replace(")", "]")
+def _brief(estimate: Interval) -> str:
+    """Fits a narrow terminal."""
+    return interval(estimate).replace(" (", " [").replace(" to ", ", ").replace(")", "]")
 
 
-def _pairs(report: Report) -> Table:
+def _pairs(report: EvaluationReport) -> Table:
     metrics: list[Metric] = report.pair_metrics
     groups = [group.name for group in report.contenders[0].groups]
     headings = [*(METRICS[name] for name in metrics), *(f"recall of {name}" for name in groups)]
@@ -71,22 +71,22 @@ def _pairs(report: Report) -> Table:
 
 
 def _verdict(pair: Pair | None) -> Text:
-    """Empty where this metric was not asked for."""
+    """Empty if the pair was not compared by this metric."""
     return Text(f"{interval(pair.difference, True)} {pair.verdict}", VERDICTS[pair.verdict]) if pair else Text()
 
 
-def _typologies(report: Report) -> Table:
+def _typologies(report: EvaluationReport) -> Table:
     drawn = drawn_contenders(report)
     table = _table("Recall by typology", "typology", "accounts", *(each.name for each in drawn))
-    for kind, found in typologies(report):
+    for group, found in typologies(report):
         cells = (
             Text(
                 number(found[each.name].recall, 2),
-                "bold red" if _is_worst(each.kind, each.worst_typology, kind.name) else "",
+                "bold red" if _is_worst(each.kind, each.worst_typology, group.name) else "",
             )
             for each in drawn
         )
-        table.add_row(_text(kind.name), f"{kind.accounts:,}", *cells)
+        table.add_row(_text(group.name), f"{group.accounts:,}", *cells)
     return table
 
 
@@ -94,8 +94,8 @@ def _is_worst(kind: str, worst: str | None, name: str) -> bool:
     return kind == "contender" and worst == name
 
 
-def _leaks(report: Report) -> Table:
-    table = _table("What leaks would have faked", "leak", "honest AP", "faked AP", "gain, 95 %", "guard")
+def _leaks(report: EvaluationReport) -> Table:
+    table = _table("Prices of leaks", "leak", "honest AP", "faked AP", "gain, 95 %", "guard")
     for leak in report.leaks:
         gain = f"{number(leak.gain_low, signed=True)} to {number(leak.gain_high, signed=True)}"
         caught = _text(f"{leak.guard}: {'caught' if leak.caught else 'NOT CAUGHT'}")
@@ -112,5 +112,5 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 
 def _text(words: str) -> Text:
-    """Shown as it is: no markup, no terminal codes."""
+    """Shown literally: no markup, no terminal codes."""
     return Text(one_line(words))
