@@ -16,7 +16,7 @@ from rich.console import Console
 from pipeline.evaluate.protocol import FOLDER, Protocol
 from pipeline.evaluate.report.table import render
 from pipeline.evaluate.report.writing import write_report
-from pipeline.evaluate.run import run
+from pipeline.evaluate.run import Options, run
 
 console = Console(width=160)
 
@@ -37,9 +37,9 @@ def main() -> None:
             continue
         before = time.monotonic()
         names = asked.base_models
-        base_models = None if names is None else [name for name in names.split(",") if name != "none"]
+        base_models = None if names is None else tuple(name for name in names.split(",") if name != "none")
         home = asked.home / name if asked.home else None
-        report = run(protocol, data, home, base_models=base_models, quick=asked.quick, console=console)
+        report = run(protocol, Options(data, home, base_models, asked.quick), console)
         write_report(report, asked.out / name)
         for table in render(report):
             console.print(table)

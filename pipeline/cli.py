@@ -283,14 +283,14 @@ def evaluate(
     from pipeline.evaluate.protocol import Protocol
     from pipeline.evaluate.report.table import render
     from pipeline.evaluate.report.writing import write_report
-    from pipeline.evaluate.run import run
+    from pipeline.evaluate.run import Options, run
 
-    chosen = None if base_models is None else [name for name in _names(base_models) if name != "none"]
+    chosen = None if base_models is None else tuple(name for name in _names(base_models) if name != "none")
     asked = Protocol.load(protocol)
     out.mkdir(parents=True, exist_ok=True)
     keep = partial(write_report, folder=out)
     console = None if as_json else errors
-    report = run(asked, data, home, base_models=chosen, quick=quick, console=console, keep=keep)
+    report = run(asked, Options(data, home, chosen, quick), console, keep)
     keep(report)
     if as_json:
         print(report.model_dump_json(indent=2))

@@ -33,13 +33,11 @@ BUDGETS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 1000)
 
 
 @dataclass(frozen=True)
-class TestSet:
+class EvaluationSet:
     """What every contender is measured on. `groups` are masks of bad user-days (n,), beside the typologies.
 
     `reported_at`: hours since 1970 when a label reported the account (n,), NaN if none did.
     """
-
-    __test__ = False  # not a test case
 
     labels: ScoredLabels
     reviews: int
@@ -57,7 +55,7 @@ class TestSet:
         return sorted({*(reviews for reviews in BUDGETS if reviews < most), min(most, BUDGETS[-1]), self.reviews})
 
 
-def summarise_contender(test: TestSet, name: str, estimates: Mapping[Metric, Estimate]) -> Contender:
+def summarise_contender(test: EvaluationSet, name: str, estimates: Mapping[Metric, Estimate]) -> Contender:
     """`estimates` are its metrics on the whole test, with intervals."""
     result = _Result.of(test, name)
     typologies = [result.of_typology(typology, is_of) for typology, is_of in test.typologies.items()]
@@ -92,7 +90,7 @@ class _Result:
     cases: Cases
 
     @classmethod
-    def of(cls, test: TestSet, name: str) -> "_Result":
+    def of(cls, test: EvaluationSet, name: str) -> "_Result":
         labels, score = test.labels, test.labels.scores[name]
         queue = labels.queue(score)
         is_reviewed = queue.reviewed(test.reviews)
@@ -121,7 +119,7 @@ class _Result:
         )
 
 
-def _at_budget(test: TestSet, name: str, result: _Result, reviews: int) -> BudgetPoint:
+def _at_budget(test: EvaluationSet, name: str, result: _Result, reviews: int) -> BudgetPoint:
     """The oracle plans anew for each budget."""
     queue = test.labels.queue(oracle(test.labels, reviews)) if name == ORACLE else result.queue
     catch = queue.catch(reviews)

@@ -47,14 +47,12 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Test:
+class LabelledTest:
     """User-days of the test. Accounts reported before a day are not among them.
 
     `labels` has no scores yet; its rows are those of `samples`. `reported_at`: hours since 1970 when a label reported
     the account (n,), NaN if none did. `groups` are the bad user-days (n,) of each group of the protocol.
     """
-
-    __test__ = False  # not a test case
 
     samples: Samples
     labels: ScoredLabels
@@ -72,7 +70,7 @@ class Experiment:
     built: Built
     split: Split
     loaded: Loaded
-    test: Test
+    test: LabelledTest
 
     @property
     def as_of(self) -> datetime:
@@ -187,7 +185,7 @@ def _test(
     reported: Reported,
     training_users: Codes,
     groups: Mapping[str, tuple[str, ...]],
-) -> Test:
+) -> LabelledTest:
     """The user-days of accounts that were not reported before their day, with their true labels."""
     user, day = samples.windows.user, samples.windows.day
     reported_on = np.full(len(samples.tokens.users), NEVER, np.int32)
@@ -204,7 +202,7 @@ def _test(
         scores={},
     ).take(kept)
     reported_at = np.where(reported_on[user] < NEVER, reported_on[user] * 24.0, np.nan)[kept]
-    return Test(samples.take(kept), labels, reported_at, bad_by_group(groups, labels, true.variant[kept]))
+    return LabelledTest(samples.take(kept), labels, reported_at, bad_by_group(groups, labels, true.variant[kept]))
 
 
 def bad_by_group(groups: Mapping[str, tuple[str, ...]], labels: ScoredLabels, variant: Names) -> dict[str, Flags]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from pipeline import daily, snapshots
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.evaluate.contender_summary import TestSet
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import SURPRISE
 from pipeline.evaluate.experiment import EVERYBODY
 from pipeline.evaluate.protocol import Protocol
@@ -109,7 +109,7 @@ def run_injected(
     pairs = [(name, baseline) for name in (SURPRISE, *base_models)]
     shown = protocol.model_dump(mode="json") | {"bundle": bundle_id}
     summary = Summary(protocol.title, shown, pairs, extras=Extras(notes=[NOTE, *protocol.notes]))
-    return summary.report(TestSet(labels, protocol.reviews))
+    return summary.report(EvaluationSet(labels, protocol.reviews))
 
 
 def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Table]:

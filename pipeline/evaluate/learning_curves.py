@@ -19,9 +19,7 @@ from pipeline.models.table import column_of
 from pipeline.train.stacking import StackingPlan
 from pipeline.train.walk_forward import FitOptions, walk_forward
 
-ScorePair = tuple[
-    Doubles, Doubles
-]  # a base model's walk-forward scores of the training days, and its scores of the test
+ScorePair = tuple[Doubles, Doubles]  # walk-forward scores of the training days, and scores of the test
 
 
 def without_label_history(samples: Samples) -> Samples:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.catalogue import features
 from pipeline.errors import UsageError
-from pipeline.files import digest
 from pipeline.settings import PROJECT
 
 FOLDER = PROJECT / "protocols"
@@ -126,10 +125,6 @@ class Protocol(Strict):
             known = ", ".join(TYPOLOGIES) + ", or one of their variants, like bots/scraper"
         if wrong:
             raise ValueError(f"groups name {sorted(wrong)}; known: {known}")
-
-    @property
-    def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, name: str) -> Self:

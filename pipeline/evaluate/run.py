@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from rich.status import Status
 from pipeline.arrays import Flags
 from pipeline.errors import InputError, UsageError
 from pipeline.evaluate import contenders
-from pipeline.evaluate.contender_summary import TestSet
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import FEATURES, OLDER, PRODUCT, SHUFFLED, Results
 from pipeline.evaluate.experiment import Experiment, prepare
 from pipeline.evaluate.handbook import PEER, handbook_scores
 from pipeline.evaluate.injected import run_injected
-from pipeline.evaluate.leak_prices import leak_prices
+from pipeline.evaluate.leaks.experiment_prices import leak_prices
 from pipeline.evaluate.learning_curves import learning_curves
 from pipeline.evaluate.list_changes import list_changes
 from pipeline.evaluate.protocol import Protocol
@@ -34,35 +34,41 @@ FEW_LABELS = "the learning curves leave out features made of labels, which revea
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Options:
+    """`data` has the protocol's files. `home` keeps what was built. `base_models` replaces those of the protocol."""
+
+    data: Path | None = None
+    home: Path | None = None
+    base_models: tuple[str, ...] | None = None
+    quick: bool = False  # no placebos, learning curves or prices of leaks
+
+
 def run(
     protocol: Protocol,
-    data: Path | None,
-    home: Path | None,
-    *,
-    base_models: Sequence[str] | None = None,
-    quick: bool = False,
+    options: Options,
     console: Console | None = None,
     keep: Callable[[EvaluationReport], None] = lambda report: None,
 ) -> EvaluationReport:
-    """Test a protocol's contenders. `home` keeps what was built; `base_models` replaces those of the protocol.
+    """Test a protocol's contenders. Raises UsageError or InputError if something is missing.
 
-    `quick` leaves out placebos, learning curves and prices of leaks. The last two take longest: `keep` receives the
-    unfinished report before each. Raises UsageError or InputError if something is missing.
+    Learning curves and prices of leaks take longest: `keep` receives the unfinished report before each.
     """
     console = console or Console(quiet=True)
-    chosen = tuple(protocol.base_models if base_models is None else base_models)
+    data = options.data
+    chosen = protocol.base_models if options.base_models is None else options.base_models
     if unknown := sorted(set(chosen) - set(ARMS)):
         raise UsageError(f"no base model is called {', '.join(unknown)}", f"base models: {', '.join(ARMS)}")
     if protocol.kind == "sequences":
         return run_sequences(protocol, data, chosen, console)
-    with _kept(home) as place:
+    with _kept(options.home) as home:
         if protocol.kind == "injected":
-            return run_injected(protocol, data, place, chosen, console)
+            return run_injected(protocol, data, home, chosen, console)
         with console.status("building, and training the product") as status:
             tell = _teller(status)
-            experiment = prepare(protocol, data, place, quick)
-            report = _report(experiment, _score_all(experiment, data, chosen, tell, quick))
-            if not quick:
+            experiment = prepare(protocol, data, home, options.quick)
+            report = _report(experiment, _score_all(experiment, data, chosen, tell, options.quick))
+            if not options.quick:
                 keep(_unfinished(report, "learning curves and prices of leaks"))
                 curves = learning_curves(experiment, contenders.plan_of(experiment), tell)
                 report = report.model_copy(update={"learning": curves, "notes": [*report.notes, FEW_LABELS]})
@@ -144,7 +150,7 @@ def _report(experiment: Experiment, results: Results) -> EvaluationReport:
             placebos=Placebo.all_of(FEATURES, results.placebos, labels, protocol.reviews),
         ),
     )
-    return summary.report(TestSet(labels, protocol.reviews, test.reported_at, test.groups))
+    return summary.report(EvaluationSet(labels, protocol.reviews, test.reported_at, test.groups))
 
 
 def _notes(protocol: Protocol, results: Results, groups: Mapping[str, Flags]) -> list[str]:

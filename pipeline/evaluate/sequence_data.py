@@ -32,7 +32,7 @@ class Sequences:
 
 
 @dataclass(frozen=True)
-class Events:
+class SequenceEvents:
     """N events, sorted by user and step. Flags are 0 or 1. Categories are None and numbers NaN where missing."""
 
     user: Names  # (N,)
@@ -52,8 +52,11 @@ def read_sequences(protocol: Protocol, data: Path | None) -> Sequences:
     columns = protocol.sequence
     events = _read(path, columns, protocol.steps)
     if absent := sorted(set(SPLITS) - set(events.split)):
-        found = f"found: {', '.join(sorted(map(str, set(events.split)))) or 'no rows'}"
-        raise InputError(f"{path.name} has no users of split {', '.join(absent)}", found)
+        raise InputError(
+            f"{path.name} has no users of split {', '.join(absent)}",
+            f"rows: {len(events.user):,}",
+            fix="correct `sequence`",
+        )
     users, user = np.unique(events.user, return_inverse=True)
     first = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
     end = np.append(first[1:], len(user))
@@ -74,7 +77,7 @@ def read_sequences(protocol: Protocol, data: Path | None) -> Sequences:
     return Sequences(*(everybody.take(events.split[first] == name) for name in SPLITS))
 
 
-def _read(path: Path, columns: SequenceColumns, steps: int) -> Events:
+def _read(path: Path, columns: SequenceColumns, steps: int) -> SequenceEvents:
     source = "read_csv($path)" if path.suffix == ".csv" else "read_parquet($path)"
     flags = [f"cast(coalesce({name} > 0, false) as bigint) as {name}" for name in columns.flags]
     categories = [f"cast({name} as varchar) as {name}" for name in columns.categories]
@@ -84,7 +87,8 @@ def _read(path: Path, columns: SequenceColumns, steps: int) -> Events:
         try:
             rows = con.sql(
                 f"""select cast({columns.split} as varchar) || '_' || cast({columns.user} as varchar) as the_user,
-                    cast({columns.split} as varchar) as the_split, lower(cast({columns.label} as varchar)) in ('1', '1.0', 'true') as is_bad,
+                    cast({columns.split} as varchar) as the_split,
+                    lower(cast({columns.label} as varchar)) in ('1', '1.0', 'true') as is_bad,
                     {", ".join([*flags, *categories, *numbers])}
                     from {source}
                     qualify row_number() over (partition by the_split, the_user order by {columns.step}) <= {steps}
@@ -95,7 +99,7 @@ def _read(path: Path, columns: SequenceColumns, steps: int) -> Events:
             is_named = isinstance(error, duckdb.BinderException)  # other messages may quote a cell
             reason = str(error).splitlines()[0] if is_named else "a cell is not of the kind that the protocol says"
             raise InputError(f"{path.name} is not as the protocol says", reason, fix="correct `sequence`") from None
-    return Events(
+    return SequenceEvents(
         user=rows["the_user"].to_numpy(),
         split=rows["the_split"].to_numpy(),
         is_bad=rows["is_bad"].to_numpy(),
@@ -112,7 +116,7 @@ def _stacked(rows: pa.Table, names: tuple[str, ...], kind: type) -> np.ndarray:
     return table
 
 
-def _fit_fields(events: Events, columns: SequenceColumns) -> Fields:
+def _fit_fields(events: SequenceEvents, columns: SequenceColumns) -> Fields:
     """Vocabularies and units, from the training users only."""
     is_train = events.split == "train"
     flags = tuple(CategoricalField(name=name, values=("0", "1")) for name in columns.flags)
@@ -128,9 +132,9 @@ def _fit_fields(events: Events, columns: SequenceColumns) -> Fields:
 
 def _vocabulary(values: Names) -> tuple[str, ...]:
     """Most frequent first."""
-    found, count = np.unique(np.array([value for value in values if value is not None], str), return_counts=True)
-    order = np.lexsort((found, -count))
-    return tuple(str(found[i]) for i in order if count[i] >= MIN_COUNT)[:MAX_VALUES]
+    value, count = np.unique(np.array([one for one in values if one is not None], str), return_counts=True)
+    order = np.lexsort((value, -count))
+    return tuple(str(value[i]) for i in order if count[i] >= MIN_COUNT)[:MAX_VALUES]
 
 
 def _unit(name: str, values: Doubles) -> NumericField:
@@ -147,7 +151,7 @@ def _signed_log(values: Doubles) -> Doubles:
     return logs
 
 
-def _codes(events: Events, columns: SequenceColumns, fields: Fields) -> NDArray[np.uint8]:
+def _codes(events: SequenceEvents, columns: SequenceColumns, fields: Fields) -> NDArray[np.uint8]:
     codes = np.empty((len(events.user), len(fields.categorical)), np.uint8)
     codes[:, : len(columns.flags)] = events.flags + FIRST_KNOWN
     for i, field in enumerate(fields.categorical[len(columns.flags) :]):
@@ -157,18 +161,21 @@ def _codes(events: Events, columns: SequenceColumns, fields: Fields) -> NDArray[
     return codes
 
 
-def _in_units(events: Events, columns: SequenceColumns, fields: Fields) -> NDArray[np.float32]:
+def _in_units(events: SequenceEvents, columns: SequenceColumns, fields: Fields) -> NDArray[np.float32]:
     """Signed logarithms in the units of `fields`; zero is minus infinity."""
     logs = _signed_log(events.numbers)
     if len(fields.numeric) > len(columns.numbers):
         logs = np.column_stack([logs, np.log1p(events.flags.sum(axis=1))])
     logs = logs.astype(np.float32)
-    median, scale = (np.array([getattr(field, part) for field in fields.numeric]) for part in ("median", "scale"))
-    return np.where(logs == 0, -np.inf, (logs - median) / scale).astype(np.float32)
+    median, scale = (
+        np.array([getattr(field, part) for field in fields.numeric], np.float32) for part in ("median", "scale")
+    )
+    units: NDArray[np.float32] = np.where(logs == 0, -np.inf, (logs - median) / scale).astype(np.float32)
+    return units
 
 
 def _aggregates(
-    events: Events, columns: SequenceColumns, fields: Fields, first: Ints, end: Ints
+    events: SequenceEvents, columns: SequenceColumns, fields: Fields, first: Ints, end: Ints
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Per user and column: the mean, the first and the last value, and the sum of changes.
 
@@ -187,6 +194,5 @@ def _aggregates(
         "last": has[end - 1],
         "changes": np.add.reduceat(changes, first, axis=0),
     }
-    return tuple(f"{name}_{part}" for part in parts for name in names), np.column_stack(list(parts.values())).astype(
-        np.float32
-    )
+    rows = np.column_stack(list(parts.values())).astype(np.float32)
+    return tuple(f"{name}_{part}" for part in parts for name in names), rows

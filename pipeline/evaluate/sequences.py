@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from pipeline.arrays import Doubles, Flags, Ints
-from pipeline.evaluate.contender_summary import TestSet
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import SHUFFLED, SHUFFLES
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report.content import CurvePoint, EvaluationReport, Extras, Pair, Shuffle
@@ -72,7 +72,9 @@ def run_sequences(
     )
     pairs = [(name, AGGREGATES) for name in scores if name != AGGREGATES]
     settings = protocol.model_dump(mode="json") | {"xgboost": XGBOOST | sizes}
-    report = Summary(protocol.title, settings, pairs, extras=extras).report(TestSet(labels_of_test, protocol.reviews))
+    report = Summary(protocol.title, settings, pairs, extras=extras).report(
+        EvaluationSet(labels_of_test, protocol.reviews)
+    )
     few = [pair for labels, drawn in draws.items() for pair in _pairs_with_few(sequences, labels, drawn)]
     return report.model_copy(update={"pairs": [*report.pairs, *few]})
 

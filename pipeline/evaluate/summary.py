@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.evaluate.contender_summary import TestSet, summarise_contender
+from pipeline.evaluate.contender_summary import EvaluationSet, summarise_contender
 from pipeline.evaluate.report.content import Contender, Data, EvaluationReport, Extras, ListChanges, Pair
 from pipeline.metrics.baselines import with_baselines
 from pipeline.metrics.bootstrap import Bootstrap, Draws, Metric, draw, draw_recalls
@@ -30,7 +30,7 @@ class Summary:
     extras: Extras = Extras()  # noqa: RUF009 - frozen
     bootstrap: Bootstrap = Bootstrap()  # noqa: RUF009 - frozen
 
-    def report(self, test: TestSet) -> EvaluationReport:
+    def report(self, test: EvaluationSet) -> EvaluationReport:
         """Add the random order and the oracle, and measure all. Raises InputError if nothing is bad."""
         labels, seed = test.labels, self.bootstrap.seed
         if not labels.is_bad.any():
@@ -47,7 +47,11 @@ class Summary:
         for metric in METRICS:
             if metric not in draws:
                 draws[metric] = draw(test.labels, names, metric, test.reviews, self.bootstrap)
-        is_enough = {group: len(np.unique(labels.user[is_in])) >= ENOUGH for group, is_in in groups.items()}
+        pairs_by_group = [
+            (Pair.of(a, b, "recall", recalls.difference(a, b), group), len(np.unique(labels.user[groups[group]])))
+            for a, b in self.pairs
+            for group, recalls in by_group.items()
+        ]
         contenders = [
             summarise_contender(test, name, {metric: draws[metric].estimate(name) for metric in METRICS})
             for name in names
@@ -61,9 +65,7 @@ class Summary:
             contenders=sorted(contenders, key=_place),
             pairs=[Pair.of(a, b, metric, draws[metric].difference(a, b)) for a, b in self.pairs for metric in METRICS],
             pairs_by_group=[
-                Pair.of(a, b, "recall", recalls.difference(a, b), group, is_enough[group])
-                for a, b in self.pairs
-                for group, recalls in by_group.items()
+                pair if accounts >= ENOUGH else pair.without_verdict() for pair, accounts in pairs_by_group
             ],
             changes=self.changes,
             **dict(self.extras),

@@ -71,7 +71,7 @@ def test_every_contender_stands_between_baselines_and_an_upper_bound(evaluated):
 def test_shuffled_labels_and_the_gap_to_the_training_days_are_shown(evaluated):
     report = json.loads((evaluated[0] / "report.json").read_text())
     shuffled = report["shuffles"][0]
-    assert shuffled["found"]["low"] < shuffled["chance"] == 0.5 < shuffled["found"]["high"]
+    assert shuffled["range"]["low"] < shuffled["chance"] == 0.5 < shuffled["range"]["high"]
     assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
 
 
@@ -80,7 +80,7 @@ def test_placebos_show_what_training_does_by_accident(evaluated):
     report = json.loads((evaluated[0] / "report.json").read_text())
     assert [placebo["metric"] for placebo in report["placebos"]] == ["average_precision", "recall"]
     for placebo in report["placebos"]:
-        assert placebo["columns"] == PLACEBOS and -1 <= placebo["found"]["low"] <= placebo["found"]["high"] <= 1
+        assert placebo["columns"] == PLACEBOS and -1 <= placebo["range"]["low"] <= placebo["range"]["high"] <= 1
 
 
 @pytest.mark.slow

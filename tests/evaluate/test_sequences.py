@@ -9,7 +9,6 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.sequence_data import read_sequences
 from pipeline.evaluate.sequences import _folds, with_labels
 
-
 WIKI = Protocol.load("wiki_edits")
 
 
@@ -95,7 +94,11 @@ def write_own(folder, rows):
 
 def test_a_file_of_your_own_needs_only_its_columns_named(tmp_path):
     some = [("train", user, step, user % 2, 0, "view", 10 ** (1 + user % 3)) for user in range(6) for step in range(3)]
-    rare = [("valid", "v", 0, "true", 1, "sale", ""), ("valid", "v", 7, "true", 0, "", 0), ("test", 0, 0, 0, 1, "view", -5)]
+    rare = [
+        ("valid", "v", 0, "true", 1, "sale", ""),
+        ("valid", "v", 7, "true", 0, "", 0),
+        ("test", 0, 0, 0, 1, "view", -5),
+    ]
     write_own(tmp_path, [*some, *rare])
     found = read_sequences(OWN, tmp_path)
     assert [len(part) for part in (found.train, found.valid, found.test)] == [6, 1, 1]

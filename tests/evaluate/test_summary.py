@@ -7,7 +7,7 @@ import pytest
 from labelled_cases import labelled, market
 
 from pipeline.errors import InputError
-from pipeline.evaluate.contender_summary import TestSet
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.list_changes import list_changes
 from pipeline.evaluate.report.content import EvaluationReport, Pair, Placebo
 from pipeline.evaluate.summary import Summary
@@ -17,14 +17,20 @@ from pipeline.metrics.list_metrics import list_metrics
 
 
 def summarise(cases, protocol="", reviews=100, pairs=(), repeats=5):
-    return Summary(protocol, {}, pairs, bootstrap=Bootstrap(repeats)).report(TestSet(cases, reviews))
+    return Summary(protocol, {}, pairs, bootstrap=Bootstrap(repeats)).report(EvaluationSet(cases, reviews))
+
+
+def contender(report, name):
+    return next(each for each in report.contenders if each.name == name)
 
 
 @pytest.fixture(scope="module")
 def cases():
     found = market(np.random.default_rng(0), accounts=500, skills=(2.5, 1.5))
     risk = 1 / (1 + np.exp(3 - 2 * found.scores["a"]))
-    return replace(found, scores={**found.scores, "ours": risk, "baseline: b again": found.scores["b"]}, risks=("ours",))
+    return replace(
+        found, scores={**found.scores, "ours": risk, "baseline: b again": found.scores["b"]}, risks=("ours",)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ def report(cases):
 def test_every_number_stands_between_baselines_and_an_upper_bound(report):
     assert [each.kind for each in report.contenders] == ["upper_bound", *["contender"] * 3, "baseline", "baseline"]
     assert {report.contenders[0].name, report.contenders[-1].name} == {ORACLE, RANDOM}
-    best = report.contender(ORACLE)
+    best = contender(report, ORACLE)
     for each in report.contenders:
         assert each.caught <= best.caught
         for mine, most in zip(each.budgets, best.budgets, strict=True):
@@ -52,7 +58,7 @@ def test_a_report_without_a_baseline_or_an_upper_bound_is_refused(report):
 
 
 def test_the_numbers_are_those_of_the_trainer_and_of_pairs_by_themselves(cases, report):
-    ours, score = report.contender("ours"), cases.scores["ours"]
+    ours, score = contender(report, "ours"), cases.scores["ours"]
     found = list_metrics(cases, score, 10)
     assert ours.average_precision.value == pytest.approx(found["average_precision"], abs=1e-4)
     assert ours.precision.value == pytest.approx(found["precision_at_reviews"], abs=1e-4)
@@ -67,7 +73,7 @@ def test_the_numbers_are_those_of_the_trainer_and_of_pairs_by_themselves(cases, 
 
 
 def test_a_risk_that_orders_as_a_score_is_judged_as_that_score_and_as_a_risk(report):
-    ours, a = report.contender("ours"), report.contender("a")
+    ours, a = contender(report, "ours"), contender(report, "a")
     assert ours.model_dump(exclude={"name", "reliability"}) == a.model_dump(exclude={"name", "reliability"})
     assert a.reliability is None and ours.reliability is not None
 
@@ -75,7 +81,7 @@ def test_a_risk_that_orders_as_a_score_is_judged_as_that_score_and_as_a_risk(rep
 def test_typologies_and_kinds_of_accounts_by_hand():
     rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, None), (1, 1, "theft"), (4, 1, "bots"), (5, 1, None)]
     cases = replace(labelled(rows, us=[9, 1, 5, 9, 1, 5]), is_new=np.array([0, 1, 0, 0, 1, 0], bool))
-    us = summarise(cases, "by hand", reviews=1).contender("us")
+    us = contender(summarise(cases, "by hand", reviews=1), "us")
     # reviewed: 1 on day 0 (caught), then 5 on day 1
     found = {group.name: group for group in us.typologies}
     assert (us.caught, us.reviewed, us.precision.value, us.recall.value) == (1, 2, 1 / 2, pytest.approx(1 / 3))
@@ -88,25 +94,25 @@ def test_typologies_and_kinds_of_accounts_by_hand():
 
 def test_the_worst_typology_is_named_ties_by_average_precision():
     rows = [(1, 0, "bots"), (2, 0, "theft"), (3, 0, "reviews"), (4, 0, None)]
-    us = summarise(labelled(rows, us=[9, 1, 8, 7]), "ties", reviews=1).contender("us")
+    us = contender(summarise(labelled(rows, us=[9, 1, 8, 7]), "ties", reviews=1), "us")
     assert us.worst_typology == "theft"  # as many are missed of reviews, which stand higher
 
 
 def test_bad_user_days_without_a_typology_are_not_lost():
-    us = summarise(labelled([(1, 0, True), (2, 0, False)], us=[1, 0]), reviews=1).contender("us")
+    us = contender(summarise(labelled([(1, 0, True), (2, 0, False)], us=[1, 0]), reviews=1), "us")
     assert [(group.name, group.accounts) for group in us.typologies] == [("(no typology)", 1)]
 
 
 def test_user_days_without_a_risk_are_not_judged_by_it():
     rows = [(1, 0, True), (2, 0, False), (3, 0, False)]
-    us = summarise(labelled(rows, us=[0.5, np.nan, 0.5], risks=["us"]), reviews=9).contender("us")
+    us = contender(summarise(labelled(rows, us=[0.5, np.nan, 0.5], risks=["us"]), reviews=9), "us")
     assert (us.reliability.user_days, us.reliability.calibration_error, us.reliability.brier) == (2, 0, 0.25)
 
 
 def test_what_cannot_be_measured_is_null_and_reads_back(report):
     rows = [(1, 0, True), (2, 0, False)]
     found = summarise(labelled(rows, us=[np.nan, np.nan], risks=["us"]), reviews=1)
-    assert found.contender("us").reliability.calibration_error is None
+    assert contender(found, "us").reliability.calibration_error is None
     for each in (report, found):
         text = each.model_dump_json()
         assert "NaN" not in text and EvaluationReport.model_validate_json(text) == each
@@ -155,6 +161,6 @@ def test_noise_columns_are_shown_by_what_they_add_on_average_at_least_and_at_mos
     first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
     precise, caught = Placebo.all_of("features", [first, second, second, second], found, reviews=1)
     assert (precise.metric, caught.metric) == ("average_precision", "recall")
-    assert (precise.found.value, precise.found.low, precise.found.high) == (-0.375, -0.5, 0)
-    assert (caught.found.value, caught.found.low, caught.found.high) == (-0.75, -1, 0)
+    assert (precise.range.value, precise.range.low, precise.range.high) == (-0.375, -0.5, 0)
+    assert (caught.range.value, caught.range.low, caught.range.high) == (-0.75, -1, 0)
     assert precise.columns == caught.columns == 4

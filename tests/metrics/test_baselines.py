@@ -12,7 +12,6 @@ from sklearn.metrics import roc_auc_score
 from pipeline.metrics.baselines import ORACLE, RANDOM, oracle, with_baselines
 from pipeline.metrics.bootstrap import Bootstrap, draw
 
-
 ONCE = Bootstrap(repeats=0)
 
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
-from sklearn.metrics import roc_auc_score
 from shop.hardness import (
     EASIEST,
     EASIEST_VARIANT,
@@ -21,6 +20,7 @@ from shop.hardness import (
     orders,
     too_easy,
 )
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline import features, ingest, snapshots

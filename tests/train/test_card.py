@@ -83,7 +83,14 @@ HOLDOUT = {
 def gate(base_model, is_on, value, low, high):
     found = {"value": value, "low": low, "high": high}
     why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
-    told = {"base_model": base_model, "is_on": is_on, "why": why, "rule": "on if better", "bad_accounts": 123, "reviews": 25}
+    told = {
+        "base_model": base_model,
+        "is_on": is_on,
+        "why": why,
+        "rule": "on if better",
+        "bad_accounts": 123,
+        "reviews": 25,
+    }
     return {**told, "caught": found, "average_precision": found}
 
 

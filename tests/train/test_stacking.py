@@ -20,8 +20,8 @@ from pipeline.train.stacking import (
     StackingPlan,
     fit_booster,
     fit_stack,
-    walk_forward_scores,
     lift,
+    walk_forward_scores,
 )
 
 PLAN = StackingPlan(reviews=20, seed=7, threads=2, monotone={})

@@ -138,16 +138,17 @@ class Pair(Part):
     among: str | None = None  # a typology or a group; None: all accounts
 
     @classmethod
-    def of(
-        cls, a: str, b: str, metric: Metric, difference: Difference, among: str | None = None, is_enough: bool = True
-    ) -> Self:
-        """Without enough accounts there is no verdict: the interval would not hold."""
+    def of(cls, a: str, b: str, metric: Metric, difference: Difference, among: str | None = None) -> Self:
         verdict: Verdict = "better" if difference.is_better else "worse" if difference.is_worse else "no different"
-        if math.isnan(difference.low) or not is_enough:
+        if math.isnan(difference.low):
             verdict = "not known"
         elif max(abs(difference.low), abs(difference.high)) < SMALLEST_SHOWN:
             verdict = "no different"
         return cls(a=a, b=b, metric=metric, difference=Interval.of(difference), verdict=verdict, among=among)
+
+    def without_verdict(self) -> Self:
+        """With few accounts an interval does not hold its 95 %."""
+        return self.model_copy(update={"verdict": "not known"})
 
 
 class CurvePoint(Part):
@@ -203,7 +204,7 @@ class Shuffle(Part):
     """
 
     contender: str
-    found: Interval  # mean, least and most
+    range: Interval  # mean, least and most
     chance: float = 0.5
 
     @classmethod
@@ -211,11 +212,11 @@ class Shuffle(Part):
         """`scores` of the test, one for each shuffle."""
         shuffled = {str(i): score for i, score in enumerate(scores)}
         areas = draw(labels.with_scores(shuffled), list(shuffled), "roc_auc", bootstrap=Bootstrap(repeats=0)).value
-        return cls(contender=contender, found=Interval.of_range(areas))
+        return cls(contender=contender, range=Interval.of_range(areas))
 
     @property
     def is_at_chance(self) -> bool | None:
-        low, high = self.found.low, self.found.high
+        low, high = self.range.low, self.range.high
         return None if low is None or high is None else low <= self.chance <= high
 
 
@@ -228,7 +229,7 @@ class Placebo(Part):
     b: str
     metric: Metric
     columns: int
-    found: Interval  # mean, least and most
+    range: Interval  # mean, least and most
 
     @classmethod
     def all_of(cls, b: str, scores: Sequence[Doubles], labels: ScoredLabels, reviews: int) -> list[Self]:
@@ -240,7 +241,7 @@ class Placebo(Part):
         for metric in ("average_precision", "recall"):
             value = draw(labels.with_scores(contenders), list(contenders), metric, reviews, once).value
             lift = Interval.of_range(value[1:] - value[0])
-            placebos.append(cls(b=b, metric=metric, columns=len(scores), found=lift))
+            placebos.append(cls(b=b, metric=metric, columns=len(scores), range=lift))
         return placebos
 
 
@@ -288,9 +289,6 @@ class EvaluationReport(Extras):
         if missing:
             raise ValueError(f"a report needs {' and '.join(sorted(missing))}".replace("_", " "))
         return self
-
-    def contender(self, name: str) -> Contender:
-        return next(each for each in self.contenders if each.name == name)
 
     @property
     def pair_metrics(self) -> list[Metric]:

@@ -164,7 +164,7 @@ def _whisker(axes: "Axes", row: int, pair: Pair) -> None:
 
 def _band(axes: "Axes", placebo: Placebo, rows: list[int]) -> None:
     """Only behind the pairs that placebos compare with."""
-    low, high = placebo.found.low, placebo.found.high
+    low, high = placebo.range.low, placebo.range.high
     if low is not None and high is not None:
         axes.barh(rows, high - low, left=low, height=1.0, color="#e69f00", alpha=0.25, lw=0)
 

@@ -63,7 +63,7 @@ def _pairs(report: EvaluationReport) -> Table:
         pairs = [*(found.get(name) for name in metrics), *(by_group.get((a, b), {}).get(name) for name in groups)]
         table.add_row(_text(f"{a} − {b}"), *(_verdict(pair) for pair in pairs))
     if report.placebos:
-        by_chance = {placebo.metric: interval(placebo.found, True) for placebo in report.placebos}
+        by_chance = {placebo.metric: interval(placebo.range, True) for placebo in report.placebos}
         cells = [Text(by_chance.get(name, "")) for name in metrics]
         name = f"{report.placebos[0].columns} placebos − {report.placebos[0].b}: mean, least to most"
         table.add_row(_text(name), *cells, style="dim")

@@ -10,7 +10,7 @@ import pytest
 from labelled_cases import labelled, market
 from rich.console import Console
 
-from pipeline.evaluate.contender_summary import TestSet
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.leaks.prices import Price
 from pipeline.evaluate.list_changes import list_changes
 from pipeline.evaluate.report import plots
@@ -34,7 +34,7 @@ LEAK = dict(what=EVIL, honest_ap=0.5, faked_ap=0.8, gain_low=0.2, gain_high=0.4,
 
 
 def summarise(cases, protocol="", reviews=10, pairs=(), repeats=3):
-    return Summary(protocol, {}, pairs, bootstrap=Bootstrap(repeats)).report(TestSet(cases, reviews))
+    return Summary(protocol, {}, pairs, bootstrap=Bootstrap(repeats)).report(EvaluationSet(cases, reviews))
 
 
 class Tags(HTMLParser):
@@ -70,10 +70,10 @@ def report():
         learning_metric=EVIL,
         learning={EVIL: [CurvePoint(labels=20, value=0.1, low=0.05, high=0.2), CurvePoint(labels=50, value=0.3)]},
         gaps=[TrainingGap(contender=EVIL, train=0.9, future=0.5)],
-        shuffles=[Shuffle(contender=EVIL, found=Interval(value=0.3, low=0.2, high=0.4), chance=0.05)],
+        shuffles=[Shuffle(contender=EVIL, range=Interval(value=0.3, low=0.2, high=0.4), chance=0.05)],
         placebos=[
-            Placebo(b="_b", metric="average_precision", columns=8, found=Interval(value=0.01, low=-0.02, high=0.03)),
-            Placebo(b="_b", metric="recall", columns=8, found=Interval(value=0.0, low=-0.15, high=0.12)),
+            Placebo(b="_b", metric="average_precision", columns=8, range=Interval(value=0.01, low=-0.02, high=0.03)),
+            Placebo(b="_b", metric="recall", columns=8, range=Interval(value=0.0, low=-0.15, high=0.12)),
         ],
         leaks=[Price(name=EVIL, guard=EVIL, caught=False, faked_precision=0.3, **LEAK)],
     )
@@ -81,7 +81,7 @@ def report():
     settings = {EVIL: EVIL, "nested": {EVIL: [EVIL]}}
     pairs, groups = [(EVIL, "_b")], {f"{EVIL} group": cases.is_bad}
     summary = Summary(EVIL, settings, pairs, changes, extras, Bootstrap(20))
-    return summary.report(TestSet(cases, 10, groups=groups))
+    return summary.report(EvaluationSet(cases, 10, groups=groups))
 
 
 def test_hostile_names_are_shown_and_never_run(report):
