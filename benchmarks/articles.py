@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from article_networks import (
+from article.networks import (
     CellNet,
     EventCnn,
     FeatureImage,
@@ -27,7 +27,7 @@ from article_networks import (
     fit,
     scores,
 )
-from article_streams import Streams, order_and_timing, sliding_days, wiki_edits
+from article.streams import Streams, order_and_timing, sliding_days, wiki_edits
 from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -163,9 +163,9 @@ def random_split() -> list[list[str]]:
         }
         for name, (learn, valid) in cuts.items():
             net = fit(EventCnn, days.streams.take(learn), seed, epochs=10)
-            promised, kept = (auc(net, days.streams.take(part)) for part in (valid, later))
-            found.setdefault(name, []).append((promised, kept, promised - kept))
-    rows = [["validated on", "AUC promised", "AUC on the ten days after", "promised too much"]]
+            validation, later_auc = (auc(net, days.streams.take(part)) for part in (valid, later))
+            found.setdefault(name, []).append((validation, later_auc, validation - later_auc))
+    rows = [["validated on", "AUC in validation", "AUC on the ten days after", "difference"]]
     return rows + [
         [name, *(shown(list(column)) for column in zip(*cells, strict=True))] for name, cells in found.items()
     ]

@@ -20,7 +20,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from marketplace_judge import (
+from shop.hardness import easiest, giveaways, hardness, orders
+from shop.judge import (
     BUDGETS,
     REVIEWS,
     best_rules,
@@ -31,7 +32,7 @@ from marketplace_judge import (
     risk_of,
     rule_score,
 )
-from marketplace_page import (
+from shop.page import (
     EVENTS,
     ORACLE,
     OURS,
@@ -43,13 +44,13 @@ from marketplace_page import (
     product_page,
     within_page,
 )
-from marketplace_shop import (
+from shop.runs import (
     FIRST,
     TEST,
     TEST_DAYS,
     TRAIN_DAYS,
     UNTIL,
-    Shop,
+    ShopRun,
     build,
     console,
     first_bad_at,
@@ -66,16 +67,14 @@ from marketplace_shop import (
 
 from pipeline import daily
 from pipeline.catalogue import features
-from pipeline.evaluate.metrics import calibration_error
-from pipeline.evaluate.reviews import recall_of_accounts
+from pipeline.metrics.reliability import calibration_error
 from pipeline.models import bundle as bundles
-from pipeline.simulate.hardness import easiest, giveaways, hardness, orders
 from pipeline.simulate.look_alikes import RESEMBLES
 
 WARM_UP = 14  # days without enough history for the features that need some
 
 
-def measure(shop: Shop) -> dict[str, Any]:
+def measure(shop: ShopRun) -> dict[str, Any]:
     """All that the page says."""
     trained = build(shop)
     console.print(trained["stacker"])
@@ -131,7 +130,7 @@ def scores_of(frame: pd.DataFrame, rule: str) -> dict[str, np.ndarray]:
     }
 
 
-def never_taught(shop: Shop, typology: str, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
+def never_taught(shop: ShopRun, typology: str, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
     """The score of the same user-days, in their order, by a home that never had a label of `typology`."""
     other = without_labels_of(shop, typology)
     load(other)
@@ -144,7 +143,7 @@ def never_taught(shop: Shop, typology: str, frame: pd.DataFrame) -> tuple[np.nda
     return risk_of(keys.merge(scores, on=["user_id", "event_day"], how="left", validate="one_to_one")), trained
 
 
-def wrong_share(shop: Shop, lists: list[dict[str, Any]]) -> dict[str, Any]:
+def wrong_share(shop: ShopRun, lists: list[dict[str, Any]]) -> dict[str, Any]:
     """Of the accounts really listed: how many were not bad that day, and how many never were up to then."""
     truth = truth_of(shop)
     bad_days = set(zip(truth["user_id"], truth["event_day"], strict=True))
@@ -167,13 +166,14 @@ def wrong_share(shop: Shop, lists: list[dict[str, Any]]) -> dict[str, Any]:
 def recall_of_lists(frame: pd.DataFrame, lists: list[dict[str, Any]]) -> float:
     """Share of the bad accounts of the test that stood on a published list on a day on which they were bad."""
     listed = {(user, of["day"]) for of in lists for user in of["users"]}
-    is_listed = [key in listed for key in zip(frame["user_id"], frame["event_day"], strict=True)]
-    return recall_of_accounts(np.array(is_listed), frame["is_bad"].to_numpy(), frame["user"].to_numpy())
+    bad = frame[frame["is_bad"]]
+    is_listed = np.array([key in listed for key in zip(bad["user_id"], bad["event_day"], strict=True)])
+    return float(bad["user"][is_listed].nunique() / bad["user"].nunique())
 
 
-def quiet_lists(abusive: Shop, bundle: str) -> dict[str, Any]:
+def quiet_lists(abusive: ShopRun, bundle: str) -> dict[str, Any]:
     """Lists of the shop without abuse: as the product does on its own, then with the abusive shop's bundle."""
-    shop = Shop(abusive.folder, "quiet", abusive.users, abusive.days, abusive.seed, abusive.bad_share)
+    shop = ShopRun(abusive.folder, "quiet", abusive.users, abusive.days, abusive.seed, abusive.bad_share)
     trained = build(shop, quiet=True)
     with timed("quiet: lists, twice"):
         alone = publish(shop)
@@ -192,7 +192,7 @@ def quiet_lists(abusive: Shop, bundle: str) -> dict[str, Any]:
     }
 
 
-def measure_hardness(shop: Shop) -> dict[str, Any]:
+def measure_hardness(shop: ShopRun) -> dict[str, Any]:
     """Per typology against its look-alikes: the best single feature, and boosting over all of them; per variant, the
     best single feature; and the rules on a feature, or on two steps in a row, that are right too often."""
     if not (shop.home / "snapshots" / "user_days").is_dir():
@@ -249,7 +249,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as aside, timed("in all"):
         folder = options.home or Path(aside)
         folder.mkdir(parents=True, exist_ok=True)
-        shop = Shop(folder, "abusive", options.users, options.days, options.seed, options.bad_share)
+        shop = ShopRun(folder, "abusive", options.users, options.days, options.seed, options.bad_share)
         if options.hardness:
             name, page, pictures = "hardness", *hardness_page(shop, measure_hardness(shop))
         else:

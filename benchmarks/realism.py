@@ -16,7 +16,7 @@ from datasets import dataset
 from likeness.classifier import shops_apart, verdict
 from likeness.measures import QUANTILES, compared, ratio_rows
 from likeness.pictures import PICTURES, draw
-from likeness.samples import RETAIL_DAYS, Pair, clicks, orders, simulated_events, store
+from likeness.samples import RETAIL_DAYS, ShopPair, clicks, orders, simulated_events, store
 from rich.console import Console
 
 console = Console(width=130)
@@ -83,7 +83,7 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
     return [lines[0], "|---" * len(header) + "|", *lines[1:], ""]
 
 
-def page(pairs: dict[str, Pair], options: argparse.Namespace) -> str:
+def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
     verdicts = {name: verdict(pair, np.random.default_rng(0)) for name, pair in pairs.items()}
     lines = ["# How like a real shop the simulated one is", "", *INTRODUCTION.format(**vars(options)).splitlines(), ""]
     lines += table(

@@ -10,7 +10,14 @@ import yaml
 from pipeline.files import digest
 from pipeline.settings import PROJECT
 
-LIBRARIES = ("numpy", "torch", "xgboost")  # that what is learned depends on
+LIBRARIES = ("numpy", "scikit-learn", "torch", "xgboost")  # whose releases change what is learned
+# The code that learns and scores, below pipeline/. A test compares it with the real imports of train and score.
+MODEL_CODE = (
+    *("models", "train", "score"),
+    *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
+    *(f"metrics/{name}.py" for name in ("review_queue", "scored_labels")),
+    *("arrays.py", "domain.py", "lake.py", "settings.py", "snapshots.py", "warehouse.py"),
+)
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 
 
@@ -48,9 +55,14 @@ def code_digest() -> str:
 
 @cache
 def model_code_digest() -> str:
-    """Names what trains and scores, our Python and the libraries: part of every bundle's id, and of every score's."""
-    ours = PROJECT / "pipeline"
-    return digest([_digest_of(ours, *ours.rglob("*.py")), *(f"{name} {version(name)}" for name in LIBRARIES)])
+    """Names the code that learns and scores, and its libraries: part of the id of every bundle and every score."""
+    return digest([_digest_of(PROJECT / "pipeline", *model_code()), *(f"{name} {version(name)}" for name in LIBRARIES)])
+
+
+def model_code() -> list[Path]:
+    """The files of MODEL_CODE."""
+    places = [PROJECT / "pipeline" / name for name in MODEL_CODE]
+    return [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
 
 
 def _digest_of(root: Path, *sources: Path) -> str:

@@ -267,32 +267,35 @@ def evaluate(
     protocol: Annotated[str, typer.Argument(help="One of protocols/, or a YAML file of your own.")],
     out: Annotated[Path, typer.Option(help="Where report.json and report.html go.")] = Path("evaluation"),
     data: Annotated[
-        Path | None, typer.Option(envvar="RISK_DATASETS", help="The folder the protocol's files are in.")
+        Path | None, typer.Option(envvar="RISK_DATASETS", help="The folder with the protocol's files.")
     ] = None,
-    home: Annotated[Path | None, typer.Option(help="Keep what is built here, for the next time.")] = None,
-    arms: Annotated[str | None, typer.Option(help="Only these arms, comma separated; 'none' for none.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="No learning curves, no price list of leaks.")] = False,
+    home: Annotated[Path | None, typer.Option(help="Keep what is built here for the next run.")] = None,
+    base_models: Annotated[
+        str | None, typer.Option(help="Only these base models, comma separated; 'none' for none.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="No placebos, learning curves or prices of leaks.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the product and its arms by a protocol: floors, ceilings, intervals, as JSON and as a page to read."""
+    """Test the product and its base models by a protocol. Writes a report as JSON and as a page."""
     from pipeline.evaluate.protocol import Protocol
-    from pipeline.evaluate.report import write_report
-    from pipeline.evaluate.report_table import render
-    from pipeline.evaluate.run import run as judge
+    from pipeline.evaluate.report.table import render
+    from pipeline.evaluate.report.writing import write_report
+    from pipeline.evaluate.run import Options, run
 
-    chosen = None if arms is None else [name for name in names(arms) if name != "none"]
+    chosen = None if base_models is None else tuple(name for name in names(base_models) if name != "none")
     asked = Protocol.load(protocol)
     out.mkdir(parents=True, exist_ok=True)
     keep = partial(write_report, folder=out)
-    report = judge(asked, data, home, arms=chosen, quick=quick, console=None if as_json else errors, keep=keep)
+    console = None if as_json else errors
+    report = run(asked, Options(data, home, chosen, quick), console, keep)
     keep(report)
     if as_json:
         print(report.model_dump_json(indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    terminal = Console(width=None if sys.stdout.isatty() else 160)
     for table in render(report):
-        console.print(table)
-    console.print(f"{out}/report.html and report.json")
+        terminal.print(table)
+    terminal.print(f"{out}/report.html and report.json")
 
 
 def _now() -> datetime:

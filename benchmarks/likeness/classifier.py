@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from likeness.measures import per_order, per_session
-from likeness.samples import WINDOW_SECONDS, Pair, numbered
+from likeness.samples import WINDOW_SECONDS, ShopPair, numbered
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -16,7 +16,7 @@ MOST_SESSIONS = 5000  # of each side
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Separability:
     rows: int
     auc: str  # with its interval
     halves: float
@@ -45,7 +45,7 @@ def auc_of(features: pd.DataFrame, target: np.ndarray, groups: np.ndarray) -> fl
     return float(roc_auc_score(target, told_apart(features, target, groups, trees=40)[0]))
 
 
-def verdict(pair: Pair, rng: np.random.Generator) -> Verdict:
+def verdict(pair: ShopPair, rng: np.random.Generator) -> Separability:
     """How well a classifier tells simulated from real, as many of each; and the real ones from themselves."""
     looks = min(len(pair.real), len(pair.simulated))
     real, ours = (
@@ -67,7 +67,7 @@ def verdict(pair: Pair, rng: np.random.Generator) -> Verdict:
     for worst in gains.index[:4]:
         left = left.drop(columns=worst)
         without.append((worst, auc_of(left, target, groups)))
-    return Verdict(
+    return Separability(
         size,
         _interval(target, scores, rng),
         float(np.mean([auc_of(features.iloc[:size], side, users) for side in sides])),
@@ -77,7 +77,7 @@ def verdict(pair: Pair, rng: np.random.Generator) -> Verdict:
     )
 
 
-def shops_apart(pairs: dict[str, Pair], rng: np.random.Generator) -> list[list[str]]:
+def shops_apart(pairs: dict[str, ShopPair], rng: np.random.Generator) -> list[list[str]]:
     """How far two real shops are from each other, on what all samples have: the pace and the items of views."""
     cut = pairs["clicks"].real.copy()
     window = (cut["at"] // WINDOW_SECONDS).astype(np.int64)

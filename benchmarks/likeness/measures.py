@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from likeness.samples import KINDS, Pair
+from likeness.samples import KINDS, ShopPair
 from scipy.stats import ks_2samp, wasserstein_distance
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -160,7 +160,7 @@ def floor(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[f
     return float(ks), float(shift)
 
 
-def compared(pair: Pair, rng: np.random.Generator) -> list[list[str]]:
+def compared(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     rows = []
     for name, (measure, in_logs) in MEASURES[pair.name].items():
         real, ours = measure(pair.real), measure(pair.simulated)
@@ -213,7 +213,7 @@ def ratios(frame: pd.DataFrame, most: int, rng: np.random.Generator) -> dict[str
     }
 
 
-def ratio_rows(pair: Pair, rng: np.random.Generator) -> list[list[str]]:
+def ratio_rows(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     """Ratios of both, and by how much two halves of the real users differ, the mean over random splits."""
     fewer = min(len(pair.real), len(pair.simulated))
     real, ours = ratios(pair.real, fewer, rng), ratios(pair.simulated, fewer, rng)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from likeness.measures import MEASURES
-from likeness.samples import Pair
+from likeness.samples import ShopPair
 from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
@@ -28,7 +28,7 @@ PICTURES: dict[str, tuple[str, list[tuple[str, str]]]] = {
 }  # fmt: skip
 
 
-def draw(pairs: dict[str, Pair], folder: Path, kind: str = "svg") -> None:
+def draw(pairs: dict[str, ShopPair], folder: Path, kind: str = "svg") -> None:
     """Small pictures, the same bytes every time."""
     plt.rcParams |= {"svg.hashsalt": "dawnlist", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False}
     plt.rcParams |= {"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "savefig.facecolor": "white"}
@@ -49,11 +49,11 @@ def draw(pairs: dict[str, Pair], folder: Path, kind: str = "svg") -> None:
     _save(figure, "How popularity falls", folder / f"popularity.{kind}")
 
 
-def _sides(pair: Pair) -> list[tuple[str, pd.DataFrame, str]]:
+def _sides(pair: ShopPair) -> list[tuple[str, pd.DataFrame, str]]:
     return [("real", pair.real, REAL), ("simulated", pair.simulated, SIMULATED)]
 
 
-def _panel(axis: plt.Axes, pair: Pair, measure: str) -> None:
+def _panel(axis: plt.Axes, pair: ShopPair, measure: str) -> None:
     """Share above each value for counts, so that tails show; below it for amounts; shares per hour."""
     function, in_logs = MEASURES[pair.name][measure]
     counts = "per " in measure and "spend" not in measure

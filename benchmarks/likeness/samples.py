@@ -20,7 +20,7 @@ KINDS = {"browse": "view", "cart": "cart", "purchase": "purchase"}
 
 
 @dataclass(frozen=True)
-class Pair:
+class ShopPair:
     """One real sample and the simulation cut like it: rows with user, session, at (seconds), kind, item, price."""
 
     name: str
@@ -50,7 +50,7 @@ def numbered(values: pd.Series) -> np.ndarray:
     return pd.factorize(values)[0]
 
 
-def store(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> Pair:
+def store(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> ShopPair:
     """Views, carts and purchases of half an hour of a real store, and simulated ones in half-hour windows."""
     raw = pd.read_parquet(folder / "store_sample.parquet").dropna(subset=["user_session"])
     raw = raw[(raw["event_at"] >= STORE_WINDOW[0]) & (raw["event_at"] < STORE_WINDOW[1])]
@@ -70,10 +70,10 @@ def store(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> Pa
     ours["session"] = numbered(ours["session"] + "|" + window.astype(str))
     ours["user"] = numbered(ours["user"] + "|" + window.astype(str))
     ours["at"] = np.floor(ours["at"])  # the real one has whole seconds
-    return Pair("store", "a multi-category store (REES46), half an hour", real, sampled(ours, "user", real, rng))
+    return ShopPair("store", "a multi-category store (REES46), half an hour", real, sampled(ours, "user", real, rng))
 
 
-def clicks(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> Pair:
+def clicks(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> ShopPair:
     """Clicks of five days of a real shop, sessions of at least two, and simulated looks alike."""
     raw = pd.read_parquet(folder / "yoochoose_sessions_sample.parquet")
     real = pd.DataFrame(
@@ -89,10 +89,10 @@ def clicks(folder: Path, simulated: pd.DataFrame, rng: np.random.Generator) -> P
     ours = simulated[simulated["kind"] == "browse"].assign(kind="view", price=np.nan)
     ours = ours[ours.groupby("session")["at"].transform("size") > 1]
     ours["user"] = ours["session"] = numbered(ours["session"])
-    return Pair("clicks", "a European shop (RecSys 2015), five days", real, sampled(ours, "session", real, rng))
+    return ShopPair("clicks", "a European shop (RecSys 2015), five days", real, sampled(ours, "session", real, rng))
 
 
-def orders(folder: Path, simulated: pd.DataFrame, days: int, rng: np.random.Generator) -> Pair:
+def orders(folder: Path, simulated: pd.DataFrame, days: int, rng: np.random.Generator) -> ShopPair:
     """One row per line of an order: all a customer buys on a day, as real orders come in several invoices at once.
 
     A customer is read through windows of as many days as were simulated.
@@ -124,7 +124,7 @@ def orders(folder: Path, simulated: pd.DataFrame, days: int, rng: np.random.Gene
     pick = [
         frame[frame["user"].isin(rng.permutation(np.unique(frame["user"]))[:fewer])] for frame in (real[full], ours)
     ]
-    return Pair("orders", "a UK gift shop, mostly trade customers (Online Retail), a year", *pick)
+    return ShopPair("orders", "a UK gift shop, mostly trade customers (Online Retail), a year", *pick)
 
 
 def seconds(moments: pd.Series) -> pd.Series:

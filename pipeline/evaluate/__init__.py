@@ -1,1 +1,1 @@
-"""How good a list is: metrics with their floors, on cuts in time."""
+"""The referee: experiments on a protocol's data, and reports. May use anything; nothing of the product uses it."""

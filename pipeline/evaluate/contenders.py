@@ -1,6 +1,6 @@
-"""Who is judged: floors, each arm alone, each arm beside the features, and the product as it is shipped."""
+"""The contenders: baselines, each base model alone, each beside the features, and the product itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from pipeline.arrays import Doubles
 from pipeline.errors import InputError
-from pipeline.evaluate.bounds import best_single_feature
-from pipeline.evaluate.trial import Trial
+from pipeline.evaluate.experiment import Experiment
+from pipeline.metrics.baselines import BASELINE, best_single_feature
 from pipeline.models import bundle as bundles
 from pipeline.models import stacker
 from pipeline.models.base import column_of
@@ -20,127 +20,132 @@ from pipeline.models.samples import Samples
 from pipeline.models.scoring import score_days
 from pipeline.models.surprise import learned_columns, score_windows
 from pipeline.models.tokens.windows import Sequences
-from pipeline.train.forward import forward_column, known_since
-from pipeline.train.stacking import Plan, Table, fit_booster
+from pipeline.train.stacking import Columns, StackingPlan, fit_booster
+from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
 
 FEATURES = "XGBoost, features"
 PRODUCT = "Dawnlist"
-MAX_LEARNED = 30_000  # user-days learned from that an arm scores again, to show the gap to later ones
 OLDER = "Dawnlist, trained a week earlier"
 SURPRISE = "Dawnlist's surprise, no labels"
 SHUFFLED = "XGBoost, labels shuffled"
-DEALS = 8  # of labels at random: that all end on one side of chance is one case in 128
-PLACEBOS = 8  # columns of random numbers
+MAX_LEARNED = 30_000  # training user-days that a base model scores again, to show its overfitting
+SHUFFLES = 8  # of the labels: all on one side of chance is one case in 128
+PLACEBOS = 8  # noise columns
 
 
 @dataclass
-class Field:
-    """Scores of the test by contender, and of the days learned from where a gap between the two is to be shown."""
+class Results:
+    """Scores of the test by contender, and what else was measured on the way."""
 
     scores: dict[str, Doubles] = field(default_factory=dict)
-    learned: dict[str, tuple[Samples, Doubles]] = field(default_factory=dict)
-    shuffled: list[Doubles] = field(default_factory=list)  # scores of the test, learned from labels dealt out at random
-    placebos: list[Doubles] = field(default_factory=list)  # scores of the test, learned with random numbers as an arm
-    fell_out: dict[str, str] = field(default_factory=dict)  # contenders that could not be fitted, and why
+    on_training: dict[str, tuple[Samples, Doubles]] = field(default_factory=dict)  # to show overfitting
+    shuffled: list[Doubles] = field(default_factory=list)  # scores after fitting on shuffled labels
+    placebos: list[Doubles] = field(default_factory=list)  # scores with a noise column as a base model
+    not_fitted: dict[str, str] = field(default_factory=dict)  # contenders that could not be fitted, and why
 
 
-def with_arm(arm: str) -> str:
-    """The name of the stacker over the features and one arm."""
-    return f"{FEATURES} + {arm}"
+def with_base_model(name: str) -> str:
+    """The name of the stacker over the features and one base model."""
+    return f"{FEATURES} + {name}"
 
 
-def floors(trial: Trial) -> Iterator[tuple[str, Doubles]]:
-    """Single features of the protocol, and the one that did best on the days learned from, in its better direction."""
-    test, seen = trial.test, trial.seen
-    for name in trial.protocol.floors:
-        yield f"floor: {name}", test.column(name)
-    name, sign = best_single_feature(seen, trial.settings.seed)
-    yield f"floor: best single feature ({'most' if sign > 0 else 'least'} {name})", sign * test.column(name)
+def baselines(experiment: Experiment) -> Iterator[tuple[str, Doubles]]:
+    """The protocol's single features, and the feature and direction that rank best on the training days."""
+    test, training = experiment.test.samples, experiment.training
+    for name in experiment.protocol.baselines:
+        yield f"{BASELINE}{name}", test.column(name)
+    name, sign = best_single_feature(training.features(), training.is_bad, experiment.settings.seed)
+    yield f"{BASELINE}best single feature ({'most' if sign > 0 else 'least'} {name})", sign * test.column(name)
 
 
-def fit_and_score(seen: Samples, learn: Table, plan: Plan, *scored: Table) -> list[Doubles]:
-    """The stacker over the columns of `learn`, fitted on all of `seen`: scores of each table."""
-    booster = fit_booster(seen, learn, plan, np.ones(len(seen), np.bool_))
+def fit_and_score(training: Samples, learn: Columns, plan: StackingPlan, *tables: Columns) -> list[Doubles]:
+    """Fit the stacker over the columns `learn` on all of `training`, and score each table."""
+    booster = fit_booster(training, learn, plan, np.ones(len(training), np.bool_))
     columns = list(learn)
-    return [stacker.predict(booster, columns, np.column_stack([one[name] for name in columns])) for one in scored]
+    return [stacker.predict(booster, columns, np.column_stack([one[name] for name in columns])) for one in tables]
 
 
-def tabular(trial: Trial, plan: Plan, found: Field) -> None:
-    """XGBoost over the features alone; and several times with labels shuffled, which must end at chance."""
-    seen = trial.seen
-    learn, test = seen.features(), trial.test.features(seen)
-    found.scores[FEATURES], learned = fit_and_score(seen, learn, plan, test, learn)
-    found.learned[FEATURES] = (seen, learned)
-    for deal in range(DEALS):
-        rows = np.random.default_rng([plan.seed, deal]).permutation(len(seen))
-        mixed = replace(seen, is_bad=seen.is_bad[rows], weight=seen.weight[rows])
-        found.shuffled += fit_and_score(mixed, learn, plan, test)
+def features_alone(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
+    """XGBoost over the features; and several times with shuffled labels, which must end at chance."""
+    training = experiment.training
+    learn, test = training.features(), experiment.test.samples.features(training)
+    results.scores[FEATURES], learned = fit_and_score(training, learn, plan, test, learn)
+    results.on_training[FEATURES] = (training, learned)
+    for shuffle in range(SHUFFLES):
+        rows = np.random.default_rng([plan.seed, shuffle]).permutation(len(training))
+        mixed = replace(training, is_bad=training.is_bad[rows], weight=training.weight[rows])
+        results.shuffled += fit_and_score(mixed, learn, plan, test)
 
 
-def placebos(trial: Trial, plan: Plan, found: Field) -> None:
-    """Columns of random numbers beside the features, as an arm's: what they add is accident of training."""
-    seen = trial.seen
-    learn, test = seen.features(), trial.test.features(seen)
+def placebos(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
+    """Noise columns in a base model's place: their lift is the variance of training."""
+    training, tested = experiment.training, experiment.test.samples
+    learn, test = training.features(), tested.features(training)
     for column in range(PLACEBOS):
-        random, mine = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
-        forward = np.where(seen.windows.day >= trial.since, random.normal(size=len(seen)), np.nan)
-        said = random.normal(size=len(trial.test))
-        found.placebos += fit_and_score(seen, {**learn, mine: forward}, plan, {**test, mine: said})
+        random, name = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
+        noise = np.where(training.windows.day >= experiment.since, random.normal(size=len(training)), np.nan)
+        test_noise = random.normal(size=len(tested))
+        results.placebos += fit_and_score(training, {**learn, name: noise}, plan, {**test, name: test_noise})
 
 
-def arms(trial: Trial, names: tuple[str, ...], plan: Plan, found: Field) -> Iterator[str]:
-    """Each arm by itself, and as one more column of the stacker, which reads only what it said forward in time."""
-    seen, test = trial.seen, trial.test
-    learn, judged = seen.features(), test.features(seen)
+def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan, results: Results) -> Iterator[str]:
+    """Each base model alone, and its walk-forward scores as one more column of the stacker."""
+    training, tested = experiment.training, experiment.test.samples
+    learn, test = training.features(), tested.features(training)
     for name in names:
         yield name
         try:
-            forward, _, scorer = forward_column(BASE_MODELS[name], seen, trial.since, plan.seed, plan.threads, False)
+            found = walk_forward(BASE_MODELS[name], training, experiment.since, FitOptions(plan.seed, plan.threads))
         except InputError as error:
-            found.fell_out[name] = str(error)
+            results.not_fitted[name] = str(error)
             continue
-        found.scores[name] = scorer.score(test, plan.threads)
-        some = seen.take(np.arange(0, len(seen), max(1, len(seen) // MAX_LEARNED)))
-        found.learned[name] = (some, scorer.score(some, plan.threads))
-        mine = column_of(name)
-        (found.scores[with_arm(name)],) = fit_and_score(
-            seen, {**learn, mine: forward}, plan, {**judged, mine: found.scores[name]}
+        results.scores[name] = found.final.score(tested, plan.threads)
+        some = training.take(np.arange(0, len(training), max(1, len(training) // MAX_LEARNED)))
+        results.on_training[name] = (some, found.final.score(some, plan.threads))
+        column = column_of(name)
+        (results.scores[with_base_model(name)],) = fit_and_score(
+            training, {**learn, column: found.scores}, plan, {**test, column: results.scores[name]}
         )
 
 
-def autoencoder_in_full(trial: Trial, plan: Plan, found: Field) -> None:
-    """The stacker over the features and all the autoencoder says: surprise by field, the worst event, the code.
+def autoencoder_in_full(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
+    """The stacker over the features and all columns of the bundle's autoencoder: surprise by field, and the code.
 
-    The bundle's own autoencoder, which says nothing of the days it has learned from.
+    The autoencoder has no scores on the days it learned from.
     """
-    bundle, seen = load_bundle(trial, trial.bundle), trial.seen
-    if bundle.fields != seen.fields:
-        raise InputError("the bundle has read a sample of the accounts, and knows other words than are judged here")
-    is_after = seen.windows.day >= trial.since
+    bundle, training = load_bundle(experiment, experiment.built.bundle), experiment.training
+    if bundle.fields != training.fields:
+        raise InputError("the bundle was trained on a sample of the accounts, so its vocabulary differs")
+    is_after, tested = training.windows.day >= experiment.since, experiment.test.samples
     after, test = (
         learned_columns(score_windows(bundle.autoencoder, sequences, plan.threads), bundle.fields)
-        for sequences in (seen.sequences.take(is_after), Sequences(seen.tokens, seen.fields, trial.test.windows))
+        for sequences in (
+            training.sequences.take(is_after),
+            Sequences(training.tokens, training.fields, tested.windows),
+        )
     )
-    (found.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
-        seen, {**seen.features(), **known_since(after, is_after)}, plan, {**trial.test.features(seen), **test}
+    learn: Columns = {**training.features(), **with_gaps(after, is_after)}
+    (results.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
+        training, learn, plan, {**tested.features(training), **test}
     )
 
 
-def product(trial: Trial, bundle: str) -> dict[str, Doubles]:
-    """A bundle as it scores each day: its risk, which is a chance of being bad, and its surprise."""
-    assert trial.protocol.test is not None and trial.protocol.until is not None
-    test, loaded = trial.test, load_bundle(trial, bundle)
-    seen = score_days(trial.settings, loaded, *trial.protocol.test, trial.protocol.until, trial.as_of)
-    user = pc.index_in(seen.user_id, value_set=test.tokens.users).to_numpy()
-    rows = places_of(test.windows.key, user_day_key(user, seen.day))
-    return {PRODUCT: seen.risk[rows], SURPRISE: seen.surprise[rows]}
+def product(experiment: Experiment, bundle: str) -> dict[str, Doubles]:
+    """A bundle's risk, which is a probability of being bad, and its surprise, day by day as in production."""
+    protocol, test = experiment.protocol, experiment.test.samples
+    assert protocol.test is not None and protocol.until is not None
+    loaded = load_bundle(experiment, bundle)
+    scored = score_days(experiment.settings, loaded, *protocol.test, protocol.until, experiment.as_of)
+    user = pc.index_in(scored.user_id, value_set=test.tokens.users).to_numpy()
+    rows = places_of(test.windows.key, user_day_key(user, scored.day))
+    return {PRODUCT: scored.risk[rows], SURPRISE: scored.surprise[rows]}
 
 
-def load_bundle(trial: Trial, bundle: str) -> Bundle:
-    return bundles.load(trial.settings.home, bundle, trial.settings.threads)
+def load_bundle(experiment: Experiment, bundle: str) -> Bundle:
+    return bundles.load(experiment.settings.home, bundle, experiment.settings.threads)
 
 
-def plan_of(trial: Trial) -> Plan:
-    """As the product's stacker is fitted."""
-    settings = trial.settings
-    return Plan(trial.protocol.reviews, settings.seed, settings.threads, trial.domain.monotone_signs)
+def plan_of(experiment: Experiment) -> StackingPlan:
+    """As the product fits its stacker."""
+    settings = experiment.settings
+    return StackingPlan(experiment.protocol.reviews, settings.seed, settings.threads, experiment.domain.monotone_signs)

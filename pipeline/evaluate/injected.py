@@ -1,4 +1,4 @@
-"""Anomalies put into real streams: nobody has labelled these, so we add what we know to be wrong and say so."""
+"""Experiments on real events without labels: we inject anomalies that we know to be wrong, and say so."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -14,13 +14,15 @@ from rich.console import Console
 from pipeline import daily, snapshots
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import SURPRISE
-from pipeline.evaluate.judged import Judged
+from pipeline.evaluate.experiment import EVERYBODY
 from pipeline.evaluate.protocol import Protocol
-from pipeline.evaluate.report import Given, Report
-from pipeline.evaluate.summary import summary
-from pipeline.evaluate.trial import EVERYBODY
+from pipeline.evaluate.report.content import EvaluationReport, Extras
+from pipeline.evaluate.summary import Summary
 from pipeline.lake import end_of
+from pipeline.metrics.baselines import BASELINE
+from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import bundle as bundles
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.days import places_of, user_day_key
@@ -29,18 +31,18 @@ from pipeline.models.samples import Samples
 from pipeline.models.surprise import score_windows
 from pipeline.models.tokens.windows import Sequences, window_days
 from pipeline.settings import Settings
-from pipeline.train.cuts import cut
-from pipeline.train.forward import fit_arm
-from pipeline.train.loading import load_samples
+from pipeline.train.loading import AccountSample, Sources, load_samples
+from pipeline.train.splits import split_days
+from pipeline.train.walk_forward import FitOptions, fit_base_model
 from pipeline.warehouse import connect
 
 PER_KIND = 25  # user-days
 SEED = 11
-SAID = (
-    "real invoice lines with anomalies injected by us: what counts as bad here is only what was put in, so real "
-    "oddities count as mistakes, and a list that finds these may miss others"
+NOTE = (
+    "the anomalies were injected by us. Only these count as bad: a real oddity on the list counts as a mistake, and a "
+    "list that finds them may miss real ones"
 )
-# Each adds lines to a real customer's real day, made from real lines.
+# Each adds real lines, changed, to a real customer's day.
 INJECTED = {
     "somebody else's basket": """
         select other.* replace (victim.customer_id as customer_id,
@@ -77,41 +79,43 @@ CHOSEN = """
 """
 
 
-def judge_injected(protocol: Protocol, data: Path | None, home: Path, arms: Sequence[str], console: Console) -> Report:
-    """Unsupervised contenders on days that hold injected anomalies; they learned from days that do not."""
+def run_injected(
+    protocol: Protocol, data: Path | None, home: Path, base_models: Sequence[str], console: Console
+) -> EvaluationReport:
+    """Unsupervised contenders on days with injected anomalies. They learn from days without any."""
     assert protocol.until is not None and protocol.test is not None
     if data is None or not (file := data / protocol.events[0]).is_file():
         raise InputError(f"protocol {protocol.name} needs {protocol.events[0]}", fix="name its folder with --data")
     as_of = end_of(protocol.test[1]) + timedelta(hours=4)
     given = {"home": home, "domain": protocol.domain, "as_of": as_of, "now": as_of}
     home.mkdir(parents=True, exist_ok=True)
-    added, truth = inject(file, protocol.test, home.parent / "injected.parquet")
+    added, injected = inject(file, protocol.test, home.parent / "injected.parquet")
     with console.status("building, and training the product"):
         daily.ingest_events(given, events=[file, added], history=True)
         first = daily.opened(given | {"day": protocol.until}).first_training_day
         daily.build_features(given | {"day": protocol.test[1]}, first)
         bundle_id = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
     settings = Settings.load(home=home, domain=protocol.domain)
-    known, test = _samples(protocol, settings, first, as_of)
+    training, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)
     surprise = score_windows(bundle.autoencoder, Sequences(test.tokens, bundle.fields, test.windows), settings.threads)
-    scores = {f"floor: {name}": test.column(name) for name in protocol.floors}
+    scores = {f"{BASELINE}{name}": test.column(name) for name in protocol.baselines}
     scores[SURPRISE] = bundle.reference.percentile(surprise.level, surprise.history)
-    for name in arms:
-        with console.status(f"arm {name}: {BASE_MODELS[name].about}"):
-            scores[name] = fit_arm(BASE_MODELS[name], known, settings.seed, settings.threads, False).score(test)
-    judged = _judged(test, known, truth, scores)
-    floor = f"floor: {protocol.floors[0]}"
-    pairs = [(name, floor) for name in (SURPRISE, *arms)]
-    settings_said = protocol.model_dump(mode="json") | {"bundle": bundle_id}
-    return summary(
-        judged, protocol.title, settings_said, reviews=protocol.reviews, pairs=pairs, given=Given(notes=[SAID])
-    )
+    for name in base_models:
+        with console.status(f"base model {name}: {BASE_MODELS[name].about}"):
+            options = FitOptions(settings.seed, settings.threads)
+            scores[name] = fit_base_model(BASE_MODELS[name], training, options).score(test)
+    labels = _labels(test, training, injected).with_scores(scores)
+    baseline = f"{BASELINE}{protocol.baselines[0]}"
+    pairs = [(name, baseline) for name in (SURPRISE, *base_models)]
+    shown = protocol.model_dump(mode="json") | {"bundle": bundle_id}
+    summary = Summary(protocol.title, shown, pairs, extras=Extras(notes=[NOTE, *protocol.notes]))
+    return summary.report(EvaluationSet(labels, protocol.reviews))
 
 
 def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Table]:
-    """Write lines to add to the delivery in `file` to `out`; returns it, and which user-days they fall on."""
-    parts, truth = [], []
+    """Write invoice lines to `out`, to be delivered beside `file`. Returns it, and the user-days with such lines."""
+    parts, user_days = [], []
     first = datetime.combine(days[0], datetime.min.time())
     after = datetime.combine(days[1] + timedelta(days=1), datetime.min.time())
     with duckdb.connect() as con:
@@ -123,41 +127,39 @@ def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Tab
             rows = con.sql(f"from ({sql}) order by all").to_arrow_table()
             parts.append(rows)
             user, day = rows["customer_id"].cast(pa.string()), rows["invoice_at"].cast(pa.date32())
-            truth.append(pa.table({"user_id": user, "day": day, "kind": pa.array([kind] * len(rows))}))
+            user_days.append(pa.table({"user_id": user, "day": day, "kind": pa.array([kind] * len(rows))}))
     pq.write_table(pa.concat_tables(parts), out)
-    return out, pa.concat_tables(truth).group_by(["user_id", "day"]).aggregate([("kind", "min")])
+    return out, pa.concat_tables(user_days).group_by(["user_id", "day"]).aggregate([("kind", "min")])
 
 
 def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetime) -> tuple[Samples, Samples]:
-    """What was there to learn from, and what is judged. No label anywhere."""
+    """Training days and test days, without labels."""
     assert protocol.until is not None and protocol.test is not None
     user_days = snapshots.paths(settings.home, "user_days", first, protocol.test[1], as_of)
     tokens = snapshots.paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
     days = [day for day in user_days if day <= protocol.until]
-    cuts = cut(days, protocol.until, 0, [], settings.min_bad_labels)
+    split = split_days(days, protocol.until, 0, [], settings.min_bad_labels)
+    sources, everybody = Sources(user_days, tokens, SCHEMA.empty_table()), AccountSample(settings.seed, EVERYBODY)
     with connect(settings) as con:
-        everything = load_samples(
-            con, Domain.load(protocol.domain), user_days, tokens, SCHEMA.empty_table(), cuts.learn_last, settings.seed,
-            EVERYBODY,
-        )  # fmt: skip
+        everything = load_samples(con, Domain.load(protocol.domain), sources, split.learn_last, everybody)
     return everything.between(first, protocol.until).samples, everything.between(*protocol.test).samples
 
 
-def _judged(test: Samples, known: Samples, truth: pa.Table, scores: dict[str, np.ndarray]) -> Judged:
-    user = pc.index_in(truth["user_id"], value_set=test.tokens.users).fill_null(-1).to_numpy()
-    row = places_of(test.windows.key, user_day_key(user, truth["day"].cast(pa.int32()).to_numpy()))
+def _labels(test: Samples, training: Samples, injected: pa.Table) -> ScoredLabels:
+    user = pc.index_in(injected["user_id"], value_set=test.tokens.users).fill_null(-1).to_numpy()
+    row = places_of(test.windows.key, user_day_key(user, injected["day"].cast(pa.int32()).to_numpy()))
     is_bad = row >= 0
     typology: np.ndarray = np.full(len(row), None, object)
-    typology[is_bad] = truth["kind_min"].to_numpy()[row[is_bad]]
+    typology[is_bad] = injected["kind_min"].to_numpy()[row[is_bad]]
     first_bad = np.full(len(test.tokens.users), np.inf)
     np.minimum.at(first_bad, test.windows.user[is_bad], test.windows.day[is_bad] * 24.0)
     first_bad[np.isinf(first_bad)] = np.nan
-    return Judged(
+    return ScoredLabels(
         user=test.windows.user,
         day=test.windows.day,
         is_bad=is_bad,
         typology=typology,
-        is_new=~np.isin(test.windows.user, np.unique(known.windows.user)),
+        is_new=~np.isin(test.windows.user, np.unique(training.windows.user)),
         first_bad_at=first_bad[test.windows.user],
-        scores=scores,
+        scores={},
     )

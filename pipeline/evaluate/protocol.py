@@ -1,4 +1,4 @@
-"""Protocols: what is learned from, what is judged, and by what rules. One YAML file each, in protocols/."""
+"""Protocols: which days models learn from, which they are tested on, and by what rules. YAML files in protocols/."""
 
 from datetime import date
 from pathlib import Path
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.catalogue import features
 from pipeline.errors import UsageError
-from pipeline.files import digest
 from pipeline.settings import PROJECT
 
 FOLDER = PROJECT / "protocols"
+Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # names go into SQL
 
 
 class Strict(BaseModel):
@@ -20,11 +20,11 @@ class Strict(BaseModel):
 
 
 class LearningCurve(Strict):
-    """How much is found with only so many bad accounts known; drawn `repeats` times each."""
+    """Sizes of the set of known bad accounts; each is drawn `repeats` times."""
 
     labels: tuple[Annotated[int, Field(ge=1)], ...] = (20, 50, 200)
     repeats: Annotated[int, Field(ge=1)] = 3
-    arms: tuple[str, ...] = ()
+    base_models: tuple[str, ...] = ()
 
 
 class Simulation(Strict):
@@ -37,13 +37,35 @@ class Simulation(Strict):
     bad_share: float = 0.005
 
 
-class Protocol(Strict):
-    """How a list is judged. `kind`: real or simulated events, sequences without a clock, or injected anomalies.
+class SequenceColumns(Strict):
+    """The columns of a file of sequences: one row per user and step. A user's label and split are the same on all rows.
 
-    Files are named from the folder of data. Models learn from what was known at the end of `until`; accounts known
-    before a test day (for something since `known_since`) are not in that day's test; what is bad is told by labels
-    known at the end of `truth_until`, or by the simulation's own truth. `groups` are told apart beside the typologies:
-    names of these, or in a simulation `typology/variant`.
+    An event has a flag or not (its column is above 0), and one value of each category and each number.
+    """
+
+    user: Column
+    step: Column
+    label: Column  # 1 or true: bad
+    split: Column  # train, valid or test; users are told apart within their split
+    flags: tuple[Column, ...] = ()
+    categories: tuple[Column, ...] = ()
+    numbers: tuple[Column, ...] = ()
+
+    @model_validator(mode="after")
+    def has_fields(self) -> Self:
+        names = (*self.flags, *self.categories, *self.numbers)
+        if not names or len(set(names)) < len(names):
+            raise ValueError("a sequence needs fields, each named once among flags, categories and numbers")
+        return self
+
+
+class Protocol(Strict):
+    """How lists are tested. `kind`: real or simulated events, sequences without a clock, or injected anomalies.
+
+    Files are relative to the data folder. Models learn from what was known at the end of `until`. An account reported
+    before a test day (for something since `known_since`) is not in that day's test. True labels are those known at the
+    end of `truth_until`, or the simulation's own. `groups` are shown beside the typologies: they name typologies, or in
+    a simulation `typology/variant`.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
@@ -58,14 +80,16 @@ class Protocol(Strict):
     truth_until: date | None = None
     known_since: date | None = None
     reviews: int = Field(100, ge=1)
-    peer: Literal["book"] | None = None
-    floors: tuple[str, ...] = ()
+    peer: Literal["handbook"] | None = None
+    baselines: tuple[str, ...] = ()  # single features
     groups: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = {}
-    arms: tuple[str, ...] = ()
-    steps: int = Field(12, ge=1)
+    base_models: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # shown first in the report
+    sequence: SequenceColumns | None = None
+    steps: int = Field(12, ge=1)  # the first ones of each sequence
     learning_curve: LearningCurve = LearningCurve()
 
-    @field_validator("floors")
+    @field_validator("baselines")
     @classmethod
     def known_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := sorted(set(value) - set(features())):
@@ -75,6 +99,8 @@ class Protocol(Strict):
     @model_validator(mode="after")
     def in_order(self) -> Self:
         if self.kind == "sequences":
+            if self.sequence is None:
+                raise ValueError("sequence must name the columns: user, step, label, split and fields")
             return self
         if self.until is None or self.test is None:
             raise ValueError("until and test are needed where events have a clock")
@@ -86,7 +112,7 @@ class Protocol(Strict):
         return self
 
     def _check_groups(self) -> None:
-        """Of a simulation it is known which kinds there are; of real labels it is not, and they have no variants."""
+        """A simulation has known typologies and variants. Real labels may have any typology, and have no variants."""
         asked = {kind for kinds in self.groups.values() for kind in kinds}
         if self.simulate is None:
             wrong = {kind for kind in asked if "/" in kind}
@@ -99,10 +125,6 @@ class Protocol(Strict):
             known = ", ".join(TYPOLOGIES) + ", or one of their variants, like bots/scraper"
         if wrong:
             raise ValueError(f"groups name {sorted(wrong)}; known: {known}")
-
-    @property
-    def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, name: str) -> Self:

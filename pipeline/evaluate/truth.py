@@ -1,4 +1,4 @@
-"""What is true of user-days: told by later labels, or by a simulation's own record. Only the referee reads it."""
+"""The true labels of user-days: from later labels, or from a simulation's own record. Only the referee reads them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,38 +8,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from pipeline import lake
+from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import known_bad_user_days
-
-Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Bad user-days: user_id, event_day, typology, variant of it, and when the account's first bad event was."""
-
-    rows: pa.Table
-
-    def of(
-        self, users: pa.Array, user: NDArray[np.int32], day: NDArray[np.int32]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.object_], NDArray[np.object_], Doubles]:
-        """Of user-days (n,): whether bad, the typology and its variant or None, and the hours since 1970 of the
-        account's first bad event. `user` are places in `users`."""
-        place = pc.index_in(self.rows.column("user_id"), value_set=users).fill_null(-1).to_numpy()
-        bad_day = self.rows.column("event_day").cast(pa.int32()).to_numpy()
-        first = self.rows.column("first_bad_at").cast(pa.int64()).to_numpy() / 3.6e9
-        first_of = np.full(len(users), np.nan)
-        first_of[place[place >= 0]] = first[place >= 0]
-        row = places_of(user_day_key(user, day), user_day_key(place, bad_day))
-        is_bad = row >= 0
-        typology, variant = (np.full(len(user), None, object) for _ in range(2))
-        typology[is_bad] = self.rows.column("typology").to_numpy()[row[is_bad]]
-        variant[is_bad] = self.rows.column("variant").to_numpy()[row[is_bad]]
-        return is_bad, typology, variant, first_of[user]
-
 
 SCHEMA = pa.schema(
     [
@@ -52,10 +25,41 @@ SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class TrueLabels:
+    """The labels of n user-days. `first_bad_at`: hours since 1970 of the account's first bad event, NaN without one."""
+
+    is_bad: Flags
+    typology: Names
+    variant: Names
+    first_bad_at: Doubles
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All bad user-days, in the columns of SCHEMA."""
+
+    rows: pa.Table
+
+    def of(self, users: pa.Array, user: Codes, day: Codes) -> TrueLabels:
+        """The labels of user-days (n,). `user` are places in `users`."""
+        place = pc.index_in(self.rows.column("user_id"), value_set=users).fill_null(-1).to_numpy()
+        bad_day = self.rows.column("event_day").cast(pa.int32()).to_numpy()
+        first = self.rows.column("first_bad_at").cast(pa.int64()).to_numpy() / 3.6e9
+        first_of = np.full(len(users), np.nan)
+        first_of[place[place >= 0]] = first[place >= 0]
+        row = places_of(user_day_key(user, day), user_day_key(place, bad_day))
+        is_bad = row >= 0
+        typology, variant = (np.full(len(user), None, object) for _ in range(2))
+        typology[is_bad] = self.rows.column("typology").to_numpy()[row[is_bad]]
+        variant[is_bad] = self.rows.column("variant").to_numpy()[row[is_bad]]
+        return TrueLabels(is_bad, typology, variant, first_of[user])
+
+
 def read_truth(
     con: duckdb.DuckDBPyConnection, home: Path, simulated: Path | None, until: date, as_of: datetime
 ) -> Truth:
-    """From labels known at the end of `until`, or from a simulation's folder of the truth."""
+    """From labels known at the end of `until`, or from a simulation's truth folder."""
     if simulated is not None:
         rows = con.sql(
             """with bad_events as (
@@ -86,10 +90,12 @@ def read_truth(
     return Truth(rows.to_arrow_table().cast(SCHEMA))
 
 
-def known_from(con: duckdb.DuckDBPyConnection, home: Path, last: date, as_of: datetime, since: date | None) -> pa.Table:
-    """The day each account became known as bad (user_id, known_day since 1970), for anything it did since `since`.
+def reported_accounts(
+    con: duckdb.DuckDBPyConnection, home: Path, last: date, as_of: datetime, since: date | None
+) -> pa.Table:
+    """Accounts with a bad label for something they did since `since`: user_id, known_day (days since 1970).
 
-    Right or wrong: who was reported is on somebody's desk already.
+    Correct or not: a reported account is under review already.
     """
     return con.sql(
         """select user_id, cast(cast(min(known_at) as date) - date '1970-01-01' as integer) as known_day

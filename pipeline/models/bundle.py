@@ -2,7 +2,7 @@
 
 models/<bundle>/autoencoder.safetensors, fields.json, reference.json
                 stacker.ubj, calibration.json          only with enough matured labels
-                arms/<base model>/                     those that passed the gate
+                base_models/<base model>/              those that passed the gate
                 bundle.json                            its inputs, its measurements, the hash of each file
 """
 
@@ -79,10 +79,10 @@ def read_manifest(home: Path, bundle: str) -> Manifest:
     return read_model(folder(home, bundle) / "bundle.json", Manifest)
 
 
-def load(home: Path, bundle: str, threads: int, base_models: str = "arms") -> Bundle:
+def load(home: Path, bundle: str, threads: int, base_models: str = "base_models") -> Bundle:
     """Read a bundle and check that it is whole and fits today's features. Raises InputError.
 
-    `base_models` is the folder of base models to use. Those in `arms_before_judging` have not learned from the holdout.
+    `base_models` is the folder of base models to use. Those in `early_base_models` have not learned from the holdout.
     """
     from pipeline.models import stacker
     from pipeline.models.base.catalogue import PACK_MODELS

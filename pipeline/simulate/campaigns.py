@@ -18,7 +18,7 @@ AHEAD_DAYS = 20  # in a small shop, a campaign is no larger than what its proces
 
 
 @dataclass(frozen=True)
-class Plan:
+class Campaign:
     """A campaign: one row per account and day on which it acts."""
 
     code: int
@@ -37,7 +37,7 @@ class Scheduler:
         """`shares` are parts of all user-days."""
         self.seed, self.shares, self.intensity = seed, shares, intensity
         self.owed: dict[str, float] = {}
-        self.running: dict[str, list[Plan]] = {process.name: [] for process in shares}
+        self.running: dict[str, list[Campaign]] = {process.name: [] for process in shares}
         self.done = {process.name: np.zeros(len(process.variants)) for process in shares}
 
     def begin(self, accounts: Accounts, user_days: float) -> None:
@@ -99,7 +99,7 @@ def _fitting(variant: Variant, accounts: float, most: float) -> float:
     return min(accounts, max(min(2, variant.accounts[0]), most // acts))
 
 
-def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np.random.Generator) -> Plan:
+def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np.random.Generator) -> Campaign:
     day, code = accounts.day, int(fresh(rng, 1)[0])
     wanted = int(_fitting(variant, int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), most))
     users, seller = accounts.draw(variant.who, wanted, code, rng)
@@ -113,7 +113,7 @@ def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np
     last = np.full(len(users), day)
     np.maximum.at(last, row, days)
     accounts.take(users, last, variant.leaves)
-    return Plan(code, which, seller, users[row], row, nth, days)
+    return Campaign(code, which, seller, users[row], row, nth, days)
 
 
 def act(process: Process, acts: Acts, today: Today, intensity: float, learnt: Learnt) -> Sessions:

@@ -46,8 +46,8 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Report:
-    """How this abuse becomes known: chance per user-day, and sources with their weight and median days."""
+class Reporting:
+    """How abuse becomes known: chance per user-day, and sources with their weight and median days."""
 
     chance: float
     sources: tuple[tuple[Source, float, float], ...]
@@ -80,7 +80,7 @@ class Process:
     variants: tuple[Variant, ...]
     share: float = 1.0
     resembles: str = ""
-    report: Report | None = None
+    report: Reporting | None = None
     keeps: tuple[Thing, ...] = ()  # new things that stay the account's own
     cover: float = 0.35  # chance of an ordinary visit besides
 

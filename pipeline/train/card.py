@@ -1,4 +1,4 @@
-"""The model card: what a bundle learned from, how good it is and where it ends, as a page of Markdown.
+"""The model card: what a bundle learned from, how good it is and what it cannot do, as a page of Markdown.
 
 Mitchell et al., "Model cards for model reporting", FAT* (2019).
 """
@@ -32,10 +32,10 @@ _ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in string.punctuation}, 
 
 
 def card(manifest: Manifest, domain: Domain) -> str:
-    """The card of a bundle, the same bytes for the same manifest and packages."""
+    """The card of a bundle. The same manifest and packages give the same bytes."""
     from pipeline.models.base.catalogue import BASE_MODELS
 
-    tried = {gate["arm"] for gate in manifest.stacker.get("gates", [])}
+    tried = {gate["base_model"] for gate in manifest.stacker.get("gates", [])}
     return (
         _environment()
         .get_template("card.md.j2")
@@ -47,7 +47,7 @@ def card(manifest: Manifest, domain: Domain) -> str:
             user_days_digest=digest(manifest.made_from["user_days"]),
             autoencoder=manifest.autoencoder,
             stacker=manifest.stacker,
-            judged=manifest.stacker.get("judged", {}),
+            holdout=manifest.stacker.get("holdout_metrics", {}),
             not_tried=[name for name in BASE_MODELS if name not in tried],
             packages={name: version(name) for name in PACKAGES},
             shown=SHOWN,
@@ -61,8 +61,8 @@ def write(place: Path, manifest: Manifest, domain: Domain) -> None:
 
 
 def read(home: Path, bundle: str | None, at: datetime) -> tuple[str, str]:
-    """A bundle's name and card; of the bundle in use `at` that time where None. Raises InputError without one."""
-    name = bundle or _in_use(home, at)
+    """The name and card of a bundle; of the champion at that time if None. Raises InputError without one."""
+    name = bundle or _champion(home, at)
     manifest = bundles.read_manifest(home, name)
     path = bundles.folder(home, name) / CARD
     if CARD not in manifest.files:
@@ -78,7 +78,7 @@ def read(home: Path, bundle: str | None, at: datetime) -> tuple[str, str]:
 _TRAIN = "dawnlist train --until DAY"
 
 
-def _in_use(home: Path, at: datetime) -> str:
+def _champion(home: Path, at: datetime) -> str:
     standing = registry.in_use(home, at)
     if not standing:
         raise InputError("no bundle is in use", fix=_TRAIN)
@@ -96,16 +96,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
-def interval(found: dict[str, float | None], digits: int) -> str:
+def interval(estimate: dict[str, float | None], digits: int) -> str:
     """`+3.0 (-1.0 to +7.0)`."""
     value, low, high = (
-        UNKNOWN if found[part] is None else f"{found[part]:+.{digits}f}" for part in ("value", "low", "high")
+        UNKNOWN if estimate[part] is None else f"{estimate[part]:+.{digits}f}" for part in ("value", "low", "high")
     )
     return f"{value} ({low} to {high})"
 
 
-def days(found: list[str]) -> str:
-    return found[0] if found[0] == found[1] else f"{found[0]} to {found[1]}"
+def days(first_and_last: list[str]) -> str:
+    first, last = first_and_last
+    return first if first == last else f"{first} to {last}"
 
 
 @cache

@@ -1,9 +1,9 @@
-"""Fit the models of a bundle on cuts in time, and write them to its folder.
+"""Fit the models of a bundle on a split in time, and write them to its folder.
 
-    |--- the autoencoder learns ---|-- stops early --|-------------------------|-- not matured --| until
+    |--- the autoencoder learns ---|-- early stopping --|----------------------|-- not matured --| until
     |--------------------------- the stacker learns ---------------------------|
-Each model is judged, and read by the next one, only on days after those it learned from: on the autoencoder's own days
-the stacker has features and labels alone.
+A model is measured, and read by the next one, only on days after those it learned from. On the autoencoder's own days
+the stacker reads features and labels only.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.arrays import Doubles
 from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.errors import InputError
@@ -34,27 +35,57 @@ from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
-from pipeline.train.cuts import Cuts, cut
-from pipeline.train.forward import forward_column, known_since
-from pipeline.train.judging import judge, typologies_of
-from pipeline.train.loading import load_samples
-from pipeline.train.stacking import AUTOENCODER, Plan, fit_stack, lift
+from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
+from pipeline.train.loading import AccountSample, Sources, load_samples
+from pipeline.train.splits import Split, split_days
+from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
+from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
 
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-MAX_FLOORED = 20_000  # later user-days the floors of the sequence model are measured on
-MAX_REFERENCE = 200_000  # held-out user-days that say how surprising quiet times are
+MAX_BASELINE = 20_000  # later user-days for the baselines of the sequence model
+MAX_REFERENCE = 200_000  # user-days for the reference of ordinary surprise
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedBundle:
     """What the manifest says of a fitted bundle."""
 
     columns: list[str]
     spreads: dict[str, Spread]
     autoencoder: dict[str, Any]
     stacker: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What every part of a fit needs."""
+
+    settings: Settings
+    domain: Domain
+    split: Split
+    place: Path  # the bundle's folder
+    progress: bool
+
+    @property
+    def options(self) -> FitOptions:
+        return FitOptions(self.settings.seed, self.settings.threads, self.progress)
+
+    @property
+    def plan(self) -> StackingPlan:
+        reviews = self.settings.list_size or self.domain.list_size
+        return StackingPlan(reviews, self.settings.seed, self.settings.threads, self.domain.monotone_signs)
+
+
+@dataclass(frozen=True)
+class BaseModels:
+    """Walk-forward columns of the base models on all user-days, and the fitted ones by folder of the bundle."""
+
+    columns: dict[str, Mapping[str, Doubles]]  # of each base model
+    fitted: dict[str, dict[str, Scorer | None]]
+    not_fitted: dict[str, str]  # and why
+
+    @property
+    def by_column(self) -> dict[str, Doubles]:
+        return {name: column for columns in self.columns.values() for name, column in columns.items()}
 
 
 def fit_bundle(
@@ -67,151 +98,148 @@ def fit_bundle(
     until: date,
     as_of: datetime,
     progress: bool,
-) -> Fitted:
-    """Fit everything on what was known at the end of `until` and write the files of the bundle to `place`."""
+) -> FittedBundle:
+    """Fit all models on what was known at the end of `until`, and write the files of the bundle to `place`."""
     home = settings.home
     bad = known_bad_user_days(con, home, until, as_of)
     days = [snapshot.day for snapshot in user_days]
     bad_days = bad.column("event_day").to_pylist()
     clock = LabelClock.of(bad, until, domain.label_delay_days)
     wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
-    cuts = cut(days, until, wait_days, bad_days, settings.min_bad_labels)
-    loaded = load_samples(
-        con,
-        domain,
-        {s.day: s.path(home) for s in user_days},
-        {s.day: s.path(home) for s in tokens},
-        bad,
-        cuts.learn_last,
-        settings.seed,
-    ).with_clock(clock, until)
-    known = loaded.samples
+    split = split_days(days, until, wait_days, bad_days, settings.min_bad_labels)
+    fitting = Fitting(settings, domain, split, place, progress)
+    sources = Sources({s.day: s.path(home) for s in user_days}, {s.day: s.path(home) for s in tokens}, bad)
+    loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
+    loaded = loaded.with_clock(clock, until)
 
-    ordinary = known.take(~known.is_bad_account)
-    learn = ordinary.between(cuts.learn_first, cuts.learn_last)
-    later = ordinary.between(cuts.stop_first, cuts.stop_last)
-    plan = AutoencoderPlan(settings.seed, settings.threads, progress)
-    trained = train_autoencoder(learn.sequences, later.sequences, plan)
-    save_autoencoder(trained.model, known.fields, place)
-    quiet = ordinary.between(cuts.quiet_first, cuts.quiet_last)
-    reference = _reference(settings, trained, quiet)
-    reference.save(place / "reference.json")
-
+    good = loaded.samples.take(~loaded.samples.is_bad_account)
+    learn, trained, autoencoder = _fit_autoencoder(fitting, good)
     spreads = _spreads(learn.rows)
-    about = _about_autoencoder(trained, learn, later, cuts)
-    seen = loaded.between(cuts.first, cuts.stack_last).samples
-    early = seen.is_bad & (seen.windows.day < day_number(cuts.judge_first))
-    if not cuts.has_labels or seen.is_bad.sum() < settings.min_bad_labels or not early.any():
-        return Fitted([], spreads, about, _no_stacker(settings, wait_days, bad_days, days, until))
-    columns, measured = _fit_stacker(settings, domain, trained, seen, bad, cuts, place, progress)
-    matured_bad = int(seen.is_bad.sum())
-    why = f"{matured_bad} matured bad user-days, {settings.min_bad_labels} needed"
-    return Fitted(columns, spreads, about, {"is_used": True, "why": why, "bad_user_days": matured_bad, **measured})
+    samples = loaded.between(split.first, split.stack_last).samples
+    is_early_bad = samples.is_bad & (samples.windows.day < day_number(split.holdout_first))
+    if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
+        matured = sum(days[0] <= day <= until - timedelta(days=wait_days) for day in bad_days)
+        return FittedBundle([], spreads, autoencoder, _no_stacker(matured, settings.min_bad_labels))
+    columns, about = _fit_stacker(fitting, trained, samples, bad)
+    return FittedBundle(columns, spreads, autoencoder, about)
 
 
-def _no_stacker(
-    settings: Settings, wait_days: int, bad_days: list[date], days: list[date], until: date
-) -> dict[str, Any]:
-    matured = sum(days[0] <= day <= until - timedelta(days=wait_days) for day in bad_days)
-    why = f"{matured} matured bad user-days, {settings.min_bad_labels} needed"
-    if matured >= settings.min_bad_labels:
-        why += ", half of them on days after those the sequence model learns from, of ten matured days or more"
+def _fit_autoencoder(fitting: Fitting, good: Samples) -> tuple[Samples, Trained, dict[str, Any]]:
+    """The user-days it learned from, the model, and what the manifest says of it."""
+    split, settings = fitting.split, fitting.settings
+    learn = good.between(split.learn_first, split.learn_last)
+    later = good.between(split.stop_first, split.stop_last)
+    plan = AutoencoderPlan(settings.seed, settings.threads, fitting.progress)
+    trained = train_autoencoder(learn.sequences, later.sequences, plan)
+    save_autoencoder(trained.model, good.fields, fitting.place)
+    reference = _reference(settings, trained, good.between(split.quiet_first, split.quiet_last))
+    reference.save(fitting.place / "reference.json")
+    return learn, trained, _about_autoencoder(trained, learn, later, split)
+
+
+def _no_stacker(matured: int, needed: int) -> dict[str, Any]:
+    why = _enough(matured, needed)
+    if matured >= needed:
+        why += ", half of them on days after those the sequence model learns from, with at least ten matured days"
     return {"is_used": False, "why": why, "bad_user_days": matured}
 
 
+def _enough(matured: int, needed: int) -> str:
+    return f"{matured} matured bad user-days, {needed} needed"
+
+
 def _reference(settings: Settings, trained: Trained, quiet: Samples) -> Reference:
-    """How surprising ordinary accounts are on days the autoencoder never learned from."""
+    """Surprise of good accounts on days the autoencoder did not learn from."""
     step = max(1, -(-len(quiet.windows) // MAX_REFERENCE))
-    some = quiet.sequences.take(np.arange(0, len(quiet), step))
-    seen = score_windows(trained.model, some, settings.threads)
-    return Reference.of(seen.level, seen.history)
+    surprise = score_windows(trained.model, quiet.sequences.take(np.arange(0, len(quiet), step)), settings.threads)
+    return Reference.of(surprise.level, surprise.history)
 
 
 def _spreads(rows: NDArray[np.float32]) -> dict[str, Spread]:
-    """Where each feature usually lies: for reasons where there is no stacker to ask."""
-    found: dict[str, Spread] = {}
+    """The usual range of each feature: reasons need it when there is no stacker."""
+    spreads: dict[str, Spread] = {}
     for i, name in enumerate(features()):
-        seen = rows[:, i][~np.isnan(rows[:, i])].astype(np.float64)
-        if not len(seen):
+        values = rows[:, i][~np.isnan(rows[:, i])].astype(np.float64)
+        if not len(values):
             continue
-        low, median, high = np.quantile(np.sign(seen) * np.log1p(np.abs(seen)), [0.25, 0.5, 0.75])
-        found[name] = Spread(median=float(median), scale=max(float(high - low) / 1.349, 0.1))
-    return found
+        low, median, high = np.quantile(np.sign(values) * np.log1p(np.abs(values)), [0.25, 0.5, 0.75])
+        spreads[name] = Spread(median=float(median), scale=max(float(high - low) / 1.349, 0.1))
+    return spreads
 
 
-def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, cuts: Cuts) -> dict[str, Any]:
-    judged = later.windows.take(np.arange(0, len(later.windows), max(1, len(later.windows) // MAX_FLOORED)))
+def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, split: Split) -> dict[str, Any]:
+    step = max(1, len(later.windows) // MAX_BASELINE)
+    some = later.windows.take(np.arange(0, len(later.windows), step))
     return {
-        "learned_from": [str(cuts.learn_first), str(cuts.learn_last)],
-        "judged_on": [str(cuts.stop_first), str(cuts.stop_last)],
-        "quiet_times": [str(cuts.quiet_first), str(cuts.quiet_last)],
+        "learned_from": [str(split.learn_first), str(split.learn_last)],
+        "validated_on": [str(split.stop_first), str(split.stop_last)],
+        "quiet_times": [str(split.quiet_first), str(split.quiet_last)],
         "user_days": {"learned": len(learn.windows), "later": len(later.windows)},
         "train_nats": [round(nats, 4) for nats in trained.train_nats],
         "later_nats": [round(nats, 4) for nats in trained.later_nats],
-        "later_nats_floors": {  # each field by itself, as common among all, or with the user's own past
-            name: round(float(marginal_nats(learn.sequences, judged, own).sum()), 4)
+        "later_nats_baselines": {  # each field alone: its frequency among all users, or with the user's own past
+            name: round(float(marginal_nats(learn.sequences, some, own).sum()), 4)
             for name, own in {"all_users": False, "own_past": True}.items()
         },
         "epochs": len(trained.train_nats),
-        "best_epoch": trained.best_epoch,  # from 0; the one that is kept
+        "best_epoch": trained.best_epoch,  # from 0; this one is kept
     }
 
 
 def _fit_stacker(
-    settings: Settings,
-    domain: Domain,
-    trained: Trained,
-    seen: Samples,
-    bad: pa.Table,
-    cuts: Cuts,
-    place: Path,
-    progress: bool,
+    fitting: Fitting, trained: Trained, samples: Samples, bad: pa.Table
 ) -> tuple[list[str], dict[str, Any]]:
-    """Fit the arms of the pack and the stacker, decide which arms it reads, and write them."""
-    since = day_number(cuts.stack_first)
-    is_after = seen.windows.day >= since
-    surprise = score_windows(trained.model, seen.sequences.take(is_after), settings.threads)
-    said = known_since(learned_columns(surprise, trained.fields), is_after)
-    offered: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: said}
-    scorers: dict[str, dict[str, Scorer | None]] = {}
-    fell_out: dict[str, str] = {}
-    for name in domain.arms:
-        try:
-            column, early, final = forward_column(
-                PACK_MODELS[name], seen, since, settings.seed, settings.threads, progress
-            )
-        except InputError as error:
-            fell_out[name] = error.problem
-            continue
-        scorers[name] = {"arms": final, "arms_before_judging": early}
-        offered[name] = {column_of(name): column}
-    reviews = settings.list_size or domain.list_size
-    plan = Plan(reviews, settings.seed, settings.threads, domain.monotone_signs)
-    stacked = fit_stack(seen, offered, plan, since)
-    for gate in stacked.gates:
-        for folder, scorer in scorers.get(gate.arm, {}).items():
-            if gate.is_on and scorer is not None:
-                (place / folder / gate.arm).mkdir(parents=True)
-                scorer.save(place / folder / gate.arm)
-    stacked.calibration.save(place / "calibration.json")
-    stacker.save(stacked.early, place / "stacker_before_judging.ubj")
-    stacker.save(stacked.booster, place / "stacker.ubj")
+    """Fit the pack's base models and the stacker, decide which of them it reads, and write those."""
+    split, plan, place = fitting.split, fitting.plan, fitting.place
+    since = day_number(split.stack_first)
+    base_models = _fit_base_models(fitting, trained, samples, since)
+    stacked = fit_stack(samples, base_models.columns, plan, since)
+    _save(place, stacked, base_models)
+    matured = int(samples.is_bad.sum())
+    by_column = base_models.by_column
+    holdout = Holdout(samples, typologies_of(samples, bad), by_column, day_number(split.holdout_first))
     return stacked.columns, {
-        "learned_from": [str(cuts.first), str(cuts.stack_last)],
-        "judged_on": [str(cuts.judge_first), str(cuts.stack_last)],
-        "user_days": len(seen),
-        "monotone": dict(domain.monotone),
-        "gates": [gate.told() for gate in stacked.gates],
-        "arms_not_fitted": fell_out,
-        "over_surprise": lift(seen, stacked.forward, said[SURPRISE], plan).told(),
+        "is_used": True,
+        "why": _enough(matured, fitting.settings.min_bad_labels),
+        "bad_user_days": matured,
+        "learned_from": [str(split.first), str(split.stack_last)],
+        "holdout": [str(split.holdout_first), str(split.stack_last)],
+        "user_days": len(samples),
+        "monotone": dict(fitting.domain.monotone),
+        "gates": [gate.to_dict() for gate in stacked.gates],
+        "base_models_not_fitted": base_models.not_fitted,
+        "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "share_of_accounts": round(seen.share, 6),
-        "judged": judge(
-            stacked,
-            seen,
-            {name: column for columns in offered.values() for name, column in columns.items()},
-            typologies_of(seen, bad),
-            day_number(cuts.judge_first),
-            plan,
-        ),
+        "share_of_accounts": round(samples.share, 6),
+        "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }
+
+
+def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since: int) -> BaseModels:
+    is_after = samples.windows.day >= since
+    surprise = score_windows(trained.model, samples.sequences.take(is_after), fitting.settings.threads)
+    columns: dict[str, Mapping[str, Doubles]] = {
+        AUTOENCODER: with_gaps(learned_columns(surprise, trained.fields), is_after)
+    }
+    fitted: dict[str, dict[str, Scorer | None]] = {}
+    not_fitted: dict[str, str] = {}
+    for name in fitting.domain.arms:
+        try:
+            found = walk_forward(PACK_MODELS[name], samples, since, fitting.options)
+        except InputError as error:
+            not_fitted[name] = error.problem
+            continue
+        columns[name] = {column_of(name): found.scores}
+        fitted[name] = {"base_models": found.final, "early_base_models": found.early}
+    return BaseModels(columns, fitted, not_fitted)
+
+
+def _save(place: Path, stacked: Stacked, base_models: BaseModels) -> None:
+    for gate in stacked.gates:
+        for folder, scorer in base_models.fitted.get(gate.base_model, {}).items():
+            if gate.is_on and scorer is not None:
+                (place / folder / gate.base_model).mkdir(parents=True)
+                scorer.save(place / folder / gate.base_model)
+    stacked.calibration.save(place / "calibration.json")
+    stacker.save(stacked.early, place / "early_stacker.ubj")
+    stacker.save(stacked.booster, place / "stacker.ubj")

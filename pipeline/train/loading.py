@@ -1,4 +1,4 @@
-"""Samples from snapshots: user-days of chosen accounts, their events, features, and what was known of them."""
+"""Read samples from snapshots: user-days, their events and features, and the labels known by then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from pipeline.arrays import Codes, Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.models.days import day_number, places_of, user_day_key
@@ -20,16 +20,33 @@ from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.train.clocks import LabelClock
 
-MAX_USERS = 60_000  # ordinary accounts a training run reads; each stands for as many as were left out
+MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
 NEVER = np.int32(2**30)
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Snapshot files by day, and known bad user-days as `known_bad_user_days` returns them."""
+
+    user_days: dict[date, Path]
+    tokens: dict[date, Path]
+    bad: pa.Table
+
+
+@dataclass(frozen=True)
+class AccountSample:
+    """All known bad accounts, and at most so many others."""
+
+    seed: int
+    at_most: int = MAX_USERS
+
+
+@dataclass(frozen=True)
 class Loaded:
-    """Samples, and the day by whose end each bad user-day was known to be (`NEVER` for others)."""
+    """Samples, and the day on which each bad user-day became known (`NEVER` for others)."""
 
     samples: Samples
-    known_day: NDArray[np.int32]
+    known_day: Codes
 
     def between(self, first: date, last: date) -> "Loaded":
         """The user-days of the days `first`..`last`."""
@@ -38,33 +55,26 @@ class Loaded:
         return Loaded(self.samples.take(chosen), self.known_day[chosen])
 
     def with_clock(self, clock: LabelClock, until: date) -> "Loaded":
-        """Known bad user-days of days too young for all to be known weigh for the others too."""
+        """Up-weight known bad user-days of recent days, whose labels have not all arrived."""
         age = np.maximum(day_number(until) - self.samples.windows.day, 0)
         weight = self.samples.weight * np.where(self.samples.is_bad, clock.weight(age), 1.0)
         return replace(self, samples=replace(self.samples, weight=weight))
 
 
 def load_samples(
-    con: duckdb.DuckDBPyConnection,
-    domain: Domain,
-    user_days: dict[date, Path],
-    tokens: dict[date, Path],
-    bad: pa.Table,
-    learn_last: date,
-    seed: int,
-    at_most: int = MAX_USERS,
+    con: duckdb.DuckDBPyConnection, domain: Domain, sources: Sources, learn_last: date, accounts: AccountSample
 ) -> Loaded:
-    """Every user-day of `user_days`, of `at_most` ordinary accounts; windows reach into `tokens`, `bad` is
-    known_bad_user_days.
+    """Every user-day of the chosen accounts, with its window of events.
 
-    Vocabularies and scales come from days up to `learn_last` only.
+    Vocabularies and scales come only from days up to `learn_last`.
     """
-    users, share = _choose_users(con, list(tokens.values()), bad, seed, at_most)
+    bad, tokens = sources.bad, sources.tokens
+    users, share = _choose_users(con, list(tokens.values()), bad, accounts)
     learned = [path for day, path in tokens.items() if day <= learn_last]
     fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
     loaded = load_tokens(con, list(tokens.values()), fields, users)
-    read = read_user_days(con, list(user_days.values()), users)
-    windows = user_day_windows(loaded, min(user_days), max(user_days))
+    read = read_user_days(con, list(sources.user_days.values()), users)
+    windows = user_day_windows(loaded, min(sources.user_days), max(sources.user_days))
     windows = windows.take(np.isin(windows.day, np.unique(read.day)))
     bad_user = pa.compute.index_in(bad.column("user_id"), value_set=loaded.users).fill_null(-1).to_numpy()
     label = places_of(windows.key, user_day_key(bad_user, _days(bad.column("event_day"))))
@@ -86,19 +96,19 @@ def load_samples(
     return Loaded(samples, known_day)
 
 
-def _days(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    days: NDArray[np.int64] = column.cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
+def _days(column: pa.ChunkedArray) -> Ints:
+    days: Ints = column.cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
     return days
 
 
 def _choose_users(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], bad: pa.Table, seed: int, at_most: int
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], bad: pa.Table, accounts: AccountSample
 ) -> tuple[pa.Array | None, float]:
-    """All accounts known bad and `at_most` others, and the share of the others that is."""
+    """The chosen accounts (None: all), and the share of the others that was chosen."""
     everybody = distinct_users(con, paths)
-    if len(everybody) <= at_most:
+    if len(everybody) <= accounts.at_most:
         return None, 1.0
-    chosen = distinct_users(con, paths, at_most, seed)
+    chosen = distinct_users(con, paths, accounts.at_most, accounts.seed)
     both = pa.concat_arrays([chosen, bad.column("user_id").combine_chunks()]).unique()
     kept = both.filter(pa.compute.is_in(both, value_set=everybody))
-    return kept.take(pa.compute.sort_indices(kept)), at_most / len(everybody)
+    return kept.take(pa.compute.sort_indices(kept)), accounts.at_most / len(everybody)

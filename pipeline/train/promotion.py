@@ -1,4 +1,4 @@
-"""Whether a candidate takes over: only if it is the first bundle, or does better on later matured days."""
+"""Whether a challenger becomes the champion: if it is the first bundle, or does better on later matured days."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,37 +12,36 @@ from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.receipt import Receipt
 
-REVIEW_SHARE = 0.02  # of user-days, when two bundles are compared by what they would put on top
 WORSE = 0.02  # nats per event: less than this is noise between two seeds
 
 
 def promote(run: Run, bundle_id: str, *, at: datetime, force: bool = False) -> Receipt:
-    """Decide about a candidate by what the run sees; the ledger's line takes effect `at`."""
+    """Decide about a challenger by what the run sees. The ledger's line takes effect `at`."""
     settings = run.settings
-    candidate = bundles.read_manifest(settings.home, bundle_id)
+    challenger = bundles.read_manifest(settings.home, bundle_id)
     standing = registry.in_use(settings.home, at)
     if standing and standing[-1].bundle == bundle_id:
-        return _receipt(candidate.until, "promoted", bundle_id, "is in use already", {})
-    current = standing[-1].bundle if standing else None
+        return _receipt(challenger.until, "promoted", bundle_id, "is in use already", {})
+    champion = standing[-1].bundle if standing else None
     metrics: dict[str, Any] = {}
     if force:
         action, why = "promoted", "by hand"
-    elif current is None:
+    elif champion is None:
         action, why = "promoted", "the first bundle"
     else:
-        action, why, metrics = _compare(run, candidate, current)
+        action, why, metrics = _compare(run, challenger, champion)
     entry = registry.Entry(
         at=at,
         action="promoted" if action == "promoted" else "rejected",
         bundle=bundle_id,
-        until=candidate.until,
+        until=challenger.until,
         why=why,
         metrics=metrics,
     )
     last = registry.ledger(settings.home)[-1:]
     if [known.model_copy(update={"at": at}) for known in last] != [entry]:  # asked again, and decided the same
         registry.write(settings.home, entry)
-    return _receipt(candidate.until, action, bundle_id, why, metrics)
+    return _receipt(challenger.until, action, bundle_id, why, metrics)
 
 
 def _receipt(until: date, action: str, bundle_id: str, why: str, metrics: dict[str, Any]) -> Receipt:
@@ -50,77 +49,79 @@ def _receipt(until: date, action: str, bundle_id: str, why: str, metrics: dict[s
     return Receipt(step="promote", day=until, details=details)
 
 
-def _compare(run: Run, candidate: bundles.Manifest, current_id: str) -> tuple[str, str, dict[str, Any]]:
-    """Judge both on the candidate's judging days: later than all it learned from in the version that is judged."""
+def _compare(run: Run, challenger: bundles.Manifest, champion_id: str) -> tuple[str, str, dict[str, Any]]:
+    """Compare both on the challenger's holdout, which its early version has not learned from."""
     settings = run.settings
     try:
-        current = bundles.load(settings.home, current_id, settings.threads)
+        champion = bundles.load(settings.home, champion_id, settings.threads)
     except InputError as error:
-        return "promoted", f"the bundle in use cannot score today's features: {error.problem}", {}
-    if candidate.stacker["is_used"] and current.stacker is None:
-        return _compare_with_surprise(candidate)
-    if not candidate.stacker["is_used"] and current.stacker is not None:
-        return "rejected", "the bundle in use has a stacker, this one has too few labels", {}
-    if current.stacker is not None:
-        return _compare_stackers(run, candidate, current)
-    return _compare_autoencoders(run, candidate, current)
+        return "promoted", f"the champion cannot score today's features: {error.problem}", {}
+    if challenger.stacker["is_used"] and champion.stacker is None:
+        return _compare_with_surprise(challenger)
+    if not challenger.stacker["is_used"] and champion.stacker is not None:
+        return "rejected", "the champion has a stacker, this bundle has too few labels", {}
+    if champion.stacker is not None:
+        return _compare_stackers(run, challenger, champion)
+    return _compare_autoencoders(run, challenger, champion)
 
 
-def _compare_with_surprise(candidate: bundles.Manifest) -> tuple[str, str, dict[str, Any]]:
-    """The first stacker ranks better than the candidate's own surprise, which needs no labels; or that goes on."""
-    found = candidate.stacker["over_surprise"]
-    more = found["average_precision"]["value"]
+def _compare_with_surprise(challenger: bundles.Manifest) -> tuple[str, str, dict[str, Any]]:
+    """The first stacker must rank better than the challenger's own surprise, which needs no labels."""
+    lift = challenger.stacker["over_surprise"]
+    more = lift["average_precision"]["value"]
     if more is None:
-        return "rejected", "the first stacker, and no matured bad user-day after those it learned from", found
+        return "rejected", "the first stacker, and no matured bad user-day after those it learned from", lift
     is_better = more > 0
     words = "better" if is_better else "not better"
     why = f"the first stacker: average precision {more:+.3f} over surprise alone: {words}"
-    return ("promoted" if is_better else "rejected"), why, found
+    return ("promoted" if is_better else "rejected"), why, lift
 
 
 def _compare_stackers(
-    run: Run, candidate: bundles.Manifest, current: bundles.Bundle
+    run: Run, challenger: bundles.Manifest, champion: bundles.Bundle
 ) -> tuple[str, str, dict[str, Any]]:
-    from pipeline.evaluate.metrics import measure
+    from pipeline.metrics.list_metrics import list_metrics
+    from pipeline.metrics.scored_labels import ScoredLabels
     from pipeline.models import stacker
     from pipeline.models.scoring import score_days
 
     settings = run.settings
-    first, last = (date.fromisoformat(day) for day in candidate.stacker["judged_on"])
-    learned = date.fromisoformat(current.manifest.stacker["learned_from"][1])
+    first, last = (date.fromisoformat(day) for day in challenger.stacker["holdout"])
+    learned = date.fromisoformat(champion.manifest.stacker["learned_from"][1])
     if first <= learned:
-        first = learned + timedelta(days=1)  # days the bundle in use has learned from flatter it
+        first = learned + timedelta(days=1)  # the champion would look better on days it learned from
     if first > last:
-        return "rejected", f"no matured day after {learned}, up to which the bundle in use has learned", {}
-    challenger = bundles.load(settings.home, candidate.id, settings.threads, "arms_before_judging")
-    early = stacker.load(bundles.folder(settings.home, candidate.id) / "stacker_before_judging.ubj", settings.threads)
-    found = {}
-    for name, bundle, booster in (("candidate", challenger, early), ("in_use", current, current.stacker)):
-        seen = score_days(settings, bundle, first, last, candidate.until, run.as_of, booster)
-        found[name] = measure(seen.risk, seen.is_bad, seen.day, seen.user, run.list_size)
-    if not found["in_use"]["bad"]:
-        return "rejected", f"no matured bad user-day between {first} and {last} to compare by", found
-    mine, theirs = (found[name]["average_precision"] for name in ("candidate", "in_use"))
+        return "rejected", f"no matured day after {learned}, the last day the champion learned from", {}
+    loaded = bundles.load(settings.home, challenger.id, settings.threads, "early_base_models")
+    early = stacker.load(bundles.folder(settings.home, challenger.id) / "early_stacker.ubj", settings.threads)
+    metrics = {}
+    for name, bundle, booster in (("challenger", loaded, early), ("champion", champion, champion.stacker)):
+        scored = score_days(settings, bundle, first, last, challenger.until, run.as_of, booster)
+        labels = ScoredLabels.of(scored.user, scored.day, scored.is_bad)
+        metrics[name] = list_metrics(labels, scored.risk, run.list_size)
+    if not metrics["champion"]["bad"]:
+        return "rejected", f"no matured bad user-day between {first} and {last} to compare by", metrics
+    mine, theirs = (metrics[name]["average_precision"] for name in ("challenger", "champion"))
     better = "better" if mine > theirs else "not better"
     why = f"average precision {mine:.3f} against {theirs:.3f} on {first}..{last}: {better}"
-    return ("promoted" if mine > theirs else "rejected"), why, found
+    return ("promoted" if mine > theirs else "rejected"), why, metrics
 
 
 def _compare_autoencoders(
-    run: Run, candidate: bundles.Manifest, current: bundles.Bundle
+    run: Run, challenger: bundles.Manifest, champion: bundles.Bundle
 ) -> tuple[str, str, dict[str, Any]]:
     from pipeline.models.scoring import comparable_nats
 
     settings = run.settings
-    first, last = (date.fromisoformat(day) for day in candidate.autoencoder["judged_on"])
-    if first <= current.manifest.until:
-        first = current.manifest.until + timedelta(days=1)
+    first, last = (date.fromisoformat(day) for day in challenger.autoencoder["validated_on"])
+    if first <= champion.manifest.until:
+        first = champion.manifest.until + timedelta(days=1)
     days = [day for day in snapshots.days(settings.home, "event_tokens") if first <= day <= last]
     if not days:
-        return "rejected", f"no day after {current.manifest.until}, up to which the bundle in use has learned", {}
-    challenger = bundles.load(settings.home, candidate.id, settings.threads)
-    mine, theirs = (comparable_nats(settings, bundle, first, last, run.as_of) for bundle in (challenger, current))
-    metrics = {"candidate_nats": round(mine, 4), "in_use_nats": round(theirs, 4)}
+        return "rejected", f"no day after {champion.manifest.until}, the last day the champion learned from", {}
+    loaded = bundles.load(settings.home, challenger.id, settings.threads)
+    mine, theirs = (comparable_nats(settings, bundle, first, last, run.as_of) for bundle in (loaded, champion))
+    metrics = {"challenger_nats": round(mine, 4), "champion_nats": round(theirs, 4)}
     is_better = np.isfinite(mine) and mine < theirs + WORSE
     words = "no worse" if is_better else "worse"
     why = f"{mine:.3f} nats per later event against {theirs:.3f} on {first}..{last}: {words}"

@@ -1,22 +1,22 @@
-"""`dawnlist evaluate` on a little simulated shop: the whole way, and what is told when it cannot go it."""
+"""`dawnlist evaluate` on a little simulated shop, and the errors of a run that cannot start."""
 
 import json
 import shutil
 from types import SimpleNamespace
 from unittest.mock import patch
 
-import judged_cases
 import numpy as np
 import pytest
 import yaml
 from command import Home
+from labelled_cases import labelled
 
 from pipeline.errors import UsageError
 from pipeline.evaluate import run
-from pipeline.evaluate.contenders import FEATURES, OLDER, PLACEBOS, PRODUCT, Field, with_arm
-from pipeline.evaluate.learning import without_label_history
+from pipeline.evaluate.contenders import FEATURES, OLDER, PLACEBOS, PRODUCT, Results, with_base_model
+from pipeline.evaluate.experiment import bad_by_group
+from pipeline.evaluate.learning_curves import without_label_history
 from pipeline.evaluate.run import _notes
-from pipeline.evaluate.trial import _groups
 from pipeline.models.samples import Samples
 from pipeline.simulate.typologies import TYPOLOGIES
 
@@ -28,15 +28,15 @@ PROTOCOL = {
     "until": "2026-05-02",
     "test": ["2026-05-03", "2026-05-09"],
     "reviews": 10,
-    "floors": ["spend_amount"],
+    "baselines": ["spend_amount"],
     "groups": {"all kinds": list(TYPOLOGIES), "one variant": ["bots/humanised"]},
-    "arms": ["isolation_forest"],
-    "learning_curve": {"labels": [5, 100_000], "repeats": 2, "arms": ["isolation_forest"]},
+    "base_models": ["isolation_forest"],
+    "learning_curve": {"labels": [5, 100_000], "repeats": 2, "base_models": ["isolation_forest"]},
 }
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     (folder / "little.yml").write_text(yaml.safe_dump(PROTOCOL))
 
@@ -49,43 +49,43 @@ def judged(tmp_path_factory):
 
     curves = look_what_is_kept(run.learning_curves, "before_curves.json")
     prices = look_what_is_kept(lambda _: [], "before_prices.json")  # the price list has tests of its own
-    with patch.object(run, "learning_curves", curves), patch.object(run, "prices", prices):
+    with patch.object(run, "learning_curves", curves), patch.object(run, "leak_prices", prices):
         said = Home(folder / "elsewhere").says("evaluate", folder / "little.yml", "--out", folder / "out")
     assert said.code == 0, said.err
     return folder / "out", said
 
 
 @pytest.mark.slow
-def test_every_contender_stands_between_a_floor_and_a_ceiling(judged):
-    report = json.loads((judged[0] / "report.json").read_text())
+def test_every_contender_stands_between_baselines_and_an_upper_bound(evaluated):
+    report = json.loads((evaluated[0] / "report.json").read_text())
     names = [each["name"] for each in report["contenders"]]
-    wanted = {PRODUCT, FEATURES, "isolation_forest", with_arm("isolation_forest"), "floor: random", "ceiling: oracle"}
-    assert wanted <= set(names)
-    assert names[0] == "ceiling: oracle"
+    wanted = {PRODUCT, FEATURES, "isolation_forest", with_base_model("isolation_forest")}
+    assert wanted | {"baseline: random", "upper bound: oracle"} <= set(names)
+    assert names[0] == "upper bound: oracle"
     found = {each["name"]: each["recall"]["value"] for each in report["contenders"]}
-    assert max(found.values()) == found["ceiling: oracle"]
-    assert found[FEATURES] > found["floor: random"]
+    assert max(found.values()) == found["upper bound: oracle"]
+    assert found[FEATURES] > found["baseline: random"]
 
 
 @pytest.mark.slow
-def test_labels_dealt_out_by_lot_are_shown_and_so_is_the_gap_to_what_was_learned(judged):
-    report = json.loads((judged[0] / "report.json").read_text())
+def test_shuffled_labels_and_the_gap_to_the_training_days_are_shown(evaluated):
+    report = json.loads((evaluated[0] / "report.json").read_text())
     shuffled = report["shuffles"][0]
-    assert shuffled["found"]["low"] < shuffled["chance"] == 0.5 < shuffled["found"]["high"]
+    assert shuffled["range"]["low"] < shuffled["chance"] == 0.5 < shuffled["range"]["high"]
     assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
 
 
 @pytest.mark.slow
-def test_placebos_show_what_training_does_by_accident(judged):
-    report = json.loads((judged[0] / "report.json").read_text())
+def test_placebos_show_what_training_does_by_accident(evaluated):
+    report = json.loads((evaluated[0] / "report.json").read_text())
     assert [placebo["metric"] for placebo in report["placebos"]] == ["average_precision", "recall"]
     for placebo in report["placebos"]:
-        assert placebo["columns"] == PLACEBOS and -1 <= placebo["found"]["low"] <= placebo["found"]["high"] <= 1
+        assert placebo["columns"] == PLACEBOS and -1 <= placebo["range"]["low"] <= placebo["range"]["high"] <= 1
 
 
 @pytest.mark.slow
-def test_groups_are_told_apart_beside_the_typologies(judged):
-    report = json.loads((judged[0] / "report.json").read_text())
+def test_groups_are_told_apart_beside_the_typologies(evaluated):
+    report = json.loads((evaluated[0] / "report.json").read_text())
     features = next(each for each in report["contenders"] if each["name"] == FEATURES)
     everybody, one = features["groups"]
     assert everybody["recall"] == pytest.approx(features["recall"]["value"])
@@ -96,27 +96,27 @@ def test_groups_are_told_apart_beside_the_typologies(judged):
 
 def bad_days(*kinds):
     rows = [(user, 0, kind.partition("/")[0] or None) for user, kind in enumerate(kinds)]
-    return judged_cases.judged(rows), np.array([kind.partition("/")[2] or None for kind in kinds], object)
+    return labelled(rows), np.array([kind.partition("/")[2] or None for kind in kinds], object)
 
 
 def test_a_group_is_of_typologies_or_of_variants_of_them():
     found, variant = bad_days("bots/scraper", "bots/humanised", "", "brushing/praised", "brushing/hurried")
     asked = {"some": ("bots/humanised", "brushing"), "nobody": ("sleepers",)}
-    groups = _groups(asked, found, variant)
+    groups = bad_by_group(asked, found, variant)
     assert groups["some"].tolist() == [False, True, False, True, True]
     assert not groups["nobody"].any()
-    said = _notes(SimpleNamespace(protocol=SimpleNamespace(simulate=None), groups=groups), Field())
-    assert said == ["nobody of the test is in the group nobody"]
+    notes = _notes(SimpleNamespace(simulate=None, notes=()), Results(), groups)
+    assert notes == ["no account of the test is in the group nobody"]
 
 
 def test_a_group_may_not_take_the_name_of_a_typology():
     with pytest.raises(UsageError, match="a group has the name of a typology: bots"):
-        _groups({"bots": ("bots/humanised",)}, *bad_days("bots/humanised", "bots/scraper"))
+        bad_by_group({"bots": ("bots/humanised",)}, *bad_days("bots/humanised", "bots/scraper"))
 
 
 @pytest.mark.slow
-def test_the_page_is_whole_and_the_terminal_shows_the_table(judged):
-    folder, said = judged
+def test_the_page_is_whole_and_the_terminal_shows_the_table(evaluated):
+    folder, said = evaluated
     page = (folder / "report.html").read_text()
     assert page.rstrip().endswith("</html>")
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
@@ -135,8 +135,8 @@ def test_with_few_labels_no_feature_knows_of_the_others():
 
 
 @pytest.mark.slow
-def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is_missing(judged):
-    folder, said = judged
+def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is_missing(evaluated):
+    folder, said = evaluated
     before, later, last = (
         json.loads((folder / f"{name}.json").read_text()) for name in ("before_curves", "before_prices", "report")
     )
@@ -149,19 +149,19 @@ def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is
 
 
 @pytest.mark.slow
-def test_a_learning_curve_goes_from_nobody_known_to_everybody(judged):
-    curves = json.loads((judged[0] / "report.json").read_text())["learning"]
+def test_a_learning_curve_goes_from_nobody_known_to_everybody(evaluated):
+    curves = json.loads((evaluated[0] / "report.json").read_text())["learning"]
     few, everybody = curves[FEATURES]
     assert few["labels"] == 5 < everybody["labels"] and few["low"] <= few["value"] <= few["high"]
     assert [point["labels"] for point in curves["isolation_forest"]] == [0]
-    beside = curves[with_arm("isolation_forest")]
+    beside = curves[with_base_model("isolation_forest")]
     assert [point["labels"] for point in beside] == [5, everybody["labels"]]
 
 
-def test_an_arm_that_is_none_is_told(tmp_path):
-    said = Home(tmp_path / "home").says("evaluate", "retail", "--arms", "crystal_ball", "--data", tmp_path)
+def test_an_unknown_base_model_is_named(tmp_path):
+    said = Home(tmp_path / "home").says("evaluate", "retail", "--base-models", "crystal_ball", "--data", tmp_path)
     assert said.code == 2
-    assert "no arm is called crystal_ball" in said.err
+    assert "no base model is called crystal_ball" in said.err
     assert "isolation_forest" in said.err
 
 

@@ -1,5 +1,6 @@
 """The leak price list on a small stream: every leak is caught, and those made to pay do."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -9,12 +10,12 @@ from payment_stream import DELAY_DAYS, payments
 
 from pipeline.errors import InputError
 from pipeline.evaluate.guards import LeakError
-from pipeline.evaluate.leaks import Price, price_list
-from pipeline.evaluate.leaks.bench import HONEST
-from pipeline.evaluate.leaks.prices import ALL_HISTORY, AROUND_THE_DAY, CUT_AT_FRAUD, NO_DELAY
-from pipeline.evaluate.leaks.user_days import features, truth
+from pipeline.evaluate.leaks.bench import HONEST, Fold
+from pipeline.evaluate.leaks.prices import ALL_HISTORY, AROUND_THE_DAY, CUT_AT_FRAUD, NO_DELAY, Price, price_list
+from pipeline.evaluate.leaks.user_days import features, label_user_days
 
 TRAIN, TEST = (date(2026, 3, 21), date(2026, 4, 11)), (date(2026, 4, 19), date(2026, 5, 2))
+FOLD = Fold(TRAIN, TEST, DELAY_DAYS, reviews=10)
 LEAKS = {
     "label without delay, in features",
     "label without delay, in training",
@@ -28,7 +29,7 @@ LEAKS = {
 
 @pytest.fixture(scope="module")
 def prices():
-    found = price_list(*payments(), TRAIN, TEST, DELAY_DAYS, reviews=10, threads=1)
+    found = price_list(*payments(), FOLD, threads=1)
     return {price.name: price for price in found}
 
 
@@ -142,27 +143,27 @@ def test_a_label_without_an_event_speaks_of_the_whole_day():
     events, labels = stream(("a", 0, 0, "t", 1, 2), ("a", 0, 5, "u", 1, None), ("b", 3, 0, "u", 1, None))
     labels = labels.set_column(1, "event_id", pa.nulls(1, pa.string()))
     assert row_of(events, labels, HONEST, "b", 3)["counterpart_bad_count"] == 1
-    assert truth(events, labels, date.min).is_bad.tolist() == [True, False]
+    assert label_user_days(events, labels, date.min).is_bad.tolist() == [True, False]
 
 
 def test_an_account_is_known_by_what_happened_from_a_day_on():
     given = stream(("a", 0, 0, "t", 1, 2), ("a", 5, 0, "t", 1, 9), ("a", 6, 0, "t", 1, None))
     known = [
-        truth(*given, since).account_known_day[0] - truth(*given, since).day[0]
+        label_user_days(*given, since).account_known_day[0] - label_user_days(*given, since).day[0]
         for since in (date.min, date(2026, 3, 11))
     ]
     assert known == [2, 9]
-    assert truth(*given, date(2026, 4, 1)).account_known_day[0] == np.iinfo(np.int32).max
+    assert label_user_days(*given, date(2026, 4, 1)).account_known_day[0] == np.iinfo(np.int32).max
 
 
 def test_a_test_without_anything_bad_has_no_price():
     events, labels = payments(customers=60)
     with pytest.raises(InputError, match="to train on"):
-        price_list(events, labels.slice(0, 0), TRAIN, TEST, DELAY_DAYS)
+        price_list(events, labels.slice(0, 0), FOLD)
     with pytest.raises(InputError, match="do not have"):
-        price_list(events.drop_columns(["amount"]), labels, TRAIN, TEST, DELAY_DAYS)
+        price_list(events.drop_columns(["amount"]), labels, FOLD)
 
 
 def test_an_honest_pipeline_with_a_cut_that_is_too_close_is_refused():
     with pytest.raises(LeakError, match="had no labels yet"):
-        price_list(*payments(customers=200), (TRAIN[0], date(2026, 4, 15)), TEST, DELAY_DAYS)
+        price_list(*payments(customers=200), replace(FOLD, train=(TRAIN[0], date(2026, 4, 15))))

@@ -1,4 +1,4 @@
-"""Protocols say how a list is judged; a wrong one is told, field by field."""
+"""Protocols say how lists are tested; the error names each wrong field."""
 
 import pytest
 import yaml
@@ -21,6 +21,9 @@ FINE = {
 SHOP = {"users": 100, "days": 90, "seed": 1, "first_day": "2026-06-01"}
 
 
+COLUMNS = {"user": "user_id", "step": "step", "label": "is_bad", "split": "split"}
+
+
 def written(tmp_path, **changed):
     path = tmp_path / "mine.yml"
     path.write_text(yaml.safe_dump(FINE | changed))
@@ -28,10 +31,10 @@ def written(tmp_path, **changed):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.yml"))])
-def test_every_protocol_that_ships_is_whole_and_names_arms_there_are(name):
+def test_every_protocol_that_ships_is_whole_and_names_base_models_there_are(name):
     protocol = Protocol.load(name)
     assert protocol.name == name
-    assert {*protocol.arms, *protocol.learning_curve.arms} <= set(BASE_MODELS)
+    assert {*protocol.base_models, *protocol.learning_curve.base_models} <= set(BASE_MODELS)
 
 
 def test_the_shop_tells_apart_every_variant_that_takes_its_steps_in_another_order():
@@ -57,7 +60,10 @@ def test_one_of_your_own_is_read(tmp_path):
         ({"groups": {"": ["bots"]}}, "at least 1 character"),
         ({"test": ["2026-09-30", "2026-09-01"]}, "the test must come after until"),
         ({"events": []}, "either events or simulate"),
-        ({"floors": ["fortune"]}, "unknown features"),
+        ({"baselines": ["fortune"]}, "unknown features"),
+        ({"kind": "sequences"}, "sequence must name the columns"),
+        ({"kind": "sequences", "sequence": COLUMNS}, "a sequence needs fields"),
+        ({"kind": "sequences", "sequence": {**COLUMNS, "user": "a; drop"}}, "sequence.user"),
         ({"reviews": 0}, "reviews"),
         ({"colour": "red"}, "colour"),
         ({"until": None}, "until and test are needed"),

@@ -55,23 +55,23 @@ def test_the_card_of_the_bundle_in_use_is_printed_and_says_what_was_not_measured
     text = home.does("models", "card", now=NOW).out
     assert text.strip() == said["card"].strip()
     assert f"# Model card: {said['bundle']}" in text
-    assert "how good it is was not measured" in text, "its last block has a Sunday where the next bad day would be"
+    assert "how good it is was not measured" in text, "its holdout has a Sunday where the next bad day would be"
     assert '"card.md"' in (home.path / "models" / said["bundle"] / "bundle.json").read_text()
 
 
 @pytest.mark.slow
-def test_the_card_of_a_bundle_with_bad_days_to_be_judged_by_has_its_floors_and_kinds_of_abuse(home):
+def test_the_card_of_a_bundle_with_bad_days_in_its_holdout_has_its_baselines_and_typologies(home):
     until = shop.day(LABELLED - 3)
     trained, _ = home.does("train", "--until", until, "--json", now=NOW).json
-    judged = trained["details"]["stacker"]["judged"]
-    assert judged["bad"] > 0
-    assert sum(kind["user_days"] for kind in judged["typologies"]) == judged["bad"]
-    assert {kind["typology"] for kind in judged["typologies"]} <= {"takeover", "refund_abuse"}
+    holdout = trained["details"]["stacker"]["holdout_metrics"]
+    assert holdout["bad"] > 0
+    assert sum(kind["user_days"] for kind in holdout["typologies"]) == holdout["bad"]
+    assert {kind["typology"] for kind in holdout["typologies"]} <= {"takeover", "refund_abuse"}
     text = home.does("models", "card", trained["details"]["bundle"], now=NOW).out
     for word in (
-        "floor: random",
+        "baseline: random",
         "**this bundle**",
-        "ceiling: an oracle",
+        "upper bound: an oracle",
         "| `lstm_autoencoder` |",
         "RISK_LIST_SIZE=8",
     ):

@@ -1,7 +1,13 @@
-"""A small shop, simulated once for all tests that look at it."""
+"""A small shop, simulated once for all tests that read it. `shop.hardness` is a module of benchmarks/."""
+
+import sys
 
 import pytest
 from simulated import SMALL, days_of
+
+from pipeline.settings import PROJECT
+
+sys.path.append(str(PROJECT / "benchmarks"))
 
 
 @pytest.fixture(scope="session")

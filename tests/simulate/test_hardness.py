@@ -7,6 +7,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
+from shop.hardness import (
+    EASIEST,
+    EASIEST_VARIANT,
+    Giveaway,
+    auc,
+    easiest,
+    giveaways,
+    hardness,
+    kinds_of,
+    leaks,
+    orders,
+    too_easy,
+)
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -16,18 +29,6 @@ from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
-from pipeline.simulate.hardness import (
-    EASIEST,
-    EASIEST_VARIANT,
-    Giveaway,
-    auc,
-    easiest,
-    giveaways,
-    hardness,
-    leaks,
-    orders,
-    too_easy,
-)
 from pipeline.simulate.typologies import TYPOLOGIES
 
 DAYS, WARM_UP = 32, 14
@@ -74,8 +75,8 @@ def test_ids_order_rounding_gaps_and_exact_times_leak_nothing(measured):
     _, leaked, ordered, truth = measured
     assert too_easy(hardness(leaked, truth)) == {}
     assert too_easy(hardness(ordered, truth)) == {}
-    told_by_ids = hardness(leaked.select(["user_id", "event_day", "event_id_digits", "session_id_digits"]), truth)
-    assert too_easy(told_by_ids, limit=0.65) == {}
+    by_ids = hardness(leaked.select(["user_id", "event_day", "event_id_digits", "session_id_digits"]), truth)
+    assert too_easy(by_ids, limit=0.65) == {}
 
 
 @pytest.mark.slow
@@ -103,10 +104,8 @@ def test_features_together_tell_more_than_the_best_alone(measured):
 
 def boosted(user_days, truth, typology):
     """Out-of-fold AUC of gradient boosting over all features, accounts never split between folds."""
-    from pipeline.simulate.hardness import _told
-
     names = list(catalogue())
-    bad, alike, _ = _told(user_days, truth)
+    bad, alike, _ = kinds_of(user_days, truth)
     rows = np.flatnonzero((bad == typology) | (alike == typology))
     cells = np.column_stack([user_days[name].to_numpy() for name in names])[rows]
     is_bad, users = (bad[rows] == typology).astype(int), user_days["user_id"].to_numpy()[rows]

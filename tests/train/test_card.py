@@ -36,16 +36,16 @@ MADE_FROM = {
 }
 AUTOENCODER = {
     "learned_from": ["2026-02-01", "2026-02-10"],
-    "judged_on": ["2026-02-11", "2026-02-13"],
+    "validated_on": ["2026-02-11", "2026-02-13"],
     "quiet_times": ["2026-02-11", "2026-03-28"],
     "user_days": {"learned": 12345, "later": 4000},
     "train_nats": [9.0, 6.25, 6.0],
     "later_nats": [9.1, 6.5, 6.6],
-    "later_nats_floors": {"all_users": 11.0, "own_past": 8.25},
+    "later_nats_baselines": {"all_users": 11.0, "own_past": 8.25},
     "epochs": 3,
     "best_epoch": 1,
 }
-JUDGED = {
+HOLDOUT = {
     "user_days": 8000,
     "bad": 80,
     "average_precision": 0.412,
@@ -53,8 +53,8 @@ JUDGED = {
     "reviews_per_day": 25,
     "expected_calibration_error": 0.00123,
     "brier": 0.00456,
-    "floor_random": 0.01,
-    "floors": {
+    "baseline_random": 0.01,
+    "baselines": {
         "random": {"average_precision": 0.01, "precision_at_reviews": 0.0099},
         "single_feature": {
             "feature": "spend_amount",
@@ -64,7 +64,7 @@ JUDGED = {
         },
         "surprise": {"average_precision": 0.222, "precision_at_reviews": 0.133},
     },
-    "ceiling": {"average_precision": 1.0, "precision_at_reviews": 0.765},
+    "upper_bound": {"average_precision": 1.0, "precision_at_reviews": 0.765},
     "typologies": [
         {"typology": "sleepers", "accounts": 30, "user_days": 40, "recall": 0.1},
         {"typology": "takeover", "accounts": 35, "user_days": 40, "recall": 0.9},
@@ -80,10 +80,17 @@ JUDGED = {
 }
 
 
-def gate(arm, is_on, value, low, high):
+def gate(base_model, is_on, value, low, high):
     found = {"value": value, "low": low, "high": high}
-    why = "catches more at the review budget" if is_on else "no sure lift at the review budget"
-    told = {"arm": arm, "is_on": is_on, "why": why, "rule": "on if better", "bad_accounts": 123, "reviews": 25}
+    why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
+    told = {
+        "base_model": base_model,
+        "is_on": is_on,
+        "why": why,
+        "rule": "on if better",
+        "bad_accounts": 123,
+        "reviews": 25,
+    }
     return {**told, "caught": found, "average_precision": found}
 
 
@@ -92,13 +99,13 @@ STACKER = {
     "why": "320 matured bad user-days, 50 needed",
     "bad_user_days": 320,
     "learned_from": ["2026-02-11", "2026-03-20"],
-    "judged_on": ["2026-03-10", "2026-03-20"],
+    "holdout": ["2026-03-10", "2026-03-20"],
     "user_days": 32000,
     "share_of_accounts": 1.0,
     "monotone": {"spend_amount": "rises"},
     "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
     "calibration": {"kind": "beta", "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04}},
-    "judged": JUDGED,
+    "holdout_metrics": HOLDOUT,
 }
 NO_STACKER = {"is_used": False, "why": "3 matured bad user-days, 50 needed", "bad_user_days": 3}
 
@@ -118,9 +125,9 @@ def manifest(stacker=STACKER, files=None):
     )
 
 
-def changed(**judged):
+def changed(**metrics):
     stacker = copy.deepcopy(STACKER)
-    stacker["judged"] |= judged
+    stacker["holdout_metrics"] |= metrics
     return stacker
 
 
@@ -129,27 +136,27 @@ def lines(text, *words):
     return [line for line in text.splitlines() if all(word in line for word in words)]
 
 
-def test_every_number_stands_between_a_floor_and_the_ceiling():
+def test_every_number_stands_between_baselines_and_the_upper_bound():
     text = card(manifest(), SHOP)
-    assert lines(text, "floor: random", "| 0.0100 | 0.0099 |")
-    assert lines(text, "floor: most `spend_amount`", "| 0.111 | 0.122 |")
-    assert lines(text, "floor: its own surprise", "| 0.222 | 0.133 |")
+    assert lines(text, "baseline: random", "| 0.0100 | 0.0099 |")
+    assert lines(text, "baseline: most `spend_amount`", "| 0.111 | 0.122 |")
+    assert lines(text, "baseline: its own surprise", "| 0.222 | 0.133 |")
     assert lines(text, "**this bundle**", "**0.412**", "**0.288**")
-    assert lines(text, "ceiling", "| 1.000 | 0.765 |")
+    assert lines(text, "upper bound", "| 1.000 | 0.765 |")
 
 
-def test_each_cut_has_its_days_and_its_numbers():
+def test_each_part_of_the_split_has_its_days_and_its_numbers():
     text = card(manifest(), SHOP)
-    assert lines(text, "all that was read", "2026-02-01 to 2026-03-28 (3 active days)")
+    assert lines(text, "all days read", "2026-02-01 to 2026-03-28 (3 active days)")
     assert lines(text, "the sequence model learns", "2026-02-01 to 2026-02-10", "12,345")
     assert lines(text, "the stacker learns", "2026-02-11 to 2026-03-20", "32,000", "320")
-    assert lines(text, "judged by a version that had not seen it", "2026-03-10 to 2026-03-20", "8,000", "80")
+    assert lines(text, "holdout: its last block", "2026-03-10 to 2026-03-20", "8,000", "80")
 
 
-def test_an_arm_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
+def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
     text = card(manifest(), SHOP)
     assert lines(text, "| `gru` | **on** | +12.0 (+3.0 to +21.0)", "catches more")
-    assert lines(text, "| `lstm_autoencoder` | off | +1.0 (-4.0 to –)", "no sure lift")
+    assert lines(text, "| `lstm_autoencoder` | off | +1.0 (-4.0 to –)", "no proven lift")
     (others,) = lines(text, "Not tried:")
     assert "`vae`" in others
     assert "`gru`" not in others
@@ -158,11 +165,11 @@ def test_an_arm_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
 def test_with_few_bad_accounts_the_card_says_by_which_rule_the_autoencoder_is_read():
     few = {**gate("lstm_autoencoder", True, 1.0, -4.0, 4.0), "rule": "on unless worse", "bad_accounts": 12}
     text = card(manifest({**STACKER, "gates": [few]}), SHOP)
-    assert lines(text, "12 bad accounts on them")
-    assert lines(text, "`lstm_autoencoder` needs no labels, and is read unless it is surely worse")
+    assert lines(text, "12 bad accounts.")
+    assert lines(text, "`lstm_autoencoder` needs no labels, so it is read unless proven worse")
     usual = card(manifest(), SHOP)
-    assert lines(usual, "123 bad accounts on them")
-    assert not lines(usual, "unless it is surely worse")
+    assert lines(usual, "123 bad accounts.")
+    assert not lines(usual, "unless proven worse")
 
 
 def test_the_worst_kind_of_abuse_is_named():
@@ -187,19 +194,19 @@ def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
     text = card(manifest(NO_STACKER), SHOP)
     assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
     assert not lines(text, "average precision")
-    assert not lines(text, "## Arms")
+    assert not lines(text, "## Base models")
     assert lines(text, "6.500 with epoch 2 of 3, which is kept; 6.250 on the days")
 
 
-def test_without_anything_bad_on_the_last_block_the_card_says_that_nothing_was_measured():
-    text = card(manifest({**STACKER, "judged": {"user_days": 8000, "bad": 0}}), SHOP)
+def test_without_anything_bad_in_the_holdout_the_card_says_that_nothing_was_measured():
+    text = card(manifest({**STACKER, "holdout_metrics": {"user_days": 8000, "bad": 0}}), SHOP)
     assert lines(text, "**how good it is was not measured.**")
-    assert not lines(text, "floor:")
+    assert not lines(text, "baseline:")
 
 
 def test_a_share_of_the_accounts_and_few_bad_days_are_among_what_is_told():
     text = card(manifest({**changed(bad=12), "share_of_accounts": 0.25}), SHOP)
-    assert lines(text, "25.0 % of the ordinary accounts were read")
+    assert lines(text, "25.0 % of the good accounts were read")
     assert lines(text, "**12 bad user-days are few:**")
     assert not lines(card(manifest(), SHOP), "are few")
 

@@ -1,4 +1,4 @@
-"""A candidate takes over only if it is the first, or does better on later matured days: by ledger."""
+"""A challenger becomes the champion only if it is the first, or does better on later matured days."""
 
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def home(tmp_path):
 def trained(home):
     """Puts a bundle's manifest where training would; `until` is its id."""
 
-    def make(until, *, has_stacker, judged_on, learned_last=None, over_surprise=0.1):
+    def make(until, *, has_stacker, holdout, learned_last=None, over_surprise=0.1):
         name = str(until)
         learned_from = [str(until - timedelta(days=60)), str(learned_last or until - timedelta(days=7))]
         manifest = bundles.Manifest(
@@ -38,10 +38,10 @@ def trained(home):
             columns=[],
             spreads={},
             made_from={},
-            autoencoder={"judged_on": [str(day) for day in judged_on]},
+            autoencoder={"validated_on": [str(day) for day in holdout]},
             stacker={
                 "is_used": has_stacker,
-                "judged_on": [str(day) for day in judged_on],
+                "holdout": [str(day) for day in holdout],
                 "learned_from": learned_from,
                 "over_surprise": {"average_precision": {"value": over_surprise}},
             },
@@ -56,14 +56,14 @@ def trained(home):
 
 
 @pytest.fixture
-def judged(monkeypatch):
-    """Bundles are not really applied: what each would make of the judging days is written here, by its id."""
+def applied(monkeypatch):
+    """Bundles are not really applied: the risk of each on the holdout is written here, by its id."""
     found = SimpleNamespace(
         risk={}, nats={}, arms={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True])
     )
 
-    def load(home, name, threads, arms="arms"):
-        found.arms[name] = arms
+    def load(home, name, threads, base_models="base_models"):
+        found.base_models[name] = base_models
         if name in found.stale:
             raise InputError("other features")
         manifest = bundles.read_manifest(home, name)
@@ -97,30 +97,30 @@ GOOD, BAD = [0.9, 0.1, 0.2, 0.8], [0.1, 0.9, 0.8, 0.2]
 MARCH = (date(2026, 3, 10), date(2026, 3, 20))
 
 
-def test_the_first_bundle_is_promoted(trained, judged, decide, home):
-    name = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+def test_the_first_bundle_is_promoted(trained, applied, decide, home):
+    name = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
     assert decide(name) == ("promoted", "the first bundle")
     assert [entry.bundle for entry in registry.in_use(home, AT)] == [name]
 
 
-def test_asked_again_it_is_in_use_already_and_nothing_is_written(trained, judged, decide, home):
-    name = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
+def test_asked_again_it_is_in_use_already_and_nothing_is_written(trained, applied, decide, home):
+    name = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
     decide(name)
     assert decide(name, hours=1) == ("promoted", "is in use already")
     assert len(registry.ledger(home)) == 1
 
 
 @pytest.fixture
-def two_stackers(trained, judged, decide):
-    old = trained(date(2026, 3, 1), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)))
-    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+def two_stackers(trained, applied, decide):
+    old = trained(date(2026, 3, 1), has_stacker=True, holdout=(date(2026, 2, 1), date(2026, 2, 10)))
+    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH)
     decide(old)
     return old, new
 
 
-def test_a_better_stacker_takes_over(two_stackers, judged, decide, home):
+def test_a_better_stacker_takes_over(two_stackers, applied, decide, home):
     old, new = two_stackers
-    judged.risk = {old: BAD, new: GOOD}
+    applied.risk = {old: BAD, new: GOOD}
     action, why = decide(new, hours=1)
     assert action == "promoted"
     assert why == "average precision 1.000 against 0.417 on 2026-03-10..2026-03-20: better"
@@ -129,82 +129,82 @@ def test_a_better_stacker_takes_over(two_stackers, judged, decide, home):
 
 
 @pytest.mark.parametrize("risk", [BAD, GOOD], ids=["worse", "as good"])
-def test_a_stacker_that_is_not_better_is_rejected(risk, two_stackers, judged, decide, home):
+def test_a_stacker_that_is_not_better_is_rejected(risk, two_stackers, applied, decide, home):
     old, new = two_stackers
-    judged.risk = {old: GOOD, new: risk}
+    applied.risk = {old: GOOD, new: risk}
     action, why = decide(new, hours=1)
     assert action == "rejected"
     assert why.endswith("not better")
     assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == old
-    assert registry.ledger(home)[-1].metrics["in_use"]["average_precision"] == 1.0
+    assert registry.ledger(home)[-1].metrics["champion"]["average_precision"] == 1.0
 
 
-def test_a_rejection_is_written_once_however_often_it_is_asked_for(two_stackers, judged, decide, home):
+def test_a_rejection_is_written_once_however_often_it_is_asked_for(two_stackers, applied, decide, home):
     old, new = two_stackers
-    judged.risk = {old: GOOD, new: BAD}
+    applied.risk = {old: GOOD, new: BAD}
     decide(new, hours=1)
     decide(new, hours=2)
     assert [entry.action for entry in registry.ledger(home)] == ["promoted", "rejected"]
 
 
-def test_the_candidate_is_judged_by_its_version_that_has_not_seen_the_judging_days(two_stackers, judged, decide):
+def test_the_challenger_is_compared_by_its_version_that_has_not_learned_from_the_holdout(two_stackers, applied, decide):
     old, new = two_stackers
-    judged.risk = {old: BAD, new: GOOD}
+    applied.risk = {old: BAD, new: GOOD}
     decide(new, hours=1)
-    assert judged.asked == [(new, *MARCH, "stacker_before_judging.ubj"), (old, *MARCH, "booster")]
-    assert judged.arms == {new: "arms_before_judging", old: "arms"}
+    assert applied.asked == [(new, *MARCH, "early_stacker.ubj"), (old, *MARCH, "booster")]
+    assert applied.base_models == {new: "early_base_models", old: "base_models"}
 
 
-def test_days_the_bundle_in_use_has_learned_from_are_not_judged_by(trained, judged, decide):
-    old = trained(date(2026, 3, 20), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)))
-    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+def test_days_the_champion_learned_from_are_left_out(trained, applied, decide):
+    old = trained(date(2026, 3, 20), has_stacker=True, holdout=(date(2026, 2, 1), date(2026, 2, 10)))
+    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH)
     decide(old)
-    judged.risk = {old: BAD, new: GOOD}
+    applied.risk = {old: BAD, new: GOOD}
     decide(new, hours=1)
     first = date(2026, 3, 14)  # its labels had matured a week before 20 March
-    assert [asked[1] for asked in judged.asked] == [first, first]
+    assert [asked[1] for asked in applied.asked] == [first, first]
 
 
-def test_a_bundle_that_learned_before_all_labels_were_known_is_not_judged_by_those_days_either(trained, judged, decide):
+def test_days_the_champion_learned_from_before_all_labels_were_known_are_left_out_too(trained, applied, decide):
     fast = {"learned_last": date(2026, 3, 15)}
-    old = trained(date(2026, 3, 20), has_stacker=True, judged_on=(date(2026, 2, 1), date(2026, 2, 10)), **fast)
-    new = trained(date(2026, 3, 29), has_stacker=True, judged_on=MARCH)
+    old = trained(date(2026, 3, 20), has_stacker=True, holdout=(date(2026, 2, 1), date(2026, 2, 10)), **fast)
+    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH)
     decide(old)
-    judged.risk = {old: BAD, new: GOOD}
+    applied.risk = {old: BAD, new: GOOD}
     decide(new, hours=1)
-    assert [asked[1] for asked in judged.asked] == [date(2026, 3, 16)] * 2
+    assert [asked[1] for asked in applied.asked] == [date(2026, 3, 16)] * 2
 
 
-def test_without_later_days_to_compare_by_the_bundle_in_use_stays(trained, judged, decide):
-    old = trained(date(2026, 3, 27), has_stacker=True, judged_on=MARCH)
-    new = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH)
+def test_without_later_days_to_compare_by_the_champion_stays(trained, applied, decide):
+    old = trained(date(2026, 3, 27), has_stacker=True, holdout=MARCH)
+    new = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH)
     decide(old)
     assert decide(new, hours=1) == (
         "rejected",
-        "no matured day after 2026-03-20, up to which the bundle in use has learned",
+        "no matured day after 2026-03-20, the last day the champion learned from",
     )
 
 
-def test_without_anything_bad_to_compare_by_the_bundle_in_use_stays(two_stackers, judged, decide):
+def test_without_anything_bad_to_compare_by_the_champion_stays(two_stackers, applied, decide):
     old, new = two_stackers
-    judged.risk, judged.is_bad = {old: GOOD, new: GOOD}, np.zeros(4, bool)
+    applied.risk, applied.is_bad = {old: GOOD, new: GOOD}, np.zeros(4, bool)
     assert decide(new, hours=1)[0] == "rejected"
 
 
-def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_way_round(trained, judged, decide):
-    plain = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
-    stacked = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH)
-    poor = trained(date(2026, 3, 29), has_stacker=False, judged_on=MARCH)
+def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_way_round(trained, applied, decide):
+    plain = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
+    stacked = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH)
+    poor = trained(date(2026, 3, 29), has_stacker=False, holdout=MARCH)
     decide(plain)
     why = "the first stacker: average precision +0.100 over surprise alone: better"
     assert decide(stacked, hours=1) == ("promoted", why)
-    assert decide(poor, hours=2) == ("rejected", "the bundle in use has a stacker, this one has too few labels")
+    assert decide(poor, hours=2) == ("rejected", "the champion has a stacker, this bundle has too few labels")
 
 
 @pytest.mark.parametrize(("more", "words"), [(0.0, "not better"), (-0.2, "not better"), (None, "no matured bad")])
-def test_the_first_stacker_waits_while_surprise_alone_ranks_as_well(more, words, trained, judged, decide, home):
-    plain = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
-    stacked = trained(date(2026, 3, 28), has_stacker=True, judged_on=MARCH, over_surprise=more)
+def test_the_first_stacker_waits_while_surprise_alone_ranks_as_well(more, words, trained, applied, decide, home):
+    plain = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
+    stacked = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=more)
     decide(plain)
     action, why = decide(stacked, hours=1)
     assert action == "rejected" and words in why
@@ -216,27 +216,27 @@ def test_the_first_stacker_waits_while_surprise_alone_ranks_as_well(more, words,
     [(5.0, 5.1, "promoted"), (5.01, 5.0, "promoted"), (5.1, 5.0, "rejected"), (np.nan, 5.0, "rejected")],
 )
 def test_autoencoders_are_compared_in_nats_and_noise_is_no_reason_to_stay_old(
-    mine, theirs, action, trained, judged, decide
+    mine, theirs, action, trained, applied, decide
 ):
-    old = trained(date(2026, 3, 1), has_stacker=False, judged_on=MARCH)
-    new = trained(date(2026, 3, 29), has_stacker=False, judged_on=MARCH)
-    judged.nats = {old: theirs, new: mine}
+    old = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
+    new = trained(date(2026, 3, 29), has_stacker=False, holdout=MARCH)
+    applied.nats = {old: theirs, new: mine}
     decide(old)
     assert decide(new, hours=1)[0] == action
 
 
-def test_a_bundle_in_use_that_cannot_score_todays_features_gives_way(two_stackers, judged, decide):
+def test_a_champion_that_cannot_score_todays_features_gives_way(two_stackers, applied, decide):
     old, new = two_stackers
-    judged.stale = {old}
+    applied.stale = {old}
     action, why = decide(new, hours=1)
     assert action == "promoted"
     assert "cannot score today's features" in why
 
 
-def test_by_hand_any_bundle_is_promoted(two_stackers, judged, decide):
+def test_by_hand_any_bundle_is_promoted(two_stackers, applied, decide):
     _, new = two_stackers
     assert decide(new, hours=1, force=True) == ("promoted", "by hand")
-    assert judged.asked == []
+    assert applied.asked == []
 
 
 def test_an_unknown_bundle_is_told(home, decide):

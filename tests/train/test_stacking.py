@@ -1,4 +1,4 @@
-"""The stacker reads an arm only where it was seen to help on later days, and says how sure it is of its scores."""
+"""The stacker reads a base model only if it helps on later days, and its risks are calibrated."""
 
 from dataclasses import replace
 
@@ -7,24 +7,24 @@ import pytest
 from sklearn.metrics import average_precision_score
 from user_days import user_days
 
-from pipeline.evaluate.intervals import Difference
+from pipeline.metrics.bootstrap import Difference
 from pipeline.models import stacker
 from pipeline.train import stacking
-from pipeline.train.cuts import blocks_of
+from pipeline.train.splits import blocks_of
 from pipeline.train.stacking import (
     AUTOENCODER,
     FEW,
     MAX_ROWS,
     Gate,
     Lift,
-    Plan,
+    StackingPlan,
     fit_booster,
     fit_stack,
-    forward_scores,
     lift,
+    walk_forward_scores,
 )
 
-PLAN = Plan(reviews=20, seed=7, threads=2, rises={})
+PLAN = StackingPlan(reviews=20, seed=7, threads=2, monotone={})
 N = 200 * 20
 
 
@@ -52,30 +52,30 @@ def test_no_block_is_scored_by_what_was_learned_from_it_or_later(drawn):
     seen, _ = drawn
     block = blocks_of(seen.windows.day)
     table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns)}
-    score, _ = forward_scores(seen, table, PLAN, block)
+    score, _ = walk_forward_scores(seen, table, PLAN, block)
     assert np.isnan(score[block == 0]).all()
     later = seen.windows.day >= seen.windows.day[block == 2].min()
     changed = type(seen)(**{**vars(seen), "is_bad": np.where(later, ~seen.is_bad, seen.is_bad)})
-    again, _ = forward_scores(changed, table, PLAN, block)
+    again, _ = walk_forward_scores(changed, table, PLAN, block)
     assert np.array_equal(again[block <= 2], score[block <= 2], equal_nan=True)
     assert not np.array_equal(again[block == 3], score[block == 3])
 
 
-def test_an_arm_that_knows_more_is_let_in_and_one_that_knows_nothing_is_not(drawn):
+def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_not(drawn):
     seen, strength = drawn
     noise = np.random.default_rng(9).normal(size=N)
     stacked = fit_stack(seen, {"clever": {"arm_clever": strength}, "blind": {"arm_blind": noise}}, PLAN)
-    gates = {gate.arm: gate for gate in stacked.gates}
+    gates = {gate.base_model: gate for gate in stacked.gates}
     assert gates["clever"].is_on
     assert gates["clever"].lift.caught.low > 0
     assert not gates["blind"].is_on
     assert stacked.columns == ["column_0", "column_1", "arm_clever"]
-    told = gates["blind"].told()
-    assert told["caught"]["low"] <= 0
-    assert told["why"] == "no sure lift at the review budget"
+    said = gates["blind"].to_dict()
+    assert said["caught"]["low"] <= 0
+    assert said["why"] == "no proven lift at the review budget"
 
 
-def test_of_few_bad_accounts_the_autoencoder_is_let_in_without_a_lift_and_no_other_arm(drawn, monkeypatch):
+def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other_base_model_is(drawn, monkeypatch):
     seen, _ = drawn
     says_nothing = {"arm_blind": np.random.default_rng(9).normal(size=N)}
     later = seen.is_bad & (blocks_of(seen.windows.day) > 0)
@@ -88,13 +88,13 @@ def test_of_few_bad_accounts_the_autoencoder_is_let_in_without_a_lift_and_no_oth
     mine, other = gates(bad)
     assert mine.bad_accounts == bad < len(np.unique(seen.windows.user[seen.is_bad]))
     assert mine.is_on and not mine.lift.caught.is_better and not other.is_on
-    assert mine.told()["rule"] == "on unless worse" and "needs no labels" in mine.told()["why"]
-    assert other.told()["rule"] == "on if better" and other.told()["why"] == "no sure lift at the review budget"
+    assert mine.to_dict()["rule"] == "on unless worse" and "needs no labels" in mine.to_dict()["why"]
+    assert other.to_dict()["rule"] == "on if better" and other.to_dict()["why"] == "no proven lift at the review budget"
     assert [gate.is_on for gate in gates(bad - 1)] == [False, False]
 
 
 @pytest.mark.parametrize("bad_accounts", [FEW, FEW + 1])
-def test_an_arm_that_is_worse_is_let_in_by_nothing_and_says_so(bad_accounts):
+def test_a_base_model_that_is_worse_is_never_read(bad_accounts):
     worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
     assert Gate(AUTOENCODER, 20, bad_accounts, Lift(equal, equal)).is_on == (bad_accounts == FEW)
     for found in (Lift(worse, equal), Lift(equal, worse)):
@@ -102,16 +102,16 @@ def test_an_arm_that_is_worse_is_let_in_by_nothing_and_says_so(bad_accounts):
         assert not gate.is_on and gate.why == "worse"
 
 
-def test_a_lift_is_of_the_user_days_that_both_say_something_of():
+def test_a_lift_is_of_the_user_days_that_have_both_scores():
     is_bad = np.array([True, False, False, True, False, False])
     seen = user_days(np.zeros((6, 2)), is_bad, n_users=3, n_days=2)
     clever, blind = np.where(is_bad, 1.0, 0.0), np.where(is_bad, 0.0, 1.0)
     clever[0] = np.nan
-    found = lift(seen, clever, blind, replace(PLAN, reviews=1)).told()
+    found = lift(seen, clever, blind, replace(PLAN, reviews=1)).to_dict()
     both = slice(1, None)
     expected = average_precision_score(is_bad[both], clever[both]) - average_precision_score(is_bad[both], blind[both])
     assert found["average_precision"]["value"] == pytest.approx(expected, abs=1e-5)
-    assert lift(seen, np.full(6, np.nan), blind, PLAN).told()["average_precision"]["value"] is None
+    assert lift(seen, np.full(6, np.nan), blind, PLAN).to_dict()["average_precision"]["value"] is None
 
 
 def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn):
@@ -129,16 +129,16 @@ def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
     seen, _ = drawn
     stacked = fit_stack(seen, {}, PLAN)
     later = stacked.block > 0
-    risk = stacked.calibration.risk(stacked.forward[later])
+    risk = stacked.calibration.risk(stacked.scores[later])
     assert risk.sum() == pytest.approx(seen.is_bad[later].sum(), rel=0.05)
 
 
-def test_the_early_version_has_not_seen_the_last_block(drawn):
+def test_the_early_version_has_not_learned_from_the_last_block(drawn):
     seen, _ = drawn
     stacked = fit_stack(seen, {}, PLAN)
     last = stacked.block == stacked.block.max()
     said = stacker.predict(stacked.early, stacked.columns, seen.rows[last])
-    assert np.allclose(said, stacked.forward[last])
+    assert np.allclose(said, stacked.scores[last])
 
 
 def test_where_policy_says_so_more_never_lowers_the_risk():
@@ -148,8 +148,8 @@ def test_where_policy_says_so_more_never_lowers_the_risk():
     seen = user_days(rows, is_bad)
     grid = np.column_stack([np.linspace(-2, 2, 200), np.zeros(200)]).astype(np.float32)
 
-    def along(rises):
-        plan = Plan(reviews=20, seed=7, threads=2, rises=rises)
+    def along(monotone):
+        plan = StackingPlan(reviews=20, seed=7, threads=2, monotone=monotone)
         table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns)}
         return np.diff(stacker.predict(fit_booster(seen, table, plan, np.ones(N, bool)), list(table), grid))
 

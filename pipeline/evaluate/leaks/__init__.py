@@ -1,5 +1,1 @@
-"""What each known leak would have faked: every one injected on purpose, priced, and caught by a guard."""
-
-from pipeline.evaluate.leaks.prices import Price, price_list
-
-__all__ = ["Price", "price_list"]
+"""Known leaks: each is made on purpose, priced, and refused by a guard."""

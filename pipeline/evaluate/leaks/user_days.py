@@ -1,4 +1,4 @@
-"""A small feature pipeline over any event stream, honest or with one mistake: what the leaks are priced with."""
+"""A small feature pipeline over any event stream, honest or with one mistake: leaks are priced with it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,8 +6,8 @@ from datetime import date
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from pipeline.arrays import Codes, Flags, Names
 from pipeline.errors import InputError
 
 NEWEST = 8  # events of a window that the stacker reads one by one
@@ -18,7 +18,7 @@ LABELS = ("user_id", "event_id", "happened_at", "known_at", "is_bad")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Where a pipeline can look ahead: which clock labels have, how far statistics reach, where a window ends."""
+    """Where a pipeline can look ahead: in the clock of labels, the reach of statistics, the end of windows."""
 
     label_clock: str = "known_at"
     usual: str = f"partition by user_id {HISTORY} interval 1 day preceding"
@@ -27,20 +27,20 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """Of each user-day, in the order of `features`: is it bad, since when is that known, was the account known before.
+class LabelledUserDays:
+    """In the order of `features`: whether each user-day is bad, when that became known, and when its account did.
 
-    Days since 1970-01-01; `known_day` is far away where nothing is bad.
+    Days since 1970-01-01; far in the future if nothing is bad.
     """
 
-    user: NDArray[np.object_]
-    day: NDArray[np.int32]
-    is_bad: NDArray[np.bool_]
-    known_day: NDArray[np.int32]
-    account_known_day: NDArray[np.int32]
+    user: Names
+    day: Codes
+    is_bad: Flags
+    known_day: Codes
+    account_known_day: Codes
 
 
-# A label without an event speaks of all the account's events of its day.
+# A label without an event is about all events of the account on that day.
 BAD = """
     select
         e.event_id, e.user_id, e.counterpart_id, e.event_at::date as event_day, l.happened_at,
@@ -62,7 +62,7 @@ paid as (
     from events
 ),
 
-told as (
+enriched as (
     select
         *,
         median(amount) over usual as usual_amount,
@@ -106,7 +106,7 @@ user_days as (
         any_value(earlier_event_count) + max(place) filter (place_from_end = 1) as window_event_count,
         {newest_of_day},
         coalesce(max(bad_count), 0) as counterpart_bad_count
-    from told left join histories using (user_id, event_day, counterpart_id)
+    from enriched left join histories using (user_id, event_day, counterpart_id)
     group by user_id, event_day
 )
 
@@ -143,7 +143,7 @@ order by user_id, event_day
 
 
 def features(events: pa.Table, labels: pa.Table, recipe: Recipe) -> pa.Table:
-    """One row per user-day, sorted: user_id, event_day and the features, as this recipe computes them."""
+    """One row per user-day, sorted: user_id, event_day and the features of this recipe."""
     newest = [(f"amount_{k}", f"lag(amount, {k})") for k in range(NEWEST)]
     newest += [(f"hours_ago_{k}", f"epoch(event_at - lag(event_at, {k}) over in_order) / 3600") for k in range(NEWEST)]
     with _open(events, labels) as con:
@@ -161,15 +161,15 @@ def features(events: pa.Table, labels: pa.Table, recipe: Recipe) -> pa.Table:
         ).to_arrow_table()
 
 
-def truth(events: pa.Table, labels: pa.Table, known_from: date) -> Truth:
-    """What came out in the end; an account counts as known by what happened from `known_from` on."""
+def label_user_days(events: pa.Table, labels: pa.Table, known_from: date) -> LabelledUserDays:
+    """By all labels there are. An account is known by its bad events from `known_from` on."""
     with _open(events, labels) as con:
         table = con.sql(TRUTH.format(bad=BAD), params={"known_from": known_from}).to_arrow_table()
     day, known, account = (
         table[name].to_numpy().astype(np.int32) for name in ("day", "known_day", "account_known_day")
     )
     user = table["user_id"].to_numpy()
-    return Truth(user, day, table["is_bad"].to_numpy(), known, account)
+    return LabelledUserDays(user, day, table["is_bad"].to_numpy(), known, account)
 
 
 def _open(events: pa.Table, labels: pa.Table) -> duckdb.DuckDBPyConnection:

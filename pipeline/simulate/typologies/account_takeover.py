@@ -10,7 +10,7 @@ the goods, are not. `drop_address` ships to addresses the crew shares. `borrowed
 device is the victim's own, and buys first, then looks around. `adaptive` gives up what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_FIRST
 
 _MARKS = ("device", "network", "address", "expensive", "bare", "night", "resold")
@@ -54,5 +54,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.7, (("complaint", 0.6, 1.5), ("chargeback", 0.3, 20), ("review_desk", 0.1, 3))),
+    report=Reporting(0.7, (("complaint", 0.6, 1.5), ("chargeback", 0.3, 20), ("review_desk", 0.1, 3))),
 )

@@ -10,7 +10,7 @@ widely; `scalper` waits and buys; `humanised` is as slow as a person and acts in
 its shared devices remains; `adaptive` slows down when lists say how fast it was.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _SCRAPES = ("wide", "even", "fast", "night", "device", "network")
@@ -75,5 +75,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.5, (("takedown", 0.65, 3), ("review_desk", 0.35, 2))),
+    report=Reporting(0.5, (("takedown", 0.65, 3), ("review_desk", 0.35, 2))),
 )

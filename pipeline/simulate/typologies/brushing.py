@@ -10,7 +10,7 @@ Every daily count is that of a careful customer. `instructed` follows the script
 and at which addresses.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import Process, Reporting, Variant
 from pipeline.simulate.sessions import AFTERTHOUGHT
 
 PROCESS = Process(
@@ -56,5 +56,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.3, (("takedown", 0.7, 9), ("review_desk", 0.3, 5))),
+    report=Reporting(0.3, (("takedown", 0.7, 9), ("review_desk", 0.3, 5))),
 )

@@ -10,7 +10,7 @@ Failed payments, new cards and small amounts are each common. `small_baskets` bu
 only in how cards travel between accounts.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
@@ -63,5 +63,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.6, (("chargeback", 0.75, 16), ("review_desk", 0.15, 3), ("takedown", 0.1, 4))),
+    report=Reporting(0.6, (("chargeback", 0.75, 16), ("review_desk", 0.15, 3), ("takedown", 0.1, 4))),
 )

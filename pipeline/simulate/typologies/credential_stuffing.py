@@ -9,7 +9,7 @@ Per account it is a login or a few and a short look. `wave` shares devices acros
 account its own network and a person's pace, so that only the shared devices remain; `adaptive` changes with the lists.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 
 _MARKS = ("logins", "device", "network", "fast", "together", "night")
 
@@ -59,5 +59,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.45, (("complaint", 0.35, 4), ("takedown", 0.45, 2.5), ("review_desk", 0.2, 2))),
+    report=Reporting(0.45, (("complaint", 0.35, 4), ("takedown", 0.45, 2.5), ("review_desk", 0.2, 2))),
 )

@@ -10,7 +10,7 @@ in the same visit, after the fact of an ordinary basket; `adaptive` buys, too, a
 remains is that the same accounts meet at the same sellers.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_FIRST, AFTERTHOUGHT
 
 _MARKS = ("seller", "device", "reviews", "fast", "together", "network")
@@ -65,5 +65,5 @@ PROCESS = Process(
             who="buyers",
         ),
     ),
-    report=Report(0.45, (("takedown", 0.6, 6), ("complaint", 0.2, 8), ("review_desk", 0.2, 4))),
+    report=Reporting(0.45, (("takedown", 0.6, 6), ("complaint", 0.2, 8), ("review_desk", 0.2, 4))),
 )

@@ -10,7 +10,7 @@ everything, so the farm shows only in who shares what with whom; `own_home` uses
 what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 
 _MARKS = ("device", "card", "address", "network", "cheap", "bare")
 
@@ -66,5 +66,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.32, (("takedown", 0.6, 5), ("review_desk", 0.4, 4))),
+    report=Reporting(0.32, (("takedown", 0.6, 5), ("review_desk", 0.4, 4))),
 )

@@ -10,7 +10,7 @@ as often; `service` works through many customers' accounts from its own devices;
 returns the old one, in one visit, the return before the purchase.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_FIRST
 
 PROCESS = Process(
@@ -56,5 +56,5 @@ PROCESS = Process(
             order=ACT_FIRST,
         ),
     ),
-    report=Report(0.4, (("review_desk", 0.6, 9), ("complaint", 0.4, 12))),
+    report=Reporting(0.4, (("review_desk", 0.6, 9), ("complaint", 0.4, 12))),
 )

@@ -10,7 +10,7 @@ its visits; `silent` takes all at once, and no two accounts have both device and
 below what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Report, Variant
+from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
 
 _MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
 
@@ -65,5 +65,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.65, (("chargeback", 0.8, 24), ("takedown", 0.1, 8), ("review_desk", 0.1, 4))),
+    report=Reporting(0.65, (("chargeback", 0.8, 24), ("takedown", 0.1, 8), ("review_desk", 0.1, 4))),
 )

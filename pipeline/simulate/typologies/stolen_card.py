@@ -9,7 +9,7 @@ A new card, a new address, a large basket: gifts, moves and new jobs look the sa
 several marks at once; `warm_basket` browses at length before and after, in ordinary counts; `adaptive` reads lists.
 """
 
-from pipeline.simulate.process import Process, Report, Variant
+from pipeline.simulate.process import Process, Reporting, Variant
 from pipeline.simulate.sessions import ACT_MIDWAY
 
 _MARKS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
@@ -55,5 +55,5 @@ PROCESS = Process(
             adaptive=True,
         ),
     ),
-    report=Report(0.8, (("chargeback", 0.85, 22), ("complaint", 0.05, 6), ("review_desk", 0.1, 3))),
+    report=Reporting(0.8, (("chargeback", 0.85, 22), ("complaint", 0.05, 6), ("review_desk", 0.1, 3))),
 )

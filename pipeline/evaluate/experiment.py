@@ -1,0 +1,218 @@
+"""An experiment: a protocol's days, built by the product, split in time and joined with the true labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import daily, snapshots
+from pipeline.arrays import Codes, Doubles, Flags, Names
+from pipeline.domain import Domain
+from pipeline.errors import InputError, UsageError
+from pipeline.evaluate.guards import check_fold, check_known_accounts
+from pipeline.evaluate.protocol import Protocol
+from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
+from pipeline.lake import end_of
+from pipeline.metrics.scored_labels import ScoredLabels
+from pipeline.models.days import day_number
+from pipeline.models.labels import known_bad_user_days
+from pipeline.models.samples import Samples
+from pipeline.models.tokens.windows import window_days
+from pipeline.settings import Settings
+from pipeline.train.clocks import LabelClock
+from pipeline.train.loading import AccountSample, Loaded, Sources, load_samples
+from pipeline.train.splits import Split, split_days
+from pipeline.warehouse import connect
+
+if TYPE_CHECKING:
+    import duckdb
+
+EVERYBODY = 10**9  # a test leaves no account out
+WEEK = 7
+NEVER = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the product made: its bundle, one trained a week earlier, and where a simulation wrote its truth."""
+
+    first: date  # day of training
+    bundle: str
+    older: str | None
+    truth: Path | None
+
+
+@dataclass(frozen=True)
+class LabelledTest:
+    """User-days of the test. Accounts reported before a day are not among them.
+
+    `labels` has no scores yet; its rows are those of `samples`. `reported_at`: hours since 1970 when a label reported
+    the account (n,), NaN if none did. `groups` are the bad user-days (n,) of each group of the protocol.
+    """
+
+    samples: Samples
+    labels: ScoredLabels
+    reported_at: Doubles
+    groups: dict[str, Flags]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Training days with the labels known at the end of `until`, and the test with its true labels."""
+
+    protocol: Protocol
+    settings: Settings
+    domain: Domain
+    built: Built
+    split: Split
+    loaded: Loaded
+    test: LabelledTest
+
+    @property
+    def as_of(self) -> datetime:
+        return _morning_after(self.protocol)
+
+    @property
+    def training(self) -> Samples:
+        """The matured days: all that models may learn from."""
+        return self.loaded.between(self.split.first, self.split.stack_last).samples
+
+    @property
+    def since(self) -> int:
+        """The first day the autoencoder has not learned from."""
+        return day_number(self.split.stack_first)
+
+
+def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = False) -> Experiment:
+    """Run the product as a user would, up to a bundle trained on what was known at the end of `until`.
+
+    Unless `quick`, also train one on what was known a week earlier.
+    """
+    assert protocol.until is not None and protocol.test is not None
+    given = {
+        "home": home,
+        "domain": protocol.domain,
+        "as_of": _morning_after(protocol),
+        "now": _morning_after(protocol),
+    }
+    domain, settings = Domain.load(protocol.domain), Settings.load(home=home, domain=protocol.domain)
+    if domain.labels is None:
+        raise UsageError(f"the pack {domain.name} has no labels to test with", fix="use a protocol of kind: injected")
+    truth = _deliver(protocol, data, home, given)
+    first = daily.opened(given | {"day": protocol.until}).first_training_day
+    before = protocol.until - timedelta(days=WEEK)
+    daily.build_features(given | {"day": protocol.test[1]}, first if quick else first - timedelta(days=WEEK))
+    older = None if quick else daily.train_candidate(given | {"day": before})["details"]["bundle"]
+    bundle = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
+    with connect(settings) as con:
+        return _assemble(protocol, settings, domain, con, Built(first, bundle, older, truth))
+
+
+def _morning_after(protocol: Protocol) -> datetime:
+    """The morning after everything the protocol needs is known."""
+    assert protocol.test is not None
+    return end_of(protocol.truth_until or protocol.test[1]) + timedelta(hours=4)
+
+
+def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[str, Any]) -> Path | None:
+    """Ingest the protocol's files as history. Returns the truth folder of simulated data."""
+    if protocol.simulate is not None:
+        from pipeline import simulate
+
+        out = home.parent / f"{home.name}_shop"
+        if not (out / "truth" / "simulation.json").is_file():
+            simulate.run(out, **protocol.simulate.model_dump())
+        events, labels = [out / "events"], [out / "labels"]
+    else:
+        if data is None:
+            raise UsageError(f"protocol {protocol.name} needs a folder of data", fix="name it with --data")
+        events, labels = [data / name for name in protocol.events], [data / name for name in protocol.labels]
+        if missing := [str(path) for path in (*events, *labels) if not path.exists()]:
+            raise InputError("the protocol's files are not there", *missing, fix="name their folder with --data")
+    daily.ingest_events(given, events=events, labels=labels, history=True)
+    return out / "truth" if protocol.simulate is not None else None
+
+
+def _assemble(
+    protocol: Protocol, settings: Settings, domain: Domain, con: "duckdb.DuckDBPyConnection", built: Built
+) -> Experiment:
+    assert protocol.until is not None and protocol.test is not None
+    home, until, as_of = settings.home, protocol.until, _morning_after(protocol)
+    first, (test_first, test_last) = built.first, protocol.test
+    bad = known_bad_user_days(con, home, until, as_of)
+    user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
+    tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
+    clock = LabelClock.of(bad, until, domain.label_delay_days)
+    wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
+    days = [day for day in user_days if day <= until]
+    split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
+    if not split.has_labels:
+        raise InputError(f"too few matured labels by {until} to test a stacker", fix="choose a later `until`")
+    sources, everybody = Sources(user_days, tokens, bad), AccountSample(settings.seed, EVERYBODY)
+    everything = load_samples(con, domain, sources, split.learn_last, everybody)
+    loaded = everything.between(first, until).with_clock(clock, until)
+    tested = everything.between(test_first, test_last).samples
+    truth = read_truth(con, home, built.truth, protocol.truth_until or test_last, as_of)
+    reported = Reported.of(tested, reported_accounts(con, home, test_last, as_of, protocol.known_since))
+    training_users = np.unique(loaded.samples.windows.user)
+    test = _test(tested, truth, reported, training_users, protocol.groups)
+    check_fold(loaded.between(split.first, split.stack_last).samples.windows.day, test.labels.day, wait_days)
+    check_known_accounts(test.labels.user, test.labels.day, reported.user, reported.day)
+    return Experiment(protocol, settings, domain, built, split, loaded, test)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Accounts with a bad label, as places in the tokens' users, and the day it became known."""
+
+    user: Codes
+    day: Codes
+
+    @classmethod
+    def of(cls, samples: Samples, accounts: pa.Table) -> "Reported":
+        place = pc.index_in(accounts.column("user_id"), value_set=samples.tokens.users).fill_null(-1).to_numpy()
+        day = accounts.column("known_day").to_numpy().astype(np.int32)
+        return cls(place[place >= 0].astype(np.int32), day[place >= 0])
+
+
+def _test(
+    samples: Samples,
+    truth: Truth,
+    reported: Reported,
+    training_users: Codes,
+    groups: Mapping[str, tuple[str, ...]],
+) -> LabelledTest:
+    """The user-days of accounts that were not reported before their day, with their true labels."""
+    user, day = samples.windows.user, samples.windows.day
+    reported_on = np.full(len(samples.tokens.users), NEVER, np.int32)
+    np.minimum.at(reported_on, reported.user, reported.day)
+    kept = reported_on[user] >= day
+    true = truth.of(samples.tokens.users, user, day)
+    labels = ScoredLabels(
+        user=user,
+        day=day,
+        is_bad=true.is_bad,
+        typology=true.typology,
+        is_new=~np.isin(user, training_users),
+        first_bad_at=true.first_bad_at,
+        scores={},
+    ).take(kept)
+    reported_at = np.where(reported_on[user] < NEVER, reported_on[user] * 24.0, np.nan)[kept]
+    return LabelledTest(samples.take(kept), labels, reported_at, bad_by_group(groups, labels, true.variant[kept]))
+
+
+def bad_by_group(groups: Mapping[str, tuple[str, ...]], labels: ScoredLabels, variant: Names) -> dict[str, Flags]:
+    """The bad user-days of each group. A group names typologies, or variants as `typology/variant`."""
+    if taken := sorted(set(groups) & set(labels.typology[labels.is_bad])):
+        raise UsageError(f"a group has the name of a typology: {', '.join(taken)}", fix="give it another name")
+    pairs = zip(labels.typology, variant, strict=True)
+    names = [(str(typology), f"{typology}/{variant}") for typology, variant in pairs]
+    return {
+        group: labels.is_bad & np.array([not members.isdisjoint(each) for each in names], np.bool_)
+        for group, members in ((group, frozenset(kinds)) for group, kinds in groups.items())
+    }

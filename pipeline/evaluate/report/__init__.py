@@ -1,0 +1,1 @@
+"""Reports: their content, and how they look as JSON, as a page and on a terminal."""
