@@ -23,7 +23,7 @@ MAX_VALUES, MIN_COUNT = 62, 3  # of a category's vocabulary
 
 
 @dataclass(frozen=True)
-class SplitSamples:
+class SequenceSplits:
     """One window per user, and aggregates over its events as features, by split."""
 
     train: Samples
@@ -43,7 +43,7 @@ class SequenceEvents:
     numbers: Doubles  # (N, M)
 
 
-def read_sequences(protocol: Protocol, data: Path | None) -> SplitSamples:
+def read_sequences(protocol: Protocol, data: Path | None) -> SequenceSplits:
     """The first steps of each user. Raises InputError if the file is missing, or lacks a column or a split."""
     assert protocol.sequence is not None
     path = data / protocol.events[0] if data is not None else None
@@ -74,7 +74,7 @@ def read_sequences(protocol: Protocol, data: Path | None) -> SplitSamples:
     names, rows = _aggregates(events, columns, fields, first, end)
     is_bad = events.is_bad[first]
     everybody = Samples(tokens, fields, windows, names, rows, is_bad, is_bad, np.ones(n))
-    return SplitSamples(*(everybody.take(events.split[first] == name) for name in SPLITS))
+    return SequenceSplits(*(everybody.take(events.split[first] == name) for name in SPLITS))
 
 
 def _read(path: Path, columns: SequenceColumns, steps: int) -> SequenceEvents:

@@ -14,7 +14,7 @@ from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import SHUFFLED, SHUFFLES
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report.content import CurvePoint, EvaluationReport, Extras, Pair, Shuffle
-from pipeline.evaluate.sequence_data import SplitSamples, read_sequences
+from pipeline.evaluate.sequence_data import SequenceSplits, read_sequences
 from pipeline.evaluate.summary import Summary
 from pipeline.metrics.bootstrap import Difference
 from pipeline.metrics.scored_labels import ScoredLabels
@@ -79,7 +79,7 @@ def run_sequences(
     return report.model_copy(update={"pairs": [*report.pairs, *few]})
 
 
-def _curves(sequences: SplitSamples, scores: dict[str, Doubles], draws: Draws) -> dict[str, list[CurvePoint]]:
+def _curves(sequences: SequenceSplits, scores: dict[str, Doubles], draws: Draws) -> dict[str, list[CurvePoint]]:
     """Mean, least and most ROC AUC of the draws of so many labels; and with all of them."""
     is_bad = sequences.test.is_bad
 
@@ -100,7 +100,7 @@ def _auc(score: Doubles, is_bad: Flags) -> float:
     return float(roc_auc_score(is_bad, score)) if 0 < is_bad.sum() < len(is_bad) else float("nan")
 
 
-def _pairs_with_few(sequences: SplitSamples, labels: int, draws: list[dict[str, Doubles]]) -> Iterator[Pair]:
+def _pairs_with_few(sequences: SequenceSplits, labels: int, draws: list[dict[str, Doubles]]) -> Iterator[Pair]:
     """Each contender against XGBoost on aggregates with the same few labels: the mean over draws of labels.
 
     The interval resamples both the draws of labels and the test users.
@@ -123,14 +123,14 @@ def _pairs_with_few(sequences: SplitSamples, labels: int, draws: list[dict[str, 
             yield Pair.of(a, b, "roc_auc", Difference(value, float(low), float(high)))
 
 
-def with_labels(sequences: SplitSamples, labels: int, repeat: int) -> SplitSamples:
+def with_labels(sequences: SequenceSplits, labels: int, repeat: int) -> SequenceSplits:
     """The same if only so many users have a label, half of them bad. The others have weight 0."""
     random = np.random.default_rng([labels, repeat])
     bad = random.permutation(np.flatnonzero(sequences.train.is_bad))[: labels // 2]
     good = random.permutation(np.flatnonzero(~sequences.train.is_bad))[: labels - labels // 2]
     labelled = np.concatenate([bad, good])
     train, valid = _only(sequences.train, labelled), _only(sequences.valid, np.empty(0, np.int64))
-    return SplitSamples(train, valid, sequences.test)
+    return SequenceSplits(train, valid, sequences.test)
 
 
 def _only(samples: Samples, labelled: Ints) -> Samples:
@@ -141,7 +141,7 @@ def _only(samples: Samples, labelled: Ints) -> Samples:
     return replace(samples, weight=weight, is_bad=is_bad, is_bad_account=is_bad)
 
 
-def best_sizes(sequences: SplitSamples) -> Sizes:
+def best_sizes(sequences: SequenceSplits) -> Sizes:
     """Depth and number of trees that rank the validation users best."""
     train, valid = sequences.train, sequences.valid
     areas = [_auc(_boosted(train.rows, train, valid.rows, sizes, SEEDS), valid.is_bad) for sizes in TRIED]
@@ -149,7 +149,7 @@ def best_sizes(sequences: SplitSamples) -> Sizes:
 
 
 def contenders(
-    sequences: SplitSamples, base_models: Sequence[str], sizes: Sizes, seeds: Sequence[int] = SEEDS
+    sequences: SequenceSplits, base_models: Sequence[str], sizes: Sizes, seeds: Sequence[int] = SEEDS
 ) -> dict[str, Doubles]:
     """Scores of the test users: each base model, XGBoost over aggregates, and both together."""
     train, valid, test = sequences.train, sequences.valid, sequences.test
@@ -214,13 +214,13 @@ def _boosted(
     return score
 
 
-def _shuffled(sequences: SplitSamples, sizes: Sizes, shuffle: int) -> Doubles:
+def _shuffled(sequences: SequenceSplits, sizes: Sizes, shuffle: int) -> Doubles:
     train = sequences.train
     mixed = replace(train, is_bad=np.random.default_rng(shuffle).permutation(train.is_bad))
     return _boosted(mixed.rows, mixed, sequences.test.rows, sizes, SEEDS[:1])
 
 
-def _labels(sequences: SplitSamples, scores: dict[str, Doubles]) -> ScoredLabels:
+def _labels(sequences: SequenceSplits, scores: dict[str, Doubles]) -> ScoredLabels:
     n = len(sequences.test)
     labels = ScoredLabels.of(np.arange(n, dtype=np.int32), np.zeros(n, np.int32), sequences.test.is_bad, scores)
     return replace(labels, is_new=np.ones(n, np.bool_), risks=(AGGREGATES,))

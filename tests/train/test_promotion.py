@@ -59,7 +59,7 @@ def trained(home):
 def applied(monkeypatch):
     """Bundles are not really applied: the risk of each on the holdout is written here, by its id."""
     found = SimpleNamespace(
-        risk={}, nats={}, arms={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True])
+        risk={}, nats={}, base_models={}, asked=[], stale=set(), is_bad=np.array([True, False, False, True])
     )
 
     def load(home, name, threads, base_models="base_models"):
