@@ -82,7 +82,7 @@ def read_manifest(home: Path, bundle: str) -> Manifest:
 def load(home: Path, bundle: str, threads: int, base_models: str = "arms") -> Bundle:
     """Read a bundle and check that it is whole and fits today's features. Raises InputError.
 
-    `base_models` is the folder of base models to use. Those in `arms_before_judging` have not learned from the holdout.
+    `base_models` is the folder of the base models to use: these, or early ones that have not learned from the holdout.
     """
     from pipeline.models import stacker
     from pipeline.models.base.catalogue import PACK_MODELS
