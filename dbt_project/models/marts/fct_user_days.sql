@@ -1,7 +1,7 @@
--- One row per user and active UTC day: how that user behaved, compared with its own past, with everyone else
--- that day, and with those it shares things with. Null means "not known", never 0.
--- A row uses no event from after its day, and no label that was not known by the end of it.
-{{ config(post_hook="{{ export_days(var('first_day'), 'user_id') }}") }}
+-- One row per user and active UTC day: how the user behaved, beside its own past, all users of that day, and the users
+-- it shares entities with. Null means "not known", never 0.
+-- A row uses no event from after its day, and only labels known by the end of it.
+{{ config(post_hook="{{ export_days(this, var('first_day'), 'user_id') }}") }}
 
 with user_days as (
     select
@@ -57,7 +57,7 @@ with user_days as (
         usual.mean_purchase_amount as usual_mean_purchase_amount,
         usual.mean_purchase_7d_amount,
         {% for measure in usual_measures() -%}
-        {{ own_deviation(measure) }} as {{ measure }}_own_deviation,
+        {{ own_deviation(measure, 'activity', 'usual') }} as {{ measure }}_own_deviation,
         {% endfor -%}
         activity.max_purchase_amount / nullif(usual.mean_purchase_amount, 0) as max_purchase_own_ratio,
         case
@@ -70,12 +70,12 @@ with user_days as (
         usual.highest_purchase_14d_amount
         / nullif(usual.mean_purchase_before_amount, 0) as max_purchase_14d_own_ratio,
         -- everyone
-        {{ percentile_of('activity.event_count') }} as event_count_percentile,
-        {{ percentile_of('activity.spend_amount') }} as spend_amount_percentile,
-        {{ percentile_of('activity.max_purchase_amount') }} as max_purchase_amount_percentile,
-        {{ percentile_of('activity.refund_amount') }} as refund_amount_percentile,
-        {{ percentile_of('activity.max_hour_event_count') }} as max_hour_event_count_percentile,
-        {{ percentile_of('activity.new_counterpart_count') }} as new_counterpart_count_percentile,
+        {{ percentile_of('event_count', 'activity') }} as event_count_percentile,
+        {{ percentile_of('spend_amount', 'activity') }} as spend_amount_percentile,
+        {{ percentile_of('max_purchase_amount', 'activity') }} as max_purchase_amount_percentile,
+        {{ percentile_of('refund_amount', 'activity') }} as refund_amount_percentile,
+        {{ percentile_of('max_hour_event_count', 'activity') }} as max_hour_event_count_percentile,
+        {{ percentile_of('new_counterpart_count', 'activity') }} as new_counterpart_count_percentile,
         -- shared
         {% for kind in entity_kinds() -%}
         entities.{{ kind }}_other_user_count,

@@ -1,4 +1,4 @@
--- One row per event that had arrived by `as_of`, of the days this run needs.
+-- One row per event of the days this run needs that had arrived by `as_of`.
 
 select
     event_id,

@@ -1,5 +1,4 @@
--- One row per counterpart and day: what it took in, for the counterparts of this run, as far back as the label
--- history needs.
+-- One row per counterpart of this run and day, as far back as the label history looks: what it took in.
 
 select
     counterpart_id,
@@ -10,7 +9,7 @@ select
     coalesce(sum(amount * amount) filter (where role = 'purchase'), 0) as squared_amount_sum
 from {{ ref('stg_events') }}
 where
-    {{ is_on_days('event_at', days_after(first_day(), -(var('window_days') + var('label_delay_days'))), last_day()) }}
+    {{ is_on_days('event_at', matured_days_before(first_day(), var('window_days')), last_day()) }}
     and counterpart_id in (
         select entities.value
         from {{ ref('int_entities') }} as entities

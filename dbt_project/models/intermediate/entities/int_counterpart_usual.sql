@@ -1,4 +1,5 @@
 -- One row per counterpart and day of this run: what is usual at this seller, terminal or page.
+-- The matured counts are the denominators of the label history: events whose labels had time to become known.
 
 with todays as (
     select distinct
@@ -18,18 +19,14 @@ compared as (
         past.squared_amount_sum,
         past.event_day = todays.event_day as is_today,
         {{ within_days_before('past.event_day', 'todays.event_day', var('window_days')) }} as is_recent,
-        past.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }}
-        and past.event_day
-        > {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} as is_matured,
-        past.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week,
-        past.event_day > {{ days_after('todays.event_day', -(3 + var('label_delay_days'))) }} as is_in_last_days,
+        {{ maturity_flags('past.event_day', 'todays.event_day') }},
         past.event_day >= history.first_bad_day as is_in_trouble
     from todays
     inner join {{ ref('int_counterpart_days') }} as past
         on
             todays.counterpart_id = past.counterpart_id
             and todays.event_day >= past.event_day
-            and {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} <= past.event_day
+            and {{ matured_days_before('todays.event_day', var('window_days')) }} <= past.event_day
     left join {{ ref('int_label_history') }} as history
         on
             history.kind = 'counterpart'
@@ -42,18 +39,10 @@ select
     event_day,
     sum(event_count) filter (where is_today) as event_today_count,
     sum(event_count) filter (where is_recent) / cast({{ var('window_days') }} as double) as usual_event_count,
-    sum(purchase_amount) filter (where is_recent)
-    / nullif(sum(purchase_count) filter (where is_recent), 0) as mean_purchase_amount,
-    sqrt(greatest(
-        0,
-        sum(squared_amount_sum) filter (where is_recent) / nullif(sum(purchase_count) filter (where is_recent), 0)
-        - power(
-            sum(purchase_amount) filter (where is_recent) / nullif(sum(purchase_count) filter (where is_recent), 0), 2
-        )
-    )) as purchase_amount_spread,
-    sum(purchase_amount) filter (where is_today)
-    / nullif(sum(purchase_count) filter (where is_today), 0) as mean_purchase_today_amount,
-    -- how many events had time to be reported: the denominators of the label history
+    {{ mean_over_days('purchase_amount', 'purchase_count', where='is_recent') }} as mean_purchase_amount,
+    {{ spread_over_days('purchase_amount', 'squared_amount_sum', 'purchase_count', where='is_recent') }}
+        as purchase_amount_spread,
+    {{ mean_over_days('purchase_amount', 'purchase_count', where='is_today') }} as mean_purchase_today_amount,
     coalesce(sum(event_count) filter (where is_matured and is_in_last_days), 0) as matured_3d_count,
     coalesce(sum(event_count) filter (where is_matured and is_in_week), 0) as matured_7d_count,
     coalesce(sum(event_count) filter (where is_matured), 0) as matured_28d_count,

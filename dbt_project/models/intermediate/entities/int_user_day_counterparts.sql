@@ -1,5 +1,5 @@
--- One row per user and day of this run that dealt with counterparts: were its purchases odd for that
--- counterpart, and was the counterpart itself having an odd day?
+-- One row per user and day of this run with a counterpart: were its purchases odd for the counterpart, and was the
+-- counterpart's own day odd?
 
 select
     events.user_id,

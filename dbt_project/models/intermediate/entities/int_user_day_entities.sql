@@ -1,4 +1,4 @@
--- One row per user and day of this run: who else used what this user used, and what is known against it.
+-- One row per user and day of this run: who else used its entities, and which bad events are known at them.
 
 select
     entities.user_id,
@@ -11,24 +11,21 @@ select
     max(coalesce(history.bad_28d_count, 0)) filter (where entities.kind = '{{ kind }}') as {{ kind }}_bad_28d_count,
     {% endfor -%}
     max(coalesce(history.bad_7d_count, 0)) filter (where entities.kind = 'counterpart') as counterpart_bad_7d_count,
+    {% for which in ['first', 'last'] -%}
+    min(
+        case
+            when entities.kind = 'counterpart'
+                then {{ dbt.datediff('history.' ~ which ~ '_bad_day', 'entities.event_day', 'day') }}
+        end
+    ) as counterpart_{{ which }}_bad_days,
+    {% endfor -%}
+    -- `usual` has rows of counterparts only
     max(coalesce(history.matured_bad_3d_count, 0) / (usual.matured_3d_count + 1.0)) as counterpart_bad_3d_ratio,
     max(coalesce(history.matured_bad_7d_count, 0) / (usual.matured_7d_count + 1.0)) as counterpart_bad_7d_ratio,
     max(coalesce(history.matured_bad_28d_count, 0) / (usual.matured_28d_count + 1.0)) as counterpart_bad_28d_ratio,
     max(
         coalesce(history.matured_bad_28d_count, 0) / (usual.matured_since_first_bad_count + 1.0)
-    ) as counterpart_bad_since_first_ratio,
-    min(
-        case
-            when entities.kind = 'counterpart'
-                then {{ dbt.datediff('history.first_bad_day', 'entities.event_day', 'day') }}
-        end
-    ) as counterpart_first_bad_days,
-    min(
-        case
-            when entities.kind = 'counterpart'
-                then {{ dbt.datediff('history.last_bad_day', 'entities.event_day', 'day') }}
-        end
-    ) as counterpart_last_bad_days
+    ) as counterpart_bad_since_first_ratio
 from {{ ref('int_entities') }} as entities
 inner join {{ ref('int_entity_users') }} as shared
     on
