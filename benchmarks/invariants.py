@@ -28,7 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline import daily, lake, snapshots
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 
 DAY = timedelta(days=1)
 LATER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")  # both sets are long over by then
@@ -160,7 +160,7 @@ def issue(real: RealSet, home: Path, day: date) -> dict[str, str]:
         return {}
     try:
         daily.validate(day, None, given(real, home))
-    except DoorRefusedError as error:
+    except CheckpointFailedError as error:
         daily.validate(day, None, given(real, home), accept=[line.split(":")[0].strip() for line in error.found])
     daily.score(day, given(real, home))
     daily.publish(day, given(real, home))

@@ -90,7 +90,7 @@ def backfill_features(first: date, last: date, overrides: Overrides) -> Answer:
 
 def validate(
     day: date,
-    door: Literal["events", "user_days"] | None,
+    checkpoint: Literal["events", "user_days"] | None,
     overrides: Overrides,
     *,
     accept: Iterable[str] = (),
@@ -99,7 +99,7 @@ def validate(
 
     settings, domain, as_of = _open_day(day, overrides)
     with locked(settings, domain):
-        return _answer(step.run(settings, domain, day, as_of=as_of, door=door, accept=tuple(accept)))
+        return _answer(step.run(settings, domain, day, as_of=as_of, checkpoint=checkpoint, accept=tuple(accept)))
 
 
 def train(until: date, overrides: Overrides, *, progress: bool = False) -> Answer:

@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.checkpoints import CHECKPOINTS, Checkpoint, fail_if_critical, judge, read_report, write_report
 from pipeline.domain import Domain
-from pipeline.doors import DOORS, Door, judge, read_report, refuse_if_critical, write_report
 from pipeline.errors import InputError
 from pipeline.files import read_json, scratch, sha256_of, write_json
 from pipeline.models import bundle as bundles
@@ -44,14 +44,14 @@ def run(
     accept: Collection[str] = (),
     sentences: Sentences | None = None,
 ) -> Receipt:
-    """Issue the list of `day`. Raises DoorRefusedError, and issues nothing, if it cannot be handed to people.
+    """Issue the list of `day`. Raises CheckpointFailedError, and issues nothing, if it cannot be handed to people.
 
-    `accept` as for the other doors; `sentences` words the reasons, by default with `pipeline.models.reasons`.
+    `accept` as for the other checkpoints; `sentences` words the reasons, by default with `pipeline.models.reasons`.
     """
     home = settings.home
-    for door in DOORS[:2]:
-        if (report := read_report(home, day, door, as_of)) is not None:
-            refuse_if_critical(report)
+    for checkpoint in CHECKPOINTS[:2]:
+        if (report := read_report(home, day, checkpoint, as_of)) is not None:
+            fail_if_critical(report)
     bundle = bundle_for(home, day, as_of)
     facts = bundles.read_manifest(home, bundle)
     used = choose_snapshots(home, day, as_of, bundle, settings.list_size or domain.list_size)
@@ -59,7 +59,7 @@ def run(
     issue = issue_id(made_from)
     folder = issues.issue_folder(home, day, issue)
     is_new = not issues.is_whole(folder)
-    if is_new or _is_refused(home, day, "risk_list", as_of):  # another issue of the day may have been refused
+    if is_new or _has_failed(home, day, "risk_list", as_of):  # another issue of the day may have failed
         _issue(settings, domain, day, as_of, used, facts, made_from, issue, accept, sentences or sentences_of_models)
     is_shown = issues.show(home, day, issue, as_of)
     manifest = read_json(folder / "manifest.json")
@@ -84,26 +84,29 @@ def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     """The list to work from on `day`: its own, or else the last one before it, marked stale.
 
     The files stay as issued; only what is returned says `is_stale`. Also stale is a day's own list if the
-    day was judged again since and refused.
+    day was judged again since and failed.
     """
     known = [other for other in issues.days(home) if other <= day]
     if not known:
         raise InputError(f"no list up to {day} in {home}", fix=f"dawnlist run --day {day}")
-    refusals = {other: [door for door in DOORS if _is_refused(home, other, door)] for other in {*known, day}}
-    good = [other for other in known if other == day or not refusals[other]]
+    failures = {
+        other: [checkpoint for checkpoint in CHECKPOINTS if _has_failed(home, other, checkpoint)]
+        for other in {*known, day}
+    }
+    good = [other for other in known if other == day or not failures[other]]
     shown = good[-1] if good else known[-1]
     table, manifest = read_list(home, shown)
-    if shown == day and not refusals[day]:
+    if shown == day and not failures[day]:
         return table, manifest
-    why = f"{day} was refused at the door {refusals[day][0]!r}" if refusals[day] else f"{day} has no list yet"
+    why = f"{day} failed at the checkpoint {failures[day][0]!r}" if failures[day] else f"{day} has no list yet"
     what = "this is what it had before" if shown == day else f"this is the list of {shown}"
     manifest |= {"is_stale": True, "stale_why": f"{why}; {what}"}
     return _marked_stale(table), manifest
 
 
-def _is_refused(home: Path, day: date, door: Door, as_of: datetime | None = None) -> bool:
-    report = read_report(home, day, door, as_of)
-    return report is not None and report.is_refused
+def _has_failed(home: Path, day: date, checkpoint: Checkpoint, as_of: datetime | None = None) -> bool:
+    report = read_report(home, day, checkpoint, as_of)
+    return report is not None and report.has_failed
 
 
 def _marked_stale(table: "pa.Table") -> "pa.Table":
@@ -125,7 +128,7 @@ def _issue(
     accept: Collection[str],
     sentences: Sentences,
 ) -> None:
-    """Make the list aside, let the door judge it, and move it into place."""
+    """Make the list aside, let the checkpoint judge it, and move it into place."""
     from expectations import risk_list as suites
 
     home, list_size, bundle = settings.home, settings.list_size or domain.list_size, made_from["bundle"]["id"]
@@ -147,7 +150,7 @@ def _issue(
     )
     tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
     report = judge("risk_list", day, domain.name, tables, accept=accept, seen={"listed": len(table)})
-    refuse_if_critical(write_report(home, report, as_of), accept)
+    fail_if_critical(write_report(home, report, as_of), accept)
     with scratch(home, "publish") as aside:
         folder = aside / issue
         folder.mkdir()
@@ -176,7 +179,7 @@ def _issue(
 
 
 def _judged(table: "pa.Table", levels: list[float | None]) -> Any:
-    """The list as the third door sees it, with a mark where an account stands below one with a lower level."""
+    """The list as the third checkpoint sees it, with a mark where an account stands below one with a lower level."""
     frame = table.to_pandas()
     frame.insert(0, "user_id", frame.pop("user_id"))
     frame["day"] = frame["day"].astype(str)

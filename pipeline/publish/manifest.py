@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline import lake
 from pipeline.catalogue import wording_digest
+from pipeline.checkpoints import CHECKPOINTS, read_report
 from pipeline.domain import Domain
-from pipeline.doors import DOORS, read_report
 from pipeline.files import digest, sha256_of
 from pipeline.models import bundle as bundles
 from pipeline.settings import PROJECT, Settings
@@ -57,8 +57,8 @@ def inputs(
         "wording": wording_digest(),
         "warnings": [
             warning
-            for door in DOORS[:2]  # the third warns about the list itself, which follows from all this
-            if (report := read_report(home, day, door, as_of)) is not None
+            for checkpoint in CHECKPOINTS[:2]  # the third warns about the list itself, which follows from all this
+            if (report := read_report(home, day, checkpoint, as_of)) is not None
             for warning in report.warnings
         ],
     }

@@ -1,4 +1,4 @@
-"""Validate: is this day believable? Two doors here, the events and the user-days; publish asks at the third."""
+"""Validate: is this day believable? Two checkpoints here, the events and the user-days; publish asks at the third."""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
@@ -7,8 +7,8 @@ from typing import Literal
 
 from expectations.usual import Usual, swing_of_users
 from pipeline import lake, snapshots
+from pipeline.checkpoints import Report, fail_if_critical, judge, write_report
 from pipeline.domain import Domain
-from pipeline.doors import Report, judge, refuse_if_critical, write_report
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
 
@@ -19,29 +19,31 @@ def run(
     day: date,
     *,
     as_of: datetime,
-    door: Literal["events", "user_days"] | None = None,
+    checkpoint: Literal["events", "user_days"] | None = None,
     accept: Collection[str] = (),
 ) -> Receipt:
-    """Judge `day` at one door, or at both. Raises DoorRefusedError if a critical expectation fails.
+    """Judge `day` at one checkpoint, or at both. Raises CheckpointFailedError if a critical expectation fails.
 
-    `accept` names findings (table.column, as the refusal prints them) that a person has looked at and lets pass.
+    `accept` names findings (table.column, as the failure prints them) that a person has looked at and lets pass.
     """
     reports: list[Report] = []
-    for name, judged in {"events": events_door, "user_days": user_days_door}.items():
-        if door not in (None, name):
+    for name, judged in {"events": events_checkpoint, "user_days": user_days_checkpoint}.items():
+        if checkpoint not in (None, name):
             continue
         report = write_report(settings.home, judged(settings, domain, day, as_of, accept), as_of)
         reports.append(report)
-        refuse_if_critical(report, accept)
+        fail_if_critical(report, accept)
     return Receipt(
         step="validate",
         day=day,
-        details={r.door: {"expectations": len(r.findings), "seen": r.seen} for r in reports},
+        details={r.checkpoint: {"expectations": len(r.findings), "seen": r.seen} for r in reports},
         warnings=[warning for r in reports for warning in r.warnings],
     )
 
 
-def events_door(settings: Settings, domain: Domain, day: date, as_of: datetime, accept: Collection[str] = ()) -> Report:
+def events_checkpoint(
+    settings: Settings, domain: Domain, day: date, as_of: datetime, accept: Collection[str] = ()
+) -> Report:
     """Set the day's events beside comparable days of the last 28 and judge them."""
     from expectations import events as suites
     from pipeline.validate import compare
@@ -80,7 +82,7 @@ def events_door(settings: Settings, domain: Domain, day: date, as_of: datetime, 
     return judge("events", day, domain.name, tables, accept=accept, seen=seen, compared_with=sorted(compared))
 
 
-def user_days_door(
+def user_days_checkpoint(
     settings: Settings, domain: Domain, day: date, as_of: datetime, accept: Collection[str] = ()
 ) -> Report:
     """Set the day's features beside the lake and beside comparable days of the last 28, and judge them."""

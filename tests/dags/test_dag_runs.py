@@ -5,7 +5,7 @@ from inspect import signature
 
 import pytest
 
-from pipeline.errors import BusyError, DoorRefusedError
+from pipeline.errors import BusyError, CheckpointFailedError
 
 pytestmark = pytest.mark.airflow
 
@@ -46,8 +46,8 @@ def test_a_receipt_is_what_the_task_returns(dags, steps, home):
     assert published.xcom_pull(task_ids="publish_list")["step"] == "publish"
 
 
-def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
-    steps.failures["validate"] = [DoorRefusedError("half the usual users")]
+def test_a_failed_day_stops_there_and_is_not_tried_again(dags, steps, home):
+    steps.failures["validate"] = [CheckpointFailedError("half the usual users")]
     run = dags["daily_risk_list"].test(run_conf=FORM)
     assert run.state == "failed"
     assert steps.names == ["ingest", "validate"]
@@ -55,11 +55,11 @@ def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
     assert states(run)["publish_list"] == "upstream_failed"
 
 
-def test_a_person_may_accept_what_a_door_refused(dags, steps, home):
+def test_a_person_may_accept_what_failed_a_checkpoint(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={**FORM, "accept": ["day.event_count"]})
-    doors = ("validate", "validate", "publish")
-    told = [(call[0], call[-1]) for call in steps.calls if call[0] in doors]
-    assert told == [(door, {"accept": ["day.event_count"]}) for door in doors]
+    checkpoints = ("validate", "validate", "publish")
+    told = [(call[0], call[-1]) for call in steps.calls if call[0] in checkpoints]
+    assert told == [(checkpoint, {"accept": ["day.event_count"]}) for checkpoint in checkpoints]
 
 
 def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):

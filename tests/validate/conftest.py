@@ -4,7 +4,7 @@ import pytest
 import shop_days
 
 from pipeline.settings import Settings
-from pipeline.validate import events_door
+from pipeline.validate import events_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -12,7 +12,7 @@ def past_home(tmp_path_factory):
     """28 ordinary days before DAY, already profiled."""
     home = tmp_path_factory.mktemp("shop")
     shop_days.write_past(home)
-    events_door(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF)
+    events_checkpoint(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF)
     return home
 
 

@@ -1,4 +1,4 @@
-"""A small shop for the doors: 29 days of about 2,000 events from 200 users, every working day much like the next."""
+"""A small shop for the checkpoints: 29 days of about 2,000 events from 200 users, working days much alike."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path

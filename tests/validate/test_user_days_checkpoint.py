@@ -7,11 +7,11 @@ import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day
 
 from pipeline import validate
-from pipeline.doors import report_path
-from pipeline.errors import DoorRefusedError, InputError
+from pipeline.checkpoints import report_path
+from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.files import digest, sha256_of
 from pipeline.snapshots import Snapshot, add
-from pipeline.validate import user_days_door
+from pipeline.validate import user_days_checkpoint
 
 FEATURES = """
     select
@@ -64,7 +64,7 @@ def ready(past_features, settings):
 
 
 def judged(settings):
-    return user_days_door(settings, SHOP, DAY, AS_OF)
+    return user_days_checkpoint(settings, SHOP, DAY, AS_OF)
 
 
 def names(report, outcome):
@@ -74,7 +74,7 @@ def names(report, outcome):
 def test_ordinary_features_pass_without_a_word(ready):
     write_features(ready.home, DAY)
     report = judged(ready)
-    assert not report.is_refused and report.warnings == []
+    assert not report.has_failed and report.warnings == []
 
 
 CRITICAL = {
@@ -112,7 +112,7 @@ def test_odd_features_are_written_on_the_list(ready, name):
     change, finding = WARNING[name]
     write_features(ready.home, DAY, change)
     report = judged(ready)
-    assert not report.is_refused
+    assert not report.has_failed
     assert finding in names(report, "warning")
 
 
@@ -125,14 +125,14 @@ def test_most_users_gone_is_critical_even_if_the_lake_agrees(ready):
 def test_a_closed_day_has_no_user_days_and_passes(ready):
     write_day(ready.home, DAY, "delete from today")
     write_features(ready.home, DAY + timedelta(days=0), "delete from features")
-    assert not judged(ready).is_refused
+    assert not judged(ready).has_failed
 
 
 def test_users_are_not_named_in_what_is_said(ready):
     write_features(ready.home, DAY, CRITICAL["a_user_is_there_twice"][0])
-    with pytest.raises(DoorRefusedError) as refusal:
-        validate.run(ready, SHOP, DAY, as_of=AS_OF, door="user_days")
-    assert "u7" not in str(refusal.value)
+    with pytest.raises(CheckpointFailedError) as failure:
+        validate.run(ready, SHOP, DAY, as_of=AS_OF, checkpoint="user_days")
+    assert "u7" not in str(failure.value)
     assert "u7" not in report_path(ready.home, DAY, "user_days").read_text()
 
 
@@ -141,7 +141,7 @@ def test_without_features_it_says_how_to_make_them(ready):
         judged(ready)
 
 
-def test_both_doors_are_one_receipt(ready):
+def test_both_checkpoints_are_one_receipt(ready):
     write_features(ready.home, DAY)
     receipt = validate.run(ready, SHOP, DAY, as_of=AS_OF)
     assert list(receipt.details) == ["events", "user_days"]
