@@ -1,6 +1,6 @@
 {#- The kinds of thing that accounts share: each is a column <kind>_id of an event. -#}
 {% macro entity_kinds() -%}
-    {{ return(['device', 'network', 'payment', 'address', 'counterpart']) }}
+    {{ return(['device', 'network', 'payment', 'address', 'counterparty']) }}
 {%- endmacro %}
 
 {#- The kinds of thing that can be new to a user: the entities and the categories. -#}

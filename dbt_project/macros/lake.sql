@@ -2,7 +2,7 @@
 {% macro lake_event_columns() -%}
     {%- set columns = {} -%}
     {%- for name in ['event_id', 'user_id', 'event_type', 'role', 'session_id', 'item_id', 'category', 'channel',
-                     'device_id', 'network_id', 'payment_id', 'address_id', 'counterpart_id'] -%}
+                     'device_id', 'network_id', 'payment_id', 'address_id', 'counterparty_id'] -%}
         {%- do columns.update({name: 'varchar'}) -%}
     {%- endfor -%}
     {%- do columns.update({'event_at': 'timestamp', 'arrived_at': 'timestamp',

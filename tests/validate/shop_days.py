@@ -39,7 +39,7 @@ ONE_DAY = """
         'n' || (hash(i, {seed}) % {users} // 3) as network_id,
         null::varchar as payment_id,
         null::varchar as address_id,
-        null::varchar as counterpart_id,
+        null::varchar as counterparty_id,
         timestamp '{day}' + interval 26 hours as arrived_at,
         '{batch}' as batch_id
     from range({events}) as numbers (i)

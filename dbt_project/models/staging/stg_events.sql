@@ -17,6 +17,6 @@ select
     network_id,
     payment_id,
     address_id,
-    counterpart_id
+    counterparty_id
 from {{ parquet_rows(var('event_files'), lake_event_columns()) }} as lake
 where arrived_at <= timestamp '{{ var("as_of") }}'

@@ -71,7 +71,7 @@ def early_labels(bench: Bench) -> Price:
     return _price(
         bench,
         "label without delay, in features",
-        "bad events of the account and at its counterparts count when they happened, not when they were known",
+        "bad events of the account and at its counterparties count when they happened, not when they were known",
         bench.scores_of(NO_DELAY),
         "check_later_labels",
         lambda: bench.check_later_labels(NO_DELAY),

@@ -35,7 +35,7 @@ user_days as (
         nullif(count(distinct session_id), 0) as session_count,
         nullif(count(distinct item_id), 0) as item_count,
         nullif(count(distinct category), 0) as category_count,
-        nullif(count(distinct counterpart_id), 0) as counterpart_count,
+        nullif(count(distinct counterparty_id), 0) as counterparty_count,
         {% for role in all_roles() -%}
         {{ count_of(role) }} as {{ role }}_count,
         {% endfor -%}
@@ -67,7 +67,7 @@ user_days as (
                 then count(distinct {{ kind_column(kind) }}) filter (where is_new_{{ kind }})
         end as new_{{ kind }}_count,
         {% endfor -%}
-        max(amount) filter (where role = 'purchase' and is_new_counterpart) as new_counterpart_max_amount
+        max(amount) filter (where role = 'purchase' and is_new_counterparty) as new_counterparty_max_amount
     from events
     group by user_id, event_day
 )

@@ -18,7 +18,7 @@ with arrivals as (
         network_id,
         payment_id,
         address_id,
-        counterpart_id,
+        counterparty_id,
         event_at,
         arrived_at
     from {{ parquet_rows(unabsorbed_files(this), lake_event_columns()) }} as lake

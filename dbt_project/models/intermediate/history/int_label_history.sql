@@ -1,6 +1,6 @@
 -- One row per kind, entity and day of this run with any known bad event: how many were known at the end of that day.
 -- A known event counts however early its label came. The matured counts leave out the days whose labels may still
--- come, as int_counterpart_usual does: numerator and denominator of a share cover the same days.
+-- come, as int_counterparty_usual does: numerator and denominator of a share cover the same days.
 
 with todays as (
     select distinct

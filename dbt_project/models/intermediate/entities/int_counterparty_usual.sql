@@ -1,17 +1,17 @@
--- One row per counterpart and day of this run: what is usual at this seller, terminal or page.
+-- One row per counterparty and day of this run: what is usual at this seller, terminal or page.
 -- The matured counts are the denominators of the label history: events whose labels had time to become known.
 
 with todays as (
     select distinct
-        value as counterpart_id,
+        value as counterparty_id,
         event_day
     from {{ ref('int_entities') }}
-    where kind = 'counterpart'
+    where kind = 'counterparty'
 ),
 
 compared as (
     select
-        todays.counterpart_id,
+        todays.counterparty_id,
         todays.event_day,
         past.event_count,
         past.purchase_count,
@@ -22,20 +22,20 @@ compared as (
         {{ maturity_flags('past.event_day', 'todays.event_day') }},
         past.event_day >= history.first_bad_day as is_in_trouble
     from todays
-    inner join {{ ref('int_counterpart_days') }} as past
+    inner join {{ ref('int_counterparty_days') }} as past
         on
-            todays.counterpart_id = past.counterpart_id
+            todays.counterparty_id = past.counterparty_id
             and todays.event_day >= past.event_day
             and {{ matured_days_before('todays.event_day', var('window_days')) }} <= past.event_day
     left join {{ ref('int_label_history') }} as history
         on
-            history.kind = 'counterpart'
-            and todays.counterpart_id = history.value
+            history.kind = 'counterparty'
+            and todays.counterparty_id = history.value
             and todays.event_day = history.event_day
 )
 
 select
-    counterpart_id,
+    counterparty_id,
     event_day,
     sum(event_count) filter (where is_today) as event_today_count,
     sum(event_count) filter (where is_recent) / cast({{ var('window_days') }} as double) as usual_event_count,
@@ -48,4 +48,4 @@ select
     coalesce(sum(event_count) filter (where is_matured), 0) as matured_28d_count,
     coalesce(sum(event_count) filter (where is_matured and is_in_trouble), 0) as matured_since_first_bad_count
 from compared
-group by counterpart_id, event_day
+group by counterparty_id, event_day

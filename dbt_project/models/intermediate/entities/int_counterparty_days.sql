@@ -1,7 +1,7 @@
--- One row per counterpart of this run and day, as far back as the label history looks: what it took in.
+-- One row per counterparty of this run and day, as far back as the label history looks: what it took in.
 
 select
-    counterpart_id,
+    counterparty_id,
     event_day,
     count(*) as event_count,
     count(amount) filter (where role = 'purchase') as purchase_count,
@@ -10,9 +10,9 @@ select
 from {{ ref('stg_events') }}
 where
     {{ is_on_days('event_at', matured_days_before(first_day(), var('window_days')), last_day()) }}
-    and counterpart_id in (
+    and counterparty_id in (
         select entities.value
         from {{ ref('int_entities') }} as entities
-        where entities.kind = 'counterpart'
+        where entities.kind = 'counterparty'
     )
-group by counterpart_id, event_day
+group by counterparty_id, event_day
