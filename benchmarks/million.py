@@ -68,7 +68,7 @@ copy (
             as ip,
         case when event_type in ('purchase', 'payment_failure') then 'card' || user_number end as payment_id,
         case when event_type = 'purchase' then 'address' || (user_number // 2) end as address_id,
-        'seller' || cast(20000 * power(u(n, 'item{day}'), 2) as bigint) as counterpart_id
+        'seller' || cast(20000 * power(u(n, 'item{day}'), 2) as bigint) as counterparty_id
     from events
 ) to '{path}' ({format})
 """

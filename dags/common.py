@@ -15,7 +15,7 @@ MODEL_BUNDLE = Asset("model_bundle")
 VERDICTS = Asset("verdicts")
 
 # A busy home frees itself, a full disk may be emptied, a killed task starts again where it stopped. What a
-# person has to mend (a setting, a file, a refused day) stays broken however often it is tried, and so does a bug.
+# person has to mend (a setting, a file, a failed checkpoint) stays broken however often it is tried, and so does a bug.
 RETRY_WHERE_IT_HELPS = ExceptionRetryPolicy(
     rules=[
         RetryRule("pipeline.errors.BusyError", RetryAction.RETRY, reason="somebody else is working in this home"),

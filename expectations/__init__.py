@@ -1,4 +1,4 @@
-"""What a believable day looks like: the suites Great Expectations judges at the three doors.
+"""What a believable day looks like: the suites Great Expectations judges at the three checkpoints.
 
 dbt's tests prove that the SQL is right; these prove that the day is right. Every expectation says in its
 notes why it is there. `critical` stops the day, `warning` is written on the list.

@@ -89,7 +89,7 @@ FIELD_WORDS = {
     "is_new_network": "new networks",
     "is_new_payment": "new means of payment",
     "is_new_address": "new addresses",
-    "is_new_counterpart": "new counterparts",
+    "is_new_counterparty": "new counterparties",
     "is_new_category": "new categories",
     "amount": "the amounts",
     "quantity": "the quantities",

@@ -47,7 +47,7 @@ EVENT_COLUMNS: dict[str, SourceType] = {
     "ip": "string",
     "payment_id": "string",
     "address_id": "string",
-    "counterpart_id": "string",
+    "counterparty_id": "string",
 }
 REQUIRED_EVENT_COLUMNS = ("user_id", "event_at", "event_type")
 
@@ -63,7 +63,7 @@ LABEL_COLUMNS: dict[str, SourceType] = {
 REQUIRED_LABEL_COLUMNS = ("user_id", "happened_at", "known_at", "is_bad")
 
 # Entities tie accounts together. `network_id` is derived from `ip`.
-ENTITIES = ("device_id", "network_id", "payment_id", "address_id", "counterpart_id")
+ENTITIES = ("device_id", "network_id", "payment_id", "address_id", "counterparty_id")
 SENSITIVE_BY_DEFAULT = ("device_id", "ip", "payment_id", "address_id")
 
 TOKEN_CATEGORICAL = (
@@ -77,7 +77,7 @@ TOKEN_CATEGORICAL = (
     "is_new_network",
     "is_new_payment",
     "is_new_address",
-    "is_new_counterpart",
+    "is_new_counterparty",
 )
 TOKEN_NUMERIC = ("amount", "quantity", "gap_seconds")
 

@@ -31,7 +31,7 @@ class InputError(PipelineError):
     exit_code = 3
 
 
-class DoorRefusedError(PipelineError):
+class CheckpointFailedError(PipelineError):
     """A critical expectation failed: the day stops here and no list is published for it."""
 
     exit_code = 4

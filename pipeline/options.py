@@ -36,7 +36,7 @@ First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help
 Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
 ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
 Accept = Annotated[
-    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a refusal names them.")
+    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a failure names them.")
 ]
 
 

@@ -26,7 +26,7 @@ EVENTS = pa.schema(
         *((name, _TEXT) for name in ("session_id", "item_id", "category", "channel")),
         ("amount", _NUMBER),
         ("quantity", _NUMBER),
-        *((name, _TEXT) for name in ("device_id", "ip", "network_id", "payment_id", "address_id", "counterpart_id")),
+        *((name, _TEXT) for name in ("device_id", "ip", "network_id", "payment_id", "address_id", "counterparty_id")),
         ("arrived_at", _TIME),
         ("batch_id", _TEXT),
     ]

@@ -1,4 +1,4 @@
-"""A small lake, written as ingest writes it: tests of later steps need neither files to ingest nor a door to pass."""
+"""A small lake, written as ingest writes it: tests of later steps need no files and no checkpoint."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta

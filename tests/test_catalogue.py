@@ -15,7 +15,7 @@ from pipeline.settings import PROJECT
 
 FEATURES = features()
 FAMILIES = {
-    *("volume", "mix", "pace", "money", "novelty", "own past", "everyone", "shared", "counterpart", "label history"),
+    *("volume", "mix", "pace", "money", "novelty", "own past", "everyone", "shared", "counterparty", "label history"),
 }
 UNITS_BY_ENDING = {
     "_count": {"count"},

@@ -35,7 +35,7 @@ def test_help_says_what_a_command_does_and_what_its_options_mean(command, home):
 
 def test_help_begins_with_a_first_list_and_ends_with_the_exit_codes(home):
     said = home.does("--help")
-    for word in ("dawnlist ingest --history", "dawnlist train", "dawnlist run", "dawnlist show", "4 a door refused"):
+    for word in ("dawnlist ingest --history", "dawnlist train", "dawnlist run", "dawnlist show", "4 a checkpoint"):
         assert word in said.out
 
 
@@ -167,7 +167,7 @@ def test_an_error_leaves_stdout_empty_under_json(home):
     assert (said.code, said.out) == (3, "")
 
 
-def test_a_backfill_names_the_days_that_were_refused_and_makes_the_others(at_end_of):
+def test_a_backfill_names_the_days_that_failed_and_makes_the_others(at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)
     last = TODAY + timedelta(days=1)

@@ -183,7 +183,7 @@ def _promise(wrong: dict[str, Any]) -> list[str]:
         "",
         f"**The promise makes these lists far shorter than 100: they caught {wrong['recall']:.2f} of the bad "
         "accounts.** The tables above are what the ranking finds when 100 accounts a day are reviewed all the same.",
-        *([f"Days refused at a door and accepted by hand: {wrong['refused']}."] if wrong["refused"] else []),
+        *([f"Days failed a checkpoint, accepted by hand: {wrong['refused']}."] if wrong["refused"] else []),
     ]
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline import daily, simulate, snapshots
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 from pipeline.models.labels import known_bad_user_days
 from pipeline.publish import read_list
 
@@ -103,7 +103,7 @@ def publish(shop: ShopRun) -> list[dict[str, Any]]:
         try:
             daily.check_day(run)
             refused = []
-        except DoorRefusedError as error:
+        except CheckpointFailedError as error:
             refused = [line.split(":")[0].strip() for line in error.found]
             daily.check_day(run | {"accept": refused})  # as a person would who has looked at it
         daily.score_users(run)

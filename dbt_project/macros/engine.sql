@@ -1,11 +1,19 @@
-{# Everything that is DuckDB's own SQL lives here, so that the models also run on another engine. #}
+{# All SQL that only DuckDB understands. The models use these macros, so they also run on another engine. #}
 
-{#- Rows of Parquet files, or none at all with the same columns when there are no files. -#}
+{#- A text as a literal of SQL. -#}
+{% macro literal(text) -%}
+    '{{ text | replace("'", "''") }}'
+{%- endmacro %}
+
+{#- Texts as literals, in a list. -#}
+{% macro literals(texts) -%}
+    {% for text in texts %}{{ literal(text) }}{{ ', ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{#- The rows of Parquet files. Without files: the same columns and no rows. -#}
 {% macro parquet_rows(files, columns) -%}
     {%- if files %}
-    (select {{ columns.keys() | join(', ') }} from read_parquet([
-        {%- for file in files %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
-    ]))
+    (select {{ columns.keys() | join(', ') }} from read_parquet([{{ literals(files) }}]))
     {%- else %}
     (
         select
@@ -17,46 +25,48 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- Seconds from one timestamp to another, with their fraction. -#}
 {% macro seconds_between(earlier, later) -%}
     (epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1000000.0
 {%- endmacro %}
 
-{#- Hour of day, 0 to 23, on the wall clock of the business. -#}
+{#- Hour of the day, 0 to 23, in the time zone of the business. -#}
 {% macro local_hour(timestamp) -%}
     hour(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
 {%- endmacro %}
 
-{#- 1 Monday .. 7 Sunday, on the calendar of the business. -#}
+{#- Weekday, 1 Monday to 7 Sunday, in the time zone of the business. -#}
 {% macro local_weekday(timestamp) -%}
     isodow(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))
 {%- endmacro %}
 
-{#- 64 bits that stand for some texts, today and after any upgrade. In a table of a hundred million keys two are the
-    same about once in four thousand such tables. -#}
+{#- A 64-bit key of some texts. It is stored, so it must not change with an upgrade of the engine. Of four thousand
+    tables with a hundred million keys, about one has two equal keys. -#}
 {% macro lasting_key(texts) -%}
     md5_number_lower(concat_ws(chr(31), {{ texts | join(', ') }}))
 {%- endmacro %}
 
-{#- 64 bits that stand for a text while the query runs: faster to compute and to compare. -#}
+{#- A 64-bit key of a text for one query only: faster, but it may change with an upgrade of the engine. -#}
 {% macro passing_key(text) -%}
     hash({{ text }})
 {%- endmacro %}
 
+{#- Median of the distances to the median. -#}
 {% macro median_absolute_deviation(expression) -%}
     mad({{ expression }})
 {%- endmacro %}
 
-{#- Lower quartile, median and upper quartile as one list, interpolated. -#}
+{#- Lower quartile, median and upper quartile, interpolated, as one list. -#}
 {% macro quartiles(expression) -%}
     quantile_cont({{ expression }}, [0.25, 0.5, 0.75])
 {%- endmacro %}
 
-{#- The `n`-th (1 to 3) of such a list. -#}
+{#- The `n`-th quartile (1 to 3) of such a list. -#}
 {% macro quartile(list, n) -%}
     {{ list }}[{{ n }}]
 {%- endmacro %}
 
-{#- All columns of a relation: the keys as they are, every other one as a double. -#}
+{#- All rows of a relation: its keys as they are, every other column as a double. -#}
 {% macro doubles(relation, keys) -%}
     select
         {{ keys | join(', ') }},
@@ -64,40 +74,48 @@
     from {{ relation }}
 {%- endmacro %}
 
-{#- Absorb only files this warehouse has not absorbed yet; the log is written in the model's own transaction. -#}
-{% macro unabsorbed_files() -%}
+{#- The table that names the files which `memory` (a table that grows) has absorbed. -#}
+{% macro absorbed_files(memory) -%}
+    {{ memory.schema }}.absorbed_files
+{%- endmacro %}
+
+{% macro create_absorbed_files(memory) -%}
+    create table if not exists {{ absorbed_files(memory) }} (file varchar primary key)
+{%- endmacro %}
+
+{#- The event files that `memory` has not absorbed yet. -#}
+{% macro unabsorbed_files(memory) -%}
     {%- set files = var('all_event_files') -%}
     {%- if execute and is_incremental() -%}
-        {%- set known = run_query('select file from ' ~ this.schema ~ '.absorbed_files').columns[0].values() -%}
+        {%- set known = run_query('select file from ' ~ absorbed_files(memory)).columns[0].values() -%}
         {%- set files = files | reject('in', known) | list -%}
     {%- endif -%}
     {{ return(files) }}
 {%- endmacro %}
 
-{% macro remember_absorbed_files() -%}
+{#- Note that `memory` has absorbed all event files. Runs in the model's own transaction: both are done, or neither. -#}
+{% macro remember_absorbed_files(memory) -%}
     {%- if var('all_event_files') -%}
-    insert into {{ this.schema }}.absorbed_files
-    select unnest([
-        {%- for file in var('all_event_files') %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
-    ]) as file
-    except select file from {{ this.schema }}.absorbed_files
+    insert into {{ absorbed_files(memory) }}
+    select unnest([{{ literals(var('all_event_files')) }}]) as file
+    except select file from {{ absorbed_files(memory) }}
     {%- else -%}
     select 1
     {%- endif -%}
 {%- endmacro %}
 
-{#- Write each day of a finished mart as one sorted Parquet file. A column is optional in every file: left to its
-    statistics, DuckDB makes it required where the whole table has no null, and then a day's bytes depend on the days
-    it was built with. -#}
-{% macro export_days(first_day, order_by) -%}
+{#- Write each day of a finished mart as one sorted Parquet file. DuckDB would mark a column without any null in the
+    whole table as required, and a day's bytes would depend on the days it was built with. Without this optimizer every
+    column stays optional. -#}
+{% macro export_days(mart, first_day, order_by) -%}
     {%- if var('export_folder') -%}
         {%- set start = modules.datetime.date.fromisoformat(first_day) -%}
         {%- set days = (modules.datetime.date.fromisoformat(var('last_day')) - start).days -%}
         set disabled_optimizers = 'statistics_propagation';
         {%- for n in range(days + 1) -%}
             {%- set day = start + modules.datetime.timedelta(days=n) -%}
-            copy (select * from {{ this }} where event_day = date '{{ day }}' order by {{ order_by }})
-            to '{{ var("export_folder") | replace("'", "''") }}/{{ this.name }}-{{ day }}.parquet'
+            copy (select * from {{ mart }} where event_day = date '{{ day }}' order by {{ order_by }})
+            to {{ literal(var('export_folder') ~ '/' ~ mart.name ~ '-' ~ day ~ '.parquet') }}
             (format parquet, compression zstd, row_group_size 250000);
         {%- endfor -%}
         reset disabled_optimizers

@@ -1,19 +1,20 @@
-{#- What ties accounts together: each is a column <kind>_id of an event. -#}
+{#- The kinds of thing that accounts share: each is a column <kind>_id of an event. -#}
 {% macro entity_kinds() -%}
-    {{ return(['device', 'network', 'payment', 'address', 'counterpart']) }}
+    {{ return(['device', 'network', 'payment', 'address', 'counterparty']) }}
 {%- endmacro %}
 
-{#- What can be new to a user: the entities and the categories. -#}
+{#- The kinds of thing that can be new to a user: the entities and the categories. -#}
 {% macro novel_kinds() -%}
     {{ return(entity_kinds() + ['category']) }}
 {%- endmacro %}
 
-{#- The column of stg_events that holds a kind. -#}
+{#- The column of an event that holds a kind. -#}
 {% macro kind_column(kind) -%}
     {{ return('category' if kind == 'category' else kind ~ '_id') }}
 {%- endmacro %}
 
-{#- What stands for a user and a value of a kind (for kind user: the user alone) in the memory of first sightings. -#}
+{#- The key of a user and a value of a kind in int_first_seen; for the kind `user`, of the user alone.
+    `relation`: where the columns are read from, if the query has more than one relation. -#}
 {% macro pair_key(kind, relation=none) -%}
     {%- set prefix = relation ~ '.' if relation else '' -%}
     {{ lasting_key(["'" ~ kind ~ "'", prefix ~ 'user_id', prefix ~ kind_column(kind)]) }}

@@ -25,7 +25,7 @@ PREFIXES = {
     "network_id": "net_",
     "payment_id": "pay_",
     "address_id": "adr_",
-    "counterpart_id": "cpt_",
+    "counterparty_id": "cpt_",
 }
 SHORTEST_KEY = 16
 

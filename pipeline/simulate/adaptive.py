@@ -27,7 +27,7 @@ TELLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"networks? (it had)|used its network|at its network", ("network",)),
     (r"means of payment", ("card", "cards")),
     (r"address", ("address",)),
-    (r"counterpart", ("seller",)),
+    (r"counterparty", ("seller",)),
     (
         r"spent|single purchase|per purchase|usual amount|a purchase of|larger purchase|largest purchase",
         ("expensive", "several", "resold"),

@@ -29,10 +29,10 @@ OPTIONAL = (
     "network_id",
     "payment_id",
     "address_id",
-    "counterpart_id",
+    "counterparty_id",
 )
 # Two events equal in all of these are the same event under two ids.
-SAME_EVENT = ("user_id", "event_at", "event_type", "session_id", "item_id", "amount", "quantity", "counterpart_id")
+SAME_EVENT = ("user_id", "event_at", "event_type", "session_id", "item_id", "amount", "quantity", "counterparty_id")
 
 
 class TypeProfile(BaseModel):

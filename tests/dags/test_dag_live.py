@@ -1,4 +1,4 @@
-"""A real Airflow, its scheduler and all, over the little shop: retraining, a backfill, a refused day, verdicts."""
+"""A real Airflow with its scheduler over the little shop: retraining, a backfill, a failed checkpoint, verdicts."""
 
 import csv
 import json
@@ -86,7 +86,7 @@ def test_the_first_bundle_is_promoted_and_the_asset_says_so(live, trained):
     assert [event["extra"]["bundle"] for event in live.asset_events("model_bundle")] == [bundle]
 
 
-def test_a_refused_day_fails_once_and_says_what_to_do(live, trained):
+def test_a_failed_day_fails_once_and_says_what_to_do(live, trained):
     run = live.run("daily_risk_list", day=str(shop.day(LAST + 1)))
     tasks = live.tasks(run)
     assert (run["state"], tasks["check_events"]["state"], tasks["check_events"]["try_number"]) == (

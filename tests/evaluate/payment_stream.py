@@ -50,7 +50,7 @@ def _tables(user, terminal, day, second, amount, is_bad) -> tuple[pa.Table, pa.T
             "user_id": [f"u{user[i]:04d}" for i in order],
             "event_at": pa.array(at, pa.timestamp("us")),
             "amount": np.round(amount[order], 2),
-            "counterpart_id": [f"t{terminal[i]:03d}" for i in order],
+            "counterparty_id": [f"t{terminal[i]:03d}" for i in order],
         }
     )
     bad = events.filter(pa.array(is_bad[order]))

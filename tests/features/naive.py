@@ -16,7 +16,7 @@ from support import Row
 
 from pipeline.domain import ROLES
 
-KINDS = ("device", "network", "payment", "address", "counterpart")
+KINDS = ("device", "network", "payment", "address", "counterparty")
 Value = float | int | Fraction | None
 MEASURES = ("event_count", "spend_amount", "max_purchase_amount", "refund_amount")
 
@@ -77,7 +77,7 @@ class Naive:
     def user_days(self, first: date, last: date) -> dict[tuple[str, date], dict[str, Value]]:
         keys = sorted({(row["user_id"], day_of(row)) for row in self.events if first <= day_of(row) <= last})
         cells = {(user, day): self.cells(user, day) for user, day in keys}
-        for feature in (*MEASURES, "max_hour_event_count", "new_counterpart_count"):
+        for feature in (*MEASURES, "max_hour_event_count", "new_counterparty_count"):
             for (_, day), of_user in cells.items():
                 everyone = [other[feature] for (_, other_day), other in cells.items() if other_day == day]
                 of_user[f"{feature}_percentile"] = percentile(of_user[feature], everyone)
@@ -96,7 +96,7 @@ class Naive:
             **self.novelty(user, day, today),
             **self.own_past(today, past),
             **self.shared(user, day, today),
-            **self.counterparts(day, today),
+            **self.counterparties(day, today),
             **self.label_history(day, today),
         }
 
@@ -112,7 +112,7 @@ class Naive:
             "session_count": different("session_id"),
             "item_count": different("item_id"),
             "category_count": different("category"),
-            "counterpart_count": different("counterpart_id"),
+            "counterparty_count": different("counterparty_id"),
         }
         for role in ROLES:
             cells[f"{role}_count"] = len(of_role(today, role)) if role in self.roles else None
@@ -165,11 +165,11 @@ class Naive:
         for kind in (*KINDS, "category"):
             used = {row[column(kind)] for row in today} - {None}
             cells[f"new_{kind}_count"] = len(used - {row[column(kind)] for row in earlier}) if used else None
-        places = {row["counterpart_id"] for row in today} - {None}
-        known_places = {row["counterpart_id"] for row in earlier}
-        at_new = [row for row in today if row["counterpart_id"] in places - known_places]
-        cells["new_counterpart_ratio"] = over(cells["new_counterpart_count"], len(places))
-        cells["new_counterpart_max_amount"] = largest(amounts(at_new, "purchase"))
+        places = {row["counterparty_id"] for row in today} - {None}
+        known_places = {row["counterparty_id"] for row in earlier}
+        at_new = [row for row in today if row["counterparty_id"] in places - known_places]
+        cells["new_counterparty_ratio"] = over(cells["new_counterparty_count"], len(places))
+        cells["new_counterparty_max_amount"] = largest(amounts(at_new, "purchase"))
         return cells
 
     # against its own past
@@ -226,26 +226,26 @@ class Naive:
                 for value in entities(today, kind)
             ]
             cells[f"{kind}_other_user_count"] = largest(others)
-            if kind == "counterpart":
-                cells["rarest_counterpart_other_user_count"] = min(others, default=None)
+            if kind == "counterparty":
+                cells["rarest_counterparty_other_user_count"] = min(others, default=None)
         return cells
 
-    def counterparts(self, day: date, today: list[Row]) -> dict[str, Value]:
+    def counterparties(self, day: date, today: list[Row]) -> dict[str, Value]:
         deviations, busy, shifts = [], [], []
-        for place in entities(today, "counterpart"):
-            past = self.using("counterpart", place, day - timedelta(days=28), day - timedelta(days=1))
+        for place in entities(today, "counterparty"):
+            past = self.using("counterparty", place, day - timedelta(days=28), day - timedelta(days=1))
             prices = amounts(past, "purchase")
-            now = self.using("counterpart", place, day, day)
-            paid = amounts([row for row in today if row["counterpart_id"] == place], "purchase")
+            now = self.using("counterparty", place, day, day)
+            paid = amounts([row for row in today if row["counterparty_id"] == place], "purchase")
             if prices:
                 deviations += [float(price - mean(prices)) / (spread(prices) + 1) for price in paid]
             if past:
                 busy.append(over(len(now), Fraction(len(past), 28) + 1))
             shifts.append(over(mean(amounts(now, "purchase")), mean(prices)))
         return {
-            "counterpart_amount_deviation": largest(deviations),
-            "counterpart_busy_ratio": largest(busy),
-            "counterpart_amount_shift_ratio": largest(shifts),
+            "counterparty_amount_deviation": largest(deviations),
+            "counterparty_busy_ratio": largest(busy),
+            "counterparty_amount_shift_ratio": largest(shifts),
         }
 
     def label_history(self, day: date, today: list[Row]) -> dict[str, Value]:
@@ -267,25 +267,25 @@ class Naive:
                 return None
             return largest(
                 over(
-                    bad("counterpart", place, first, matured),
-                    len(self.using("counterpart", place, first, matured)) + 1,
+                    bad("counterparty", place, first, matured),
+                    len(self.using("counterparty", place, first, matured)) + 1,
                 )
-                for place in entities(today, "counterpart")
+                for place in entities(today, "counterparty")
             )
 
         for kind in KINDS:
             cells[f"{kind}_bad_28d_count"] = worst(kind, long_ago)
-        cells["counterpart_bad_7d_count"] = worst("counterpart", week_ago)
-        cells["counterpart_bad_3d_ratio"] = worst_share(day - timedelta(days=2 + self.delay))
-        cells["counterpart_bad_7d_ratio"] = worst_share(week_ago)
-        cells["counterpart_bad_28d_ratio"] = worst_share(long_ago)
+        cells["counterparty_bad_7d_count"] = worst("counterparty", week_ago)
+        cells["counterparty_bad_3d_ratio"] = worst_share(day - timedelta(days=2 + self.delay))
+        cells["counterparty_bad_7d_ratio"] = worst_share(week_ago)
+        cells["counterparty_bad_28d_ratio"] = worst_share(long_ago)
         return cells | self.trouble(day, today, long_ago, matured)
 
     def trouble(self, day: date, today: list[Row], long_ago: date, matured: date) -> dict[str, Value]:
-        """How long ago bad events at its counterparts began and ended, and how many of the events since were bad."""
+        """How long ago bad events at its counterparties began and ended, and how many of the events since were bad."""
         first, last, shares = [], [], []
-        for place in entities(today, "counterpart") if self.domain.labels is not None else ():
-            rows = self.using("counterpart", place, long_ago, day)
+        for place in entities(today, "counterparty") if self.domain.labels is not None else ():
+            rows = self.using("counterparty", place, long_ago, day)
             bad = [row for row in rows if self.is_known_bad(row, day)]
             began = min(map(day_of, bad), default=day)
             since = [row for row in rows if began <= day_of(row) <= matured and bad]
@@ -295,9 +295,9 @@ class Naive:
                 first.append((day - began).days)
                 last.append((day - max(map(day_of, bad))).days)
         cells: dict[str, Value] = {
-            "counterpart_bad_since_first_ratio": largest(shares),
-            "counterpart_first_bad_days": min(first, default=None),
-            "counterpart_last_bad_days": min(last, default=None),
+            "counterparty_bad_since_first_ratio": largest(shares),
+            "counterparty_first_bad_days": min(first, default=None),
+            "counterparty_last_bad_days": min(last, default=None),
         }
         return cells
 

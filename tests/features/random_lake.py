@@ -89,7 +89,7 @@ def _user_day(chance: random.Random, user: str, day: date, roles: list[str]) -> 
                 network_id=_some(chance, "network", 5),
                 payment_id=_some(chance, "payment", 20),
                 address_id=_some(chance, "address", 8),
-                counterpart_id=_some(chance, "counterpart", 7),
+                counterparty_id=_some(chance, "counterparty", 7),
             )
         )
     return rows

@@ -112,6 +112,14 @@ def test_macros_other_than_the_engines_are_portable_too():
         assert bool(own) == (path.name == "engine.sql"), f"{path.name}: {own}"
 
 
+def test_macros_get_their_relations_passed():
+    for path in sorted(DBT_PROJECT.glob("macros/*.sql")):
+        text = re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL)
+        sql = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", text, flags=re.DOTALL)
+        assert re.findall(r"\b[a-z]\w*\.[a-z]\w*", sql) == [], f"{path.name}: a macro must not assume an alias"
+        assert not re.search(r"\bthis\b", text), f"{path.name}: pass the model's own relation"
+
+
 def test_only_engine_sql_reads_files(manifest):
     readers = {
         node["name"]

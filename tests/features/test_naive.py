@@ -24,7 +24,7 @@ LAKES = {
 BUILT_DAYS = 15
 
 # The SQL takes a variance from sums of squares: exact sums, but one rounding before a square root.
-LOOSE = {"max_purchase_own_spreads": 1e-5, "counterpart_amount_deviation": 1e-5}
+LOOSE = {"max_purchase_own_spreads": 1e-5, "counterparty_amount_deviation": 1e-5}
 
 
 @pytest.fixture(scope="module", params=LAKES)

@@ -53,14 +53,14 @@ def test_the_same_text_in_two_columns_has_two_pseudonyms(shop: Shop) -> None:
 
 
 def test_a_sensitive_user_is_hidden_in_events_and_labels_alike(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, SHOP.model_copy(update={"sensitive": ("user_id", "session_id", "counterpart_id")}))
-    shop.deliver([event("e1", session_id="s", counterpart_id="c", device_id="phone", ip="203.0.113.7")])
+    shop = Shop(tmp_path, SHOP.model_copy(update={"sensitive": ("user_id", "session_id", "counterparty_id")}))
+    shop.deliver([event("e1", session_id="s", counterparty_id="c", device_id="phone", ip="203.0.113.7")])
     shop.deliver_labels([label(), {**label(), "event_id": "e1", "user_id": "", "happened_at": ""}])
     [row] = shop.events()
     assert row["user_id"] == "usr_" + digest("user_id", "ann")
     assert {found["user_id"] for found in shop.labels()} == {row["user_id"]}
     assert row["session_id"].startswith("ses_")
-    assert row["counterpart_id"].startswith("cpt_")
+    assert row["counterparty_id"].startswith("cpt_")
     assert (row["device_id"], row["ip"], row["network_id"]) == ("phone", "203.0.113.7", "203.0.113.0/24")
 
 

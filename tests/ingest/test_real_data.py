@@ -60,7 +60,7 @@ def test_payments_and_their_labels_add_up(tmp_path: Path) -> None:
     assert receipt.details["accepted_labels"] == 10_659
     assert receipt.details["days"][-1] == "2018-04-10"
     first = min(shop.events(), key=lambda row: int(row["event_id"]))
-    assert (first["user_id"], first["counterpart_id"], first["amount"]) == ("596", "3156", Decimal("57.16"))
+    assert (first["user_id"], first["counterparty_id"], first["amount"]) == ("596", "3156", Decimal("57.16"))
     label = shop.labels()[0]
     assert (label["known_at"] - label["happened_at"]).days == 7
     assert label["arrived_at"] == label["known_at"]

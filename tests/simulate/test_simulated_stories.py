@@ -143,7 +143,7 @@ def test_a_bad_batch_comes_back_from_buyers_of_one_seller(long_shop):
     returned, rows = [], told(long_shop)
     for day in long_shop:
         batch = {user for (user, on), row in rows.items() if on == day.day and row["look_alike"] == "bad_batch"}
-        sellers = [row["counterpart_id"] for _, row in events_of([day], "refund") if row["user_id"] in batch]
+        sellers = [row["counterparty_id"] for _, row in events_of([day], "refund") if row["user_id"] in batch]
         returned += [sellers.count(seller) for seller in set(sellers)]
     assert max(returned) >= 3
 

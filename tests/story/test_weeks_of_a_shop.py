@@ -187,7 +187,7 @@ def test_a_closed_day_has_an_empty_list(at_end_of):
     assert "nothing stood out" in home.does("show", "--day", shop.day(sunday), now=now).out
 
 
-def test_a_missing_feed_is_refused_and_the_last_good_list_stays(at_end_of):
+def test_a_missing_feed_fails_the_checkpoint_and_the_last_good_list_stays(at_end_of):
     home, today = at_end_of("first list"), LISTED + 1
     before = list_bytes(home, FIRST_LIST)
     now = shop.morning_after(today)
@@ -211,7 +211,7 @@ def test_a_missing_feed_is_refused_and_the_last_good_list_stays(at_end_of):
     assert "STALE" not in home.does("show", "--day", shop.day(today), now=now).out
 
 
-def test_a_person_may_let_a_refused_day_pass(at_end_of):
+def test_a_person_may_let_a_failed_day_pass(at_end_of):
     home, today = at_end_of("first list"), LISTED + 1
     now = shop.morning_after(today)
     said = home.does("run", "--day", shop.day(today), "--accept", "day.event_count", now=now)

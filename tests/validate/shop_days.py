@@ -1,4 +1,4 @@
-"""A small shop for the doors: 29 days of about 2,000 events from 200 users, every working day much like the next."""
+"""A small shop for the checkpoints: 29 days of about 2,000 events from 200 users, working days much alike."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -39,7 +39,7 @@ ONE_DAY = """
         'n' || (hash(i, {seed}) % {users} // 3) as network_id,
         null::varchar as payment_id,
         null::varchar as address_id,
-        null::varchar as counterpart_id,
+        null::varchar as counterparty_id,
         timestamp '{day}' + interval 26 hours as arrived_at,
         '{batch}' as batch_id
     from range({events}) as numbers (i)

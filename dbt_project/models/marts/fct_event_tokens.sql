@@ -1,9 +1,9 @@
--- One row per event: what the sequence model reads. Categorical fields are words, null where not known; the time
--- since the user's event before is computed where windows are cut, because it depends on where they start.
--- A view: it is written to Parquet once and read from there, so a copy in the warehouse would serve nobody.
+-- One row per event: what the sequence model reads. Categorical fields are words, null where not known.
+-- The gap to the event before depends on where a window starts, so it is computed where windows are cut.
+-- A view, because nobody reads it here: it is written to Parquet once.
 {{ config(
     materialized='view',
-    post_hook="{{ export_days(var('token_first_day'), 'user_id, event_at, event_id') }}"
+    post_hook="{{ export_days(this, var('token_first_day'), 'user_id, event_at, event_id') }}"
 ) }}
 
 select

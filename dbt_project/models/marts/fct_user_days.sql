@@ -1,7 +1,7 @@
--- One row per user and active UTC day: how that user behaved, compared with its own past, with everyone else
--- that day, and with those it shares things with. Null means "not known", never 0.
--- A row uses no event from after its day, and no label that was not known by the end of it.
-{{ config(post_hook="{{ export_days(var('first_day'), 'user_id') }}") }}
+-- One row per user and active UTC day: how the user behaved, beside its own past, all users of that day, and the users
+-- it shares entities with. Null means "not known", never 0.
+-- A row uses no event from after its day, and only labels known by the end of it.
+{{ config(post_hook="{{ export_days(this, var('first_day'), 'user_id') }}") }}
 
 with user_days as (
     select
@@ -14,7 +14,7 @@ with user_days as (
         activity.session_count,
         activity.item_count,
         activity.category_count,
-        activity.counterpart_count,
+        activity.counterparty_count,
         -- mix
         {% for role in all_roles() -%}
         activity.{{ role }}_count,
@@ -43,8 +43,8 @@ with user_days as (
         {% for kind in novel_kinds() -%}
         activity.new_{{ kind }}_count,
         {% endfor -%}
-        activity.new_counterpart_count / nullif(activity.counterpart_count, 0) as new_counterpart_ratio,
-        activity.new_counterpart_max_amount,
+        activity.new_counterparty_count / nullif(activity.counterparty_count, 0) as new_counterparty_ratio,
+        activity.new_counterparty_max_amount,
         -- own past
         coalesce(usual.active_day_28d_count, 0) as active_day_28d_count,
         coalesce(usual.active_day_7d_count, 0) as active_day_7d_count,
@@ -57,7 +57,7 @@ with user_days as (
         usual.mean_purchase_amount as usual_mean_purchase_amount,
         usual.mean_purchase_7d_amount,
         {% for measure in usual_measures() -%}
-        {{ own_deviation(measure) }} as {{ measure }}_own_deviation,
+        {{ own_deviation(measure, 'activity', 'usual') }} as {{ measure }}_own_deviation,
         {% endfor -%}
         activity.max_purchase_amount / nullif(usual.mean_purchase_amount, 0) as max_purchase_own_ratio,
         case
@@ -70,32 +70,32 @@ with user_days as (
         usual.highest_purchase_14d_amount
         / nullif(usual.mean_purchase_before_amount, 0) as max_purchase_14d_own_ratio,
         -- everyone
-        {{ percentile_of('activity.event_count') }} as event_count_percentile,
-        {{ percentile_of('activity.spend_amount') }} as spend_amount_percentile,
-        {{ percentile_of('activity.max_purchase_amount') }} as max_purchase_amount_percentile,
-        {{ percentile_of('activity.refund_amount') }} as refund_amount_percentile,
-        {{ percentile_of('activity.max_hour_event_count') }} as max_hour_event_count_percentile,
-        {{ percentile_of('activity.new_counterpart_count') }} as new_counterpart_count_percentile,
+        {{ percentile_of('event_count', 'activity') }} as event_count_percentile,
+        {{ percentile_of('spend_amount', 'activity') }} as spend_amount_percentile,
+        {{ percentile_of('max_purchase_amount', 'activity') }} as max_purchase_amount_percentile,
+        {{ percentile_of('refund_amount', 'activity') }} as refund_amount_percentile,
+        {{ percentile_of('max_hour_event_count', 'activity') }} as max_hour_event_count_percentile,
+        {{ percentile_of('new_counterparty_count', 'activity') }} as new_counterparty_count_percentile,
         -- shared
         {% for kind in entity_kinds() -%}
         entities.{{ kind }}_other_user_count,
         {% endfor -%}
-        entities.rarest_counterpart_other_user_count,
-        -- counterpart
-        counterparts.counterpart_amount_deviation,
-        counterparts.counterpart_busy_ratio,
-        counterparts.counterpart_amount_shift_ratio,
+        entities.rarest_counterparty_other_user_count,
+        -- counterparty
+        counterparties.counterparty_amount_deviation,
+        counterparties.counterparty_busy_ratio,
+        counterparties.counterparty_amount_shift_ratio,
         -- label history
         {% for kind in entity_kinds() -%}
         {{ label_column('entities.' ~ kind ~ '_bad_28d_count') }} as {{ kind }}_bad_28d_count,
         {% endfor -%}
-        {{ label_column('entities.counterpart_bad_7d_count') }} as counterpart_bad_7d_count,
-        {{ label_column('entities.counterpart_bad_3d_ratio') }} as counterpart_bad_3d_ratio,
-        {{ label_column('entities.counterpart_bad_7d_ratio') }} as counterpart_bad_7d_ratio,
-        {{ label_column('entities.counterpart_bad_28d_ratio') }} as counterpart_bad_28d_ratio,
-        {{ label_column('entities.counterpart_bad_since_first_ratio') }} as counterpart_bad_since_first_ratio,
-        {{ label_column('entities.counterpart_first_bad_days') }} as counterpart_first_bad_days,
-        {{ label_column('entities.counterpart_last_bad_days') }} as counterpart_last_bad_days
+        {{ label_column('entities.counterparty_bad_7d_count') }} as counterparty_bad_7d_count,
+        {{ label_column('entities.counterparty_bad_3d_ratio') }} as counterparty_bad_3d_ratio,
+        {{ label_column('entities.counterparty_bad_7d_ratio') }} as counterparty_bad_7d_ratio,
+        {{ label_column('entities.counterparty_bad_28d_ratio') }} as counterparty_bad_28d_ratio,
+        {{ label_column('entities.counterparty_bad_since_first_ratio') }} as counterparty_bad_since_first_ratio,
+        {{ label_column('entities.counterparty_first_bad_days') }} as counterparty_first_bad_days,
+        {{ label_column('entities.counterparty_last_bad_days') }} as counterparty_last_bad_days
     from {{ ref('int_user_day_activity') }} as activity
     left join {{ ref('int_first_days') }} as first_days
         on
@@ -109,10 +109,10 @@ with user_days as (
         on
             activity.user_id = entities.user_id
             and activity.event_day = entities.event_day
-    left join {{ ref('int_user_day_counterparts') }} as counterparts
+    left join {{ ref('int_user_day_counterparties') }} as counterparties
         on
-            activity.user_id = counterparts.user_id
-            and activity.event_day = counterparts.event_day
+            activity.user_id = counterparties.user_id
+            and activity.event_day = counterparties.event_day
 )
 
 {{ doubles('user_days', keys=['user_day_id', 'user_id', 'event_day']) }}

@@ -1,4 +1,4 @@
--- One row per event that had arrived by `as_of`, of the days this run needs.
+-- One row per event of the days this run needs that had arrived by `as_of`.
 
 select
     event_id,
@@ -17,6 +17,6 @@ select
     network_id,
     payment_id,
     address_id,
-    counterpart_id
+    counterparty_id
 from {{ parquet_rows(var('event_files'), lake_event_columns()) }} as lake
 where arrived_at <= timestamp '{{ var("as_of") }}'

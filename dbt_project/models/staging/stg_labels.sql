@@ -1,5 +1,5 @@
--- One row per label that had arrived by `as_of`. `overruled_at`: when a later label of the same thing took its
--- place, or, for a label of one event, a later verdict on all that the user did that day; until then it holds.
+-- One row per label that had arrived by `as_of`. It holds until `overruled_at`: the time of the next label about the
+-- same event or day, or, for a label of one event, of the next label about the user's whole day.
 
 select
     user_id,

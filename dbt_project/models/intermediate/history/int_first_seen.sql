@@ -1,13 +1,13 @@
--- One row per pair (a user and a device, a network, … or the user itself) and each earlier first sighting.
--- This is all that is remembered of days before the window. A row says: by `arrived_at` we knew that the user
--- had this on `first_seen_day`. A late event that moves the first sighting back adds a row and changes none, so
--- what was known at any `as_of` can still be told. Absorbing a file twice adds nothing.
--- Pairs are kept as 64-bit keys: the table grows with all of history and is read every day.
+-- One row per pair and advance of its first sighting. A pair is a user and a device, a network, …; or the user alone.
+-- It is the only memory of days before the window. A row says: at `arrived_at` we learned that the user had this on
+-- `first_seen_day`. A late event that moves the first sighting back adds a row and changes none, so what was known at
+-- any `as_of` stays known. Absorbing a file twice adds nothing.
+-- Pairs are 64-bit keys, because the table grows with all of history and is read every day.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    pre_hook='create table if not exists {{ this.schema }}.absorbed_files (file varchar primary key)',
-    post_hook='{{ remember_absorbed_files() }}'
+    pre_hook='{{ create_absorbed_files(this) }}',
+    post_hook='{{ remember_absorbed_files(this) }}'
 ) }}
 
 with arrivals as (
@@ -18,14 +18,14 @@ with arrivals as (
         network_id,
         payment_id,
         address_id,
-        counterpart_id,
+        counterparty_id,
         event_at,
         arrived_at
-    from {{ parquet_rows(unabsorbed_files(), lake_event_columns()) }} as lake
+    from {{ parquet_rows(unabsorbed_files(this), lake_event_columns()) }} as lake
 ),
 
--- For each way of arriving together, the first sighting. History arrives as it happened: of all such events of a
--- user and value the first one also arrived first, so they are one group, not one each.
+-- The first sighting of each pair and moment of arrival. Events that arrived as they happened (history) are one group
+-- per pair: the first of them also arrived first.
 sightings as (
     {% for kind in ['user'] + novel_kinds() %}
     select
@@ -39,7 +39,7 @@ sightings as (
     {% endfor %}
 ),
 
--- in the order of arrival, only those that move the first sighting back
+-- in the order of arrival: the first day known before each sighting
 advances as (
     select
         *,
@@ -51,6 +51,7 @@ advances as (
     from sightings
 ),
 
+-- an advance moves the first sighting back
 new as (
     select
         pair_key,
@@ -63,8 +64,8 @@ new as (
 {% if is_incremental() %}
 ,
 
--- found by joining, not by "not exists": that would hash all of the memory to ask about a few files
-told_before as (
+-- a join, because "not exists" would hash the whole table for a few new files
+known_already as (
     select distinct
         new.pair_key,
         new.arrived_at
@@ -78,11 +79,11 @@ told_before as (
 
 select new.*
 from new
-left join told_before
+left join known_already
     on
-        new.pair_key = told_before.pair_key
-        and new.arrived_at = told_before.arrived_at
-where told_before.pair_key is null
+        new.pair_key = known_already.pair_key
+        and new.arrived_at = known_already.arrived_at
+where known_already.pair_key is null
 {% else %}
 select *
 from new

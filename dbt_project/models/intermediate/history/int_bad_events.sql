@@ -1,5 +1,5 @@
--- One row per bad label, entity kind and entity of the events it speaks of. A label without an event speaks of
--- all that the user did that day.
+-- One row per bad label, event it is about, kind and entity of that event. A label without an event is about all of
+-- the user's events of that day.
 
 with bad as (
     select

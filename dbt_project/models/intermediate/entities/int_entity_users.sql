@@ -1,6 +1,6 @@
 -- One row per kind, entity and day of this run: how many accounts used it that day or in the 28 days before.
--- Each use counts until 28 days later or until the same account's next use, whichever is first: so an account is
--- in at most one stretch at a time, and counting stretches counts accounts, without sets of accounts per day.
+-- A use begins a stretch. It ends 28 days later, or at the same account's next use if that is earlier. On any day an
+-- account has at most one stretch, so counting stretches counts accounts, without a set of accounts per day.
 
 with todays as (
     select distinct
@@ -10,7 +10,7 @@ with todays as (
     from {{ ref('int_entities') }}
 ),
 
--- numbers are cheaper to group by than texts
+-- grouping by numbers is cheaper than by texts
 numbered as (
     select
         kind,
@@ -24,7 +24,7 @@ numbered as (
     ) as entities
 ),
 
--- of each account and entity: its last use before this run, and its first one since
+-- per account and entity: the last use before this run, and the first one since
 accounts as (
     {% for kind in entity_kinds() %}
     select
@@ -52,7 +52,7 @@ uses as (
     from {{ ref('int_entities') }}
 ),
 
--- alike stretches are counted before they meet the days: there are far fewer of them than accounts
+-- equal stretches are counted before they are joined to days: there are far fewer of them than accounts
 stretches as (
     select
         kind,

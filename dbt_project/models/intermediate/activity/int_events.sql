@@ -1,5 +1,5 @@
--- One row per event of the days this run builds, with what is new about it.
--- "New" means first seen by this user on this day: every event of that day with a new device has it.
+-- One row per event of the days this run builds: its hour and weekday, and what is new about it.
+-- New means that this user was first seen with it on this day. All events of that day with a new device are marked.
 
 select
     events.*,

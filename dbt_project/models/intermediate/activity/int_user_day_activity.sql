@@ -1,5 +1,5 @@
--- One row per user and active UTC day of this run: what the user did that day, nothing compared yet.
--- Sums are over decimals, so they are exact whatever order the rows come in.
+-- One row per user and active UTC day of this run: what the user did that day, compared with nothing.
+-- Amounts are decimals, so sums are exact in any order of rows.
 
 with events as (
     select
@@ -29,20 +29,20 @@ user_days as (
     select
         user_id,
         event_day,
-        -- how much, and what for
+        -- how much, and of what
         count(*) as event_count,
         count(distinct local_hour) as active_hour_count,
         nullif(count(distinct session_id), 0) as session_count,
         nullif(count(distinct item_id), 0) as item_count,
         nullif(count(distinct category), 0) as category_count,
-        nullif(count(distinct counterpart_id), 0) as counterpart_count,
+        nullif(count(distinct counterparty_id), 0) as counterparty_count,
         {% for role in all_roles() -%}
         {{ count_of(role) }} as {{ role }}_count,
         {% endfor -%}
-        -- at what pace: scripts are fast and even, people are neither
+        -- pace: scripts are fast and even, people are neither
         median(gap_seconds) as median_gap_seconds,
         min(gap_seconds) as min_gap_seconds,
-        -- one gap alone varies by nothing, which says nothing
+        -- a single gap has no deviation
         case
             when count(gap_seconds) >= 2
                 then {{ median_absolute_deviation('gap_seconds') }}
@@ -60,14 +60,14 @@ user_days as (
         count(*) filter (where role = 'purchase' and amount = floor(amount))
         / cast(nullif(count(*) filter (where role = 'purchase' and amount is not null), 0) as double)
             as round_amount_ratio,
-        -- what is new
+        -- novelty
         {% for kind in novel_kinds() -%}
         case
             when count({{ kind_column(kind) }}) > 0
                 then count(distinct {{ kind_column(kind) }}) filter (where is_new_{{ kind }})
         end as new_{{ kind }}_count,
         {% endfor -%}
-        max(amount) filter (where role = 'purchase' and is_new_counterpart) as new_counterpart_max_amount
+        max(amount) filter (where role = 'purchase' and is_new_counterparty) as new_counterparty_max_amount
     from events
     group by user_id, event_day
 )

@@ -1,4 +1,4 @@
--- One row per pair that this run's events name (see int_first_seen): the first day we know of.
+-- One row per pair (see int_first_seen) in this run's events: the first day it was seen, as known at `as_of`.
 
 with pairs as (
     {% for kind in ['user'] + novel_kinds() %}

@@ -1,5 +1,5 @@
--- One row per user and day, for the users of this run and the days that "usual" looks back on.
--- Only what the comparison needs: the cost of a day is the last 28 days of those active in it.
+-- One row per user of this run and active day of the window before it: what int_user_usual compares with.
+-- Only these users and these columns, so a day costs the last 28 days of the users active in it.
 
 select
     user_id,

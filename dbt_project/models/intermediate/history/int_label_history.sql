@@ -1,6 +1,6 @@
--- One row per kind, entity and day of this run with any known bad event: how many, by what was known at the end
--- of that day. All that is known counts, however early it became known; the matured counts leave out events too
--- young to have been reported, as int_counterpart_usual does, so that shares compare like with like.
+-- One row per kind, entity and day of this run with any known bad event: how many were known at the end of that day.
+-- A known event counts however early its label came. The matured counts leave out the days whose labels may still
+-- come, as int_counterparty_usual does: numerator and denominator of a share cover the same days.
 
 with todays as (
     select distinct
@@ -18,16 +18,14 @@ known as (
         bad.event_day as bad_day,
         -- an event_id is unique within its day
         bad.event_day || '|' || bad.event_id as bad_event,
-        bad.event_day <= {{ days_after('todays.event_day', -var('label_delay_days')) }} as is_matured,
-        bad.event_day > {{ days_after('todays.event_day', -(7 + var('label_delay_days'))) }} as is_in_week,
-        bad.event_day > {{ days_after('todays.event_day', -(3 + var('label_delay_days'))) }} as is_in_last_days
+        {{ maturity_flags('bad.event_day', 'todays.event_day') }}
     from todays
     inner join {{ ref('int_bad_events') }} as bad
         on
             todays.kind = bad.kind
             and todays.value = bad.value
             and todays.event_day >= bad.event_day
-            and {{ days_after('todays.event_day', -(var('window_days') + var('label_delay_days'))) }} < bad.event_day
+            and {{ is_since_matured('bad.event_day', 'todays.event_day', var('window_days')) }}
             and bad.known_at < {{ days_after('todays.event_day', 1) }}
             and (bad.overruled_at is null or bad.overruled_at >= {{ days_after('todays.event_day', 1) }})
 )

@@ -1,5 +1,5 @@
--- One row per user and day of this run that has any active day in the 28 days before it: what is usual for
--- this user. Quartiles of logs: one odd day in the past does not move them.
+-- One row per user and day of this run with any active day in the 28 before: what is usual for this user.
+-- Usual values are quartiles of logs, which one odd day in the past does not move.
 
 with compared as (
     select
@@ -21,7 +21,7 @@ with compared as (
             and {{ within_days_before('past.event_day', 'today.event_day', var('window_days')) }}
 ),
 
--- three quartiles in one pass: the middle is the usual value, the outer two say how much it varies
+-- all quartiles in one pass: the middle one is the usual value, the outer two give its spread
 summarised as (
     select
         user_id,
@@ -38,17 +38,12 @@ summarised as (
         -- single purchases
         sum(priced_purchase_count) as priced_purchase_28d_count,
         max(max_purchase_amount) as highest_purchase_amount,
-        sum(spend_amount) / nullif(sum(priced_purchase_count), 0) as mean_purchase_amount,
-        sum(spend_amount) filter (where is_last_week)
-        / nullif(sum(priced_purchase_count) filter (where is_last_week), 0) as mean_purchase_7d_amount,
+        {{ mean_over_days('spend_amount', 'priced_purchase_count') }} as mean_purchase_amount,
+        {{ mean_over_days('spend_amount', 'priced_purchase_count', where='is_last_week') }} as mean_purchase_7d_amount,
         max(max_purchase_amount) filter (where is_last_fortnight) as highest_purchase_14d_amount,
-        sum(spend_amount) filter (where not is_last_fortnight)
-        / nullif(sum(priced_purchase_count) filter (where not is_last_fortnight), 0) as mean_purchase_before_amount,
-        sqrt(greatest(
-            0,
-            sum(squared_amount_sum) / nullif(sum(priced_purchase_count), 0)
-            - power(sum(spend_amount) / nullif(sum(priced_purchase_count), 0), 2)
-        )) as purchase_amount_spread
+        {{ mean_over_days('spend_amount', 'priced_purchase_count', where='not is_last_fortnight') }}
+            as mean_purchase_before_amount,
+        {{ spread_over_days('spend_amount', 'squared_amount_sum', 'priced_purchase_count') }} as purchase_amount_spread
     from compared
     group by user_id, event_day
 )

@@ -1,8 +1,7 @@
--- One row per counterpart and day: what it took in, for the counterparts of this run, as far back as the label
--- history needs.
+-- One row per counterparty of this run and day, as far back as the label history looks: what it took in.
 
 select
-    counterpart_id,
+    counterparty_id,
     event_day,
     count(*) as event_count,
     count(amount) filter (where role = 'purchase') as purchase_count,
@@ -10,10 +9,10 @@ select
     coalesce(sum(amount * amount) filter (where role = 'purchase'), 0) as squared_amount_sum
 from {{ ref('stg_events') }}
 where
-    {{ is_on_days('event_at', days_after(first_day(), -(var('window_days') + var('label_delay_days'))), last_day()) }}
-    and counterpart_id in (
+    {{ is_on_days('event_at', matured_days_before(first_day(), var('window_days')), last_day()) }}
+    and counterparty_id in (
         select entities.value
         from {{ ref('int_entities') }} as entities
-        where entities.kind = 'counterpart'
+        where entities.kind = 'counterparty'
     )
-group by counterpart_id, event_day
+group by counterparty_id, event_day
