@@ -28,7 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline import daily, lake, snapshots
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 
 DAY = timedelta(days=1)
 LATER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")  # both sets are long over by then
@@ -161,7 +161,7 @@ def issue(real: RealSet, home: Path, day: date) -> dict[str, str]:
     run = given(real, home) | {"day": day}
     try:
         daily.check_day(run)
-    except DoorRefusedError as error:
+    except CheckpointFailedError as error:
         daily.check_day(run | {"accept": [line.split(":")[0].strip() for line in error.found]})
     daily.score_users(run)
     daily.publish_list(run)

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline import daily, lake
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 
 FIRST, LAST = date(2011, 1, 10), date(2011, 12, 9)
 SHOWN = 20
@@ -53,7 +53,7 @@ def run_year(home: Path, source: Path) -> dict[str, object]:
         run = given | {"day": day}
         try:
             daily.check_day(run)
-        except DoorRefusedError as error:
+        except CheckpointFailedError as error:
             refused[day] = [line.split(":")[0].strip() for line in error.found]
             daily.check_day(run | {"accept": refused[day]})  # as a person would who has looked at it
         daily.score_users(run)
@@ -100,7 +100,7 @@ def as_markdown(con: duckdb.DuckDBPyConnection, source: Path, found: dict[str, o
         "Made by `python benchmarks/retail.py --write docs/retail.md` from Online Retail (UCI): one list per trading",
         "day from 2011-01-10 on, retrained after each month. There are no labels: the page is for looking.",
         "",
-        f"{found['trading_days']} trading days, {len(found['refused'])} refused at a door and then accepted by hand",
+        f"{found['trading_days']} trading days, {len(found['refused'])} failed a checkpoint, then accepted by hand",
         f"({', '.join(found['refused']) or 'none'}), {days} lists with anyone on them, {accounts} rows.",
         "",
         "## The oddities that anyone who studies this year knows",

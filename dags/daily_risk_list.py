@@ -6,8 +6,8 @@ Rerun   always safe: each step replaces its own day and nothing else
 
 A run is about one partition, the UTC day before it. **By hand:** Trigger, choose a day. **Many days:** Trigger,
 Backfill; leave the form's day empty, and let the range end after 04:00 of its last day.
-When a door refuses the day, the run stops there without a retry, and the last good list stays. Look at
-`reports/day=D`; mend the files, or trigger the day again and accept what the refusal named.
+When a checkpoint fails, the run stops there without a retry, and the last good list stays. Look at
+`reports/day=D`; mend the files, or trigger the day again and accept what the failure named.
 """
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
@@ -46,7 +46,7 @@ from common import (
             None,
             type=["null", "array"],
             items={"type": "string"},
-            description="Expectations this day may fail, once a person has looked: as the refusal names them.",
+            description="Expectations this day may fail, once a person has looked: as the failure names them.",
         ),
     },
     tags=["dawnlist"],
@@ -70,7 +70,7 @@ def daily_risk_list():
 
     @task
     def check_events(run):
-        """First door: are these the events of a believable day?"""
+        """First checkpoint: are these the events of a believable day?"""
         from pipeline import daily
 
         return daily.check_events(run)
@@ -84,7 +84,7 @@ def daily_risk_list():
 
     @task
     def check_user_days(run):
-        """Second door: do these features look like a day of this business?"""
+        """Second checkpoint: do these features look like a day of this business?"""
         from pipeline import daily
 
         return daily.check_user_days(run)
@@ -98,7 +98,7 @@ def daily_risk_list():
 
     @task(outlets=[RISK_LIST])
     def publish_list(run):
-        """Rank, cut where the promise says, explain, pass the third door, and rename into place."""
+        """Rank, cut where the promise says, explain, pass the third checkpoint, and rename into place."""
         from pipeline import daily
 
         return daily.publish_list(run)

@@ -1,7 +1,7 @@
-"""A door: Great Expectations judges small tables of one day, we decide what that means for the day.
+"""A checkpoint: Great Expectations judges small tables of one day, we decide what that means for the day.
 
-reports/day=D/<door>.json            what was expected, what was seen; replaced when the day is judged again
-reports/day=D/as_of=T/<door>.json    the same, of a day judged again as it looked at an earlier moment
+reports/day=D/<checkpoint>.json            what was expected, what was seen; replaced when the day is judged again
+reports/day=D/as_of=T/<checkpoint>.json    the same, of a day judged again as it looked at an earlier moment
 """
 
 import logging
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 import expectations  # noqa: F401 - switches telemetry and chatter off before Great Expectations is imported
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 from pipeline.files import publish, read_model, scratch
 
 if TYPE_CHECKING:
     import great_expectations as gx
     import pandas as pd
 
-Door = Literal["events", "user_days", "risk_list"]
+Checkpoint = Literal["events", "user_days", "risk_list"]
 Outcome = Literal["passed", "warning", "critical", "accepted"]
-DOORS: tuple[Door, ...] = ("events", "user_days", "risk_list")
+CHECKPOINTS: tuple[Checkpoint, ...] = ("events", "user_days", "risk_list")
 MAX_SHOWN = 5
 
 
@@ -44,14 +44,14 @@ class Finding(BaseModel):
 
 
 class Report(BaseModel):
-    """All that one door found about one day, as it looked at `as_of`."""
+    """All that one checkpoint found about one day, as it looked at `as_of`."""
 
     model_config = ConfigDict(frozen=True)
 
-    door: Door
+    checkpoint: Checkpoint
     day: date
     domain: str
-    is_refused: bool
+    has_failed: bool
     findings: list[Finding]
     seen: dict[str, Any] = {}
     compared_with: list[date] = []
@@ -61,54 +61,54 @@ class Report(BaseModel):
     @property
     def warnings(self) -> list[str]:
         said = [f for f in self.findings if f.outcome in ("warning", "accepted")]
-        return [f"{self.door}: {'accepted by hand: ' if f.outcome == 'accepted' else ''}{f}" for f in said]
+        return [f"{self.checkpoint}: {'accepted by hand: ' if f.outcome == 'accepted' else ''}{f}" for f in said]
 
     @property
     def critical(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.outcome == "critical"]
 
 
-def report_path(home: Path, day: date, door: Door, replayed: datetime | None = None) -> Path:
+def report_path(home: Path, day: date, checkpoint: Checkpoint, replayed: datetime | None = None) -> Path:
     folder = home / "reports" / f"day={day}"
     if replayed is not None:
         folder /= f"as_of={replayed.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
-    return folder / f"{door}.json"
+    return folder / f"{checkpoint}.json"
 
 
-def read_report(home: Path, day: date, door: Door, as_of: datetime | None = None) -> Report | None:
-    """What the door found last; or, if it was asked at `as_of` about an earlier look of the day, what it said then."""
-    replay = report_path(home, day, door, as_of)
-    path = replay if as_of and replay.is_file() else report_path(home, day, door)
+def read_report(home: Path, day: date, checkpoint: Checkpoint, as_of: datetime | None = None) -> Report | None:
+    """The newest report; or, if the checkpoint ran at `as_of` on an earlier look of the day, its report of then."""
+    replay = report_path(home, day, checkpoint, as_of)
+    path = replay if as_of and replay.is_file() else report_path(home, day, checkpoint)
     return read_model(path, Report) if path.is_file() else None
 
 
 def write_report(home: Path, report: Report, as_of: datetime) -> Report:
     """Keep a report. A look at the day as it was before the last report stands aside: it does not replace that one."""
-    last = read_report(home, report.day, report.door)
+    last = read_report(home, report.day, report.checkpoint)
     is_replay = last is not None and last.as_of is not None and as_of < last.as_of
-    path = report_path(home, report.day, report.door, as_of if is_replay else None)
-    with scratch(home, "doors") as aside:  # a killed run leaves nothing among the reports
+    path = report_path(home, report.day, report.checkpoint, as_of if is_replay else None)
+    with scratch(home, "checkpoints") as aside:  # a killed run leaves nothing among the reports
         dated = report.model_copy(update={"as_of": as_of, "is_replay": is_replay})
         (aside / "report.json").write_text(dated.model_dump_json(indent=2) + "\n")
         publish(aside / "report.json", path)
     return dated
 
 
-def is_refused(home: Path, day: date, door: Door, as_of: datetime | None = None) -> bool:
-    report = read_report(home, day, door, as_of)
-    return report is not None and report.is_refused
+def has_failed(home: Path, day: date, checkpoint: Checkpoint, as_of: datetime | None = None) -> bool:
+    report = read_report(home, day, checkpoint, as_of)
+    return report is not None and report.has_failed
 
 
-def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
-    """Raises DoorRefusedError naming each critical finding: what was seen, what was expected, what to do."""
-    if not report.is_refused:
+def fail_if_critical(report: Report, accept: Collection[str] = ()) -> None:
+    """Raises CheckpointFailedError naming each critical finding: what was seen, what was expected, what to do."""
+    if not report.has_failed:
         return
-    subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.door]
+    subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.checkpoint]
     names = sorted({finding.name for finding in report.critical})
     unknown = sorted(set(accept) - {finding.name for finding in report.findings})
-    path = report_path(Path(), report.day, report.door, report.as_of if report.is_replay else None)
-    raise DoorRefusedError(
-        f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day is refused",
+    path = report_path(Path(), report.day, report.checkpoint, report.as_of if report.is_replay else None)
+    raise CheckpointFailedError(
+        f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day stops here",
         *(str(finding) for finding in report.critical),
         *(f"--accept {name}: nothing was found here under that name" for name in unknown),
         fix=f"see {path}; mend the day's files and ingest them, then run the day "
@@ -117,7 +117,7 @@ def refuse_if_critical(report: Report, accept: Collection[str] = ()) -> None:
 
 
 def judge(
-    door: Door,
+    checkpoint: Checkpoint,
     day: date,
     domain: str,
     tables: Sequence[tuple[str, "pd.DataFrame", "gx.ExpectationSuite"]],
@@ -132,10 +132,10 @@ def judge(
     """
     findings = [finding for name, table, suite in tables for finding in _validate(name, table, suite, accept)]
     return Report(
-        door=door,
+        checkpoint=checkpoint,
         day=day,
         domain=domain,
-        is_refused=any(finding.outcome == "critical" for finding in findings),
+        has_failed=any(finding.outcome == "critical" for finding in findings),
         findings=_without_echoes(findings),
         seen=seen or {},
         compared_with=list(compared_with),

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.errors import DoorRefusedError, PipelineError
+from pipeline.errors import CheckpointFailedError, PipelineError
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, asked, names
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     "  dawnlist train --until 2011-11-30\n\n"
     "  dawnlist run --day 2011-12-09\n\n"
     "  dawnlist show --day 2011-12-09\n\n"
-    "Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 bad input, 4 a door refused the day, 5 busy.",
+    "Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 bad input, 4 a checkpoint failed, 5 busy.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -150,8 +150,8 @@ def backfill(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """The lists of a range of days: features in one go, then each day. Days that are refused are named at the end."""
-    refused: list[str] = []
+    """The lists of a range of days: features in one go, then each day. Days that fail are named at the end."""
+    failed: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
         wanted = asked(home, domain, last, as_of, list_size, accept)
@@ -163,13 +163,13 @@ def backfill(
         for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
             try:
                 yield from _after_ingest(run | {"day": day}, as_json)
-            except DoorRefusedError as error:
+            except CheckpointFailedError as error:
                 report(error)
-                refused.append(str(day))
+                failed.append(str(day))
 
     print_answers(steps(), as_json)
-    if refused:
-        raise DoorRefusedError(f"no new list for {len(refused)} of these days", ", ".join(refused), fix="see above")
+    if failed:
+        raise CheckpointFailedError(f"no new list for {len(failed)} of these days", ", ".join(failed), fix="see above")
 
 
 @app.command()

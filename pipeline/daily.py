@@ -68,11 +68,11 @@ def check_day(asked: Asked) -> Answer:
     return _validate(asked, None)
 
 
-def _validate(asked: Asked, door: Literal["events", "user_days"] | None) -> Answer:
+def _validate(asked: Asked, checkpoint: Literal["events", "user_days"] | None) -> Answer:
     from pipeline import validate
 
     run = opened(asked)
-    return _locked(run, lambda: validate.run(run, door))
+    return _locked(run, lambda: validate.run(run, checkpoint))
 
 
 def build_features(asked: Asked, first: date | None = None) -> Answer:

@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.checkpoints import CHECKPOINTS, fail_if_critical, has_failed, judge, read_report, write_report
 from pipeline.context import Run
-from pipeline.doors import DOORS, is_refused, judge, read_report, refuse_if_critical, write_report
 from pipeline.errors import InputError
 from pipeline.files import sha256_of, write_json
 from pipeline.memo import MadeFrom, made_once
@@ -36,11 +36,11 @@ __all__ = ["latest_good", "read_list", "render", "run"]
 
 
 def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
-    """Publish the list of the run's day. Raises DoorRefusedError, and publishes nothing, if it is not fit."""
+    """Publish the list of the run's day. Raises CheckpointFailedError, and publishes nothing, if it is not fit."""
     home, day = run.home, run.day
-    for door in DOORS[:2]:
-        if (report := read_report(home, day, door, run.as_of)) is not None:
-            refuse_if_critical(report)
+    for checkpoint in CHECKPOINTS[:2]:
+        if (report := read_report(home, day, checkpoint, run.as_of)) is not None:
+            fail_if_critical(report)
     bundle = bundle_for(home, day, run.as_of)
     used = choose_snapshots(home, day, run.as_of, bundle, run.list_size)
     made_from = inputs(run, bundle, used)
@@ -72,18 +72,21 @@ def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     """The list to work from on `day`: its own, or else the last one before it, marked stale.
 
     The files stay as published; only what is returned says `is_stale`. Also stale is a day's own list if the
-    day was judged again since and refused.
+    day was judged again since and failed.
     """
     known = [other for other in revisions.days(home) if other <= day]
     if not known:
         raise InputError(f"no list up to {day} in {home}", fix=f"dawnlist run --day {day}")
-    refusals = {other: [door for door in DOORS if is_refused(home, other, door)] for other in {*known, day}}
-    good = [other for other in known if other == day or not refusals[other]]
+    failures = {
+        other: [checkpoint for checkpoint in CHECKPOINTS if has_failed(home, other, checkpoint)]
+        for other in {*known, day}
+    }
+    good = [other for other in known if other == day or not failures[other]]
     shown = good[-1] if good else known[-1]
     table, manifest = read_list(home, shown)
-    if shown == day and not refusals[day]:
+    if shown == day and not failures[day]:
         return table, manifest
-    why = f"{day} was refused at the door {refusals[day][0]!r}" if refusals[day] else f"{day} has no list yet"
+    why = f"{day} failed at the checkpoint {failures[day][0]!r}" if failures[day] else f"{day} has no list yet"
     what = "this is what it had before" if shown == day else f"this is the list of {shown}"
     manifest |= {"is_stale": True, "stale_why": f"{why}; {what}"}
     return _marked_stale(table), manifest
@@ -104,7 +107,7 @@ def _build(
     aside: Path,
     sentences: Sentences,
 ) -> Path:
-    """Make the list under `aside` and let the last door judge it. Returns its folder."""
+    """Make the list under `aside` and let the last checkpoint judge it. Returns its folder."""
     from expectations import risk_list as suites
 
     home, domain, day, bundle = run.home, run.domain, run.day, made_from["bundle"]["id"]
@@ -126,7 +129,7 @@ def _build(
     suite = suites.entries(day, run.list_size, bundle, by == "risk", active)
     tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
     report = judge("risk_list", day, domain.name, tables, accept=run.accept, seen={"listed": len(table)})
-    refuse_if_critical(write_report(home, report, run.as_of), run.accept)
+    fail_if_critical(write_report(home, report, run.as_of), run.accept)
     folder = aside / revision
     folder.mkdir()
     (folder / "risk_list.csv").write_bytes(to_csv(table).encode())
@@ -154,7 +157,7 @@ def _build(
 
 
 def _judged(table: "pa.Table", levels: list[float | None]) -> Any:
-    """The list as the third door sees it, with a mark where an account stands below one with a lower level."""
+    """The list as the third checkpoint sees it, with a mark where an account stands below one with a lower level."""
     frame = table.to_pandas()
     frame.insert(0, "user_id", frame.pop("user_id"))
     frame["day"] = frame["day"].astype(str)

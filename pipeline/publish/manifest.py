@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pipeline import lake
 from pipeline.catalogue import wording_digest
+from pipeline.checkpoints import CHECKPOINTS, read_report
 from pipeline.context import Run
-from pipeline.doors import DOORS, read_report
 from pipeline.files import sha256_of
 from pipeline.memo import MadeFrom
 from pipeline.models import bundle as bundles
@@ -54,8 +54,8 @@ def inputs(run: Run, bundle: str, snapshots: dict[str, Snapshot]) -> MadeFrom:
         "wording": wording_digest(),
         "warnings": [
             warning
-            for door in DOORS[:2]  # the third warns about the list itself, which follows from all this
-            if (report := read_report(home, day, door, as_of)) is not None
+            for checkpoint in CHECKPOINTS[:2]  # the third warns about the list itself, which follows from all this
+            if (report := read_report(home, day, checkpoint, as_of)) is not None
             for warning in report.warnings
         ],
     }

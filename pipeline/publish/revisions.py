@@ -11,7 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.doors import is_refused
+from pipeline.checkpoints import has_failed
 from pipeline.errors import InputError
 from pipeline.files import publish, read_json, scratch, sha256_of, sync, write_json
 from pipeline.memo import MadeFrom
@@ -48,7 +48,7 @@ class Shelf:
     def find(self, day: date, revision: str) -> dict[str, Any] | None:
         """The manifest of a whole revision. None if the day's list was refused: it may have been another one."""
         folder = revision_folder(self.home, day, revision)
-        if not is_whole(folder) or is_refused(self.home, day, "risk_list", self.as_of):
+        if not is_whole(folder) or has_failed(self.home, day, "risk_list", self.as_of):
             return None
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
         return manifest

@@ -1,4 +1,4 @@
-"""Validate: is this day believable? Two doors here, the events and the user-days; publish asks at the third."""
+"""Validate: is this day believable? Two checkpoints here, the events and the user-days; publish asks at the third."""
 
 from datetime import date, timedelta
 from statistics import median
@@ -6,32 +6,32 @@ from typing import Literal
 
 from expectations.usual import Usual, swing_of_users
 from pipeline import lake, snapshots
+from pipeline.checkpoints import Report, fail_if_critical, judge, write_report
 from pipeline.context import Run
-from pipeline.doors import Report, judge, refuse_if_critical, write_report
 from pipeline.receipt import Receipt
 
 
-def run(run: Run, door: Literal["events", "user_days"] | None = None) -> Receipt:
-    """Judge the run's day at one door, or at both. Raises DoorRefusedError if a critical expectation fails.
+def run(run: Run, checkpoint: Literal["events", "user_days"] | None = None) -> Receipt:
+    """Judge the run's day at one checkpoint, or at both. Raises CheckpointFailedError if a critical expectation fails.
 
     What the run accepts (table.column, as the refusal prints it) may fail: a person has looked at it.
     """
     reports: list[Report] = []
-    for name, judged in {"events": events_door, "user_days": user_days_door}.items():
-        if door not in (None, name):
+    for name, judged in {"events": events_checkpoint, "user_days": user_days_checkpoint}.items():
+        if checkpoint not in (None, name):
             continue
         report = write_report(run.home, judged(run), run.as_of)
         reports.append(report)
-        refuse_if_critical(report, run.accept)
+        fail_if_critical(report, run.accept)
     return Receipt(
         step="validate",
         day=run.day,
-        details={r.door: {"expectations": len(r.findings), "seen": r.seen} for r in reports},
+        details={r.checkpoint: {"expectations": len(r.findings), "seen": r.seen} for r in reports},
         warnings=[warning for r in reports for warning in r.warnings],
     )
 
 
-def events_door(run: Run) -> Report:
+def events_checkpoint(run: Run) -> Report:
     """Set the day's events beside comparable days of the last 28 and judge them."""
     from expectations import events as suites
     from pipeline.validate import compare
@@ -71,7 +71,7 @@ def events_door(run: Run) -> Report:
     return judge("events", day, run.domain.name, tables, accept=run.accept, seen=seen, compared_with=sorted(compared))
 
 
-def user_days_door(run: Run) -> Report:
+def user_days_checkpoint(run: Run) -> Report:
     """Set the day's features beside the lake and beside comparable days of the last 28, and judge them."""
     import pandas as pd
 

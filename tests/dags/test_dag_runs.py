@@ -5,7 +5,7 @@ from inspect import signature
 
 import pytest
 
-from pipeline.errors import BusyError, DoorRefusedError
+from pipeline.errors import BusyError, CheckpointFailedError
 
 pytestmark = pytest.mark.airflow
 
@@ -41,8 +41,8 @@ def test_a_receipt_is_what_the_task_returns(dags, steps, home):
     assert published.xcom_pull(task_ids="publish_list")["step"] == "publish"
 
 
-def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
-    steps.failures["check_events"] = [DoorRefusedError("half the usual users")]
+def test_a_failed_day_stops_there_and_is_not_tried_again(dags, steps, home):
+    steps.failures["check_events"] = [CheckpointFailedError("half the usual users")]
     run = dags["daily_risk_list"].test(run_conf=FORM)
     assert run.state == "failed"
     assert steps.names == ["ingest_events", "check_events"]
@@ -50,7 +50,7 @@ def test_a_refused_day_stops_there_and_is_not_tried_again(dags, steps, home):
     assert states(run)["publish_list"] == "upstream_failed"
 
 
-def test_a_person_may_accept_what_a_door_refused(dags, steps, home):
+def test_a_person_may_accept_what_failed_a_checkpoint(dags, steps, home):
     dags["daily_risk_list"].test(run_conf={**FORM, "accept": ["day.event_count"]})
     assert [call[1]["accept"] for call in steps.calls] == [["day.event_count"]] * len(STEPS)
 

@@ -63,7 +63,7 @@ NOON = datetime(2026, 3, 10, 12)  # noqa: DTZ001  # naive UTC, as stored
 
 
 def stream(*rows):
-    """(events, labels) of rows (user, day, hour, counterpart, amount, known on day or None)."""
+    """(events, labels) of rows (user, day, hour, counterparty, amount, known on day or None)."""
     at = [NOON + timedelta(days=day, hours=hour) for _, day, hour, *_ in rows]
     events = pa.table(
         {
@@ -71,7 +71,7 @@ def stream(*rows):
             "user_id": [row[0] for row in rows],
             "event_at": pa.array(at, pa.timestamp("us")),
             "amount": [float(row[4]) for row in rows],
-            "counterpart_id": [row[3] for row in rows],
+            "counterparty_id": [row[3] for row in rows],
         }
     )
     bad = [i for i, row in enumerate(rows) if row[5] is not None]
@@ -94,12 +94,12 @@ def row_of(events, labels, recipe, user, day):
     return found
 
 
-def test_the_history_of_a_counterpart_counts_others_from_the_day_it_is_known():
+def test_the_history_of_a_counterparty_counts_others_from_the_day_it_is_known():
     rows = [("a", 0, 0, "t", 1, 4), ("b", 1, 0, "t", 1, 5), ("c", 3, 0, "t", 1, None), ("c", 4, 0, "t", 1, None)]
     given = stream(*rows, ("a", 6, 0, "t", 1, None), ("c", 31, 0, "t", 1, None), ("c", 32, 0, "t", 1, None))
 
     def count(recipe, user, day):
-        return row_of(*given, recipe, user, day)["counterpart_bad_count"]
+        return row_of(*given, recipe, user, day)["counterparty_bad_count"]
 
     assert [count(HONEST, "c", day) for day in (3, 4, 31, 32)] == [0, 1, 2, 1]  # 28 days from when it was known
     assert count(HONEST, "a", 6) == 1  # its own is not among them
@@ -142,7 +142,7 @@ def test_a_window_ends_with_the_day_unless_it_is_cut_at_the_fraud():
 def test_a_label_without_an_event_speaks_of_the_whole_day():
     events, labels = stream(("a", 0, 0, "t", 1, 2), ("a", 0, 5, "u", 1, None), ("b", 3, 0, "u", 1, None))
     labels = labels.set_column(1, "event_id", pa.nulls(1, pa.string()))
-    assert row_of(events, labels, HONEST, "b", 3)["counterpart_bad_count"] == 1
+    assert row_of(events, labels, HONEST, "b", 3)["counterparty_bad_count"] == 1
     assert label_user_days(events, labels, date.min).is_bad.tolist() == [True, False]
 
 

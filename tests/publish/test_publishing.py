@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
 
-from pipeline.doors import Finding, Report, read_report, refuse_if_critical, write_report
-from pipeline.errors import DoorRefusedError, InputError
+from pipeline.checkpoints import Finding, Report, fail_if_critical, read_report, write_report
+from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.files import sha256_of
 from pipeline.models import reasons, registry
 from pipeline.publish import latest_good, read_list
@@ -198,22 +198,22 @@ def test_a_list_that_cannot_be_handed_to_people_is_refused(tmp_path, publish_in,
     changes, finding = BROKEN[name]
     add_bundle(tmp_path)
     add_scores(tmp_path, **changes)
-    with pytest.raises(DoorRefusedError) as refusal:
+    with pytest.raises(CheckpointFailedError) as failure:
         publish_in(tmp_path)
-    assert finding in str(refusal.value)
+    assert finding in str(failure.value)
     assert not (tmp_path / "lists" / f"day={DAY}").exists()
     report = read_report(tmp_path, DAY, "risk_list")
-    assert report is not None and report.is_refused
+    assert report is not None and report.has_failed
 
 
 def test_a_row_without_a_reason_is_refused(publish_day):
-    with pytest.raises(DoorRefusedError, match="reason_1"):
+    with pytest.raises(CheckpointFailedError, match="reason_1"):
         publish_day(sentences=lambda *_: [])
 
 
-def test_warnings_of_the_doors_travel_on_the_manifest(home, publish_day):
+def test_warnings_of_the_checkpoints_travel_on_the_manifest(home, publish_day):
     finding = Finding(name="day.missing_hours", rule="at most 0", outcome="warning", seen="1", why="An outage.")
-    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[finding]), AS_OF)
+    write_report(home, Report(checkpoint="events", day=DAY, domain="shop", has_failed=False, findings=[finding]), AS_OF)
     receipt = publish_day()
     said = ["events: day.missing_hours: 1, expected at most 0. An outage."]
     assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == said
@@ -249,47 +249,49 @@ def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, pu
     assert files(home) == before
 
 
-def test_a_list_whose_day_was_refused_since_is_stale(home, publish_day):
+def test_a_list_whose_day_failed_since_is_stale(home, publish_day):
     publish_day()
     assert not latest_good(home, DAY)[1]["is_stale"]
-    write_report(home, Report(door="events", day=DAY, domain="shop", is_refused=True, findings=[]), AS_OF)
+    write_report(home, Report(checkpoint="events", day=DAY, domain="shop", has_failed=True, findings=[]), AS_OF)
     assert latest_good(home, DAY)[1]["is_stale"]
 
 
-def refuse(home, day, door="user_days"):
+def fail(home, day, checkpoint="user_days"):
     finding = Finding(name="day.user_count", rule="at least 2", outcome="critical", seen="1", why="A feed broke.")
-    write_report(home, Report(door=door, day=day, domain=SHOP.name, is_refused=True, findings=[finding]), AS_OF)
+    write_report(
+        home, Report(checkpoint=checkpoint, day=day, domain=SHOP.name, has_failed=True, findings=[finding]), AS_OF
+    )
 
 
-def test_a_day_that_a_door_refused_is_not_published_by_hand_either(home, publish_day):
-    refuse(home, DAY)
-    with pytest.raises(DoorRefusedError):
+def test_a_day_that_failed_a_checkpoint_is_not_published_by_hand_either(home, publish_day):
+    fail(home, DAY)
+    with pytest.raises(CheckpointFailedError):
         publish_day()
     assert not (home / "lists" / f"day={DAY}").exists()
 
 
-def test_a_day_refused_as_it_once_looked_leaves_what_is_known_of_it_now(home, publish_day):
+def test_a_day_that_failed_as_it_once_looked_leaves_what_is_known_of_it_now(home, publish_day):
     publish_day()
     before = {path: path.read_bytes() for path in (home / "reports").rglob("*.json")}
     earlier = AS_OF - timedelta(hours=1)
-    report = Report(door="events", day=DAY, domain="shop", is_refused=False, findings=[])
+    report = Report(checkpoint="events", day=DAY, domain="shop", has_failed=False, findings=[])
     write_report(home, report, AS_OF)
-    replayed = write_report(home, report.model_copy(update={"is_refused": True}), earlier)
-    with pytest.raises(DoorRefusedError) as refused:
-        refuse_if_critical(replayed)
-    [named] = re.findall(r"see (\S+/events\.json);", str(refused.value))
+    replayed = write_report(home, report.model_copy(update={"has_failed": True}), earlier)
+    with pytest.raises(CheckpointFailedError) as failure:
+        fail_if_critical(replayed)
+    [named] = re.findall(r"see (\S+/events\.json);", str(failure.value))
     assert Report.model_validate_json((home / named).read_text()) == replayed
     assert not latest_good(home, DAY)[1]["is_stale"]
-    assert read_report(home, DAY, "events", earlier).is_refused
+    assert read_report(home, DAY, "events", earlier).has_failed
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_a_list_whose_day_was_refused_since_is_not_handed_on_to_later_days(home, publish_day):
+def test_a_list_whose_day_failed_since_is_not_handed_on_to_later_days(home, publish_day):
     publish_day()
-    refuse(home, DAY + timedelta(days=1))
+    fail(home, DAY + timedelta(days=1))
     assert latest_good(home, DAY + timedelta(days=2))[1]["day"] == str(DAY)
-    refuse(home, DAY)
-    assert "refused" in latest_good(home, DAY)[1]["stale_why"]
+    fail(home, DAY)
+    assert "failed" in latest_good(home, DAY)[1]["stale_why"]
 
 
 def test_before_the_first_list_there_is_none_to_serve(home):

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.models.days import EPOCH
 
 from pipeline.metrics.list_metrics import list_metrics
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.calibration import Calibration
+from pipeline.models.days import EPOCH
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import Tokens, Windows

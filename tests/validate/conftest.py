@@ -5,7 +5,7 @@ import shop_days
 
 from pipeline.context import Run
 from pipeline.settings import Settings
-from pipeline.validate import events_door
+from pipeline.validate import events_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def past_home(tmp_path_factory):
     """28 ordinary days before DAY, already profiled."""
     home = tmp_path_factory.mktemp("shop")
     shop_days.write_past(home)
-    events_door(Run(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF))
+    events_checkpoint(Run(Settings(home=home), shop_days.SHOP, shop_days.DAY, shop_days.AS_OF))
     return home
 
 

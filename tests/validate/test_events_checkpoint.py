@@ -8,15 +8,15 @@ import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day, write_past
 
 from pipeline import validate
+from pipeline.checkpoints import read_report, report_path
 from pipeline.context import Run
-from pipeline.doors import read_report, report_path
-from pipeline.errors import DoorRefusedError
+from pipeline.errors import CheckpointFailedError
 from pipeline.settings import Settings
-from pipeline.validate import events_door
+from pipeline.validate import events_checkpoint
 
 
 def judged(settings, day=DAY, as_of=AS_OF):
-    return events_door(Run(settings, SHOP, day, as_of))
+    return events_checkpoint(Run(settings, SHOP, day, as_of))
 
 
 def names(report, outcome):
@@ -26,7 +26,7 @@ def names(report, outcome):
 def test_an_ordinary_day_passes_without_a_word(settings):
     write_day(settings.home, DAY)
     report = judged(settings)
-    assert not report.is_refused
+    assert not report.has_failed
     assert report.warnings == []
 
 
@@ -34,7 +34,7 @@ def test_an_ordinary_saturday_is_compared_with_saturdays(settings):
     saturday = DAY + timedelta(days=2)
     write_day(settings.home, saturday, events=1200, users=140)
     report = judged(settings, saturday, AS_OF + timedelta(days=2))
-    assert report.warnings == [] and not report.is_refused
+    assert report.warnings == [] and not report.has_failed
     assert {day.weekday() for day in report.compared_with} == {5}
 
 
@@ -64,7 +64,7 @@ def test_a_broken_feed_stops_the_day(settings, name):
     change, finding = CRITICAL[name]
     write_day(settings.home, DAY, change)
     report = judged(settings)
-    assert report.is_refused
+    assert report.has_failed
     assert finding in names(report, "critical"), report.findings
 
 
@@ -126,7 +126,7 @@ def test_no_events_on_a_day_that_never_has_any_is_a_closed_shop(tmp_path):
     settings = Settings(home=tmp_path)
     write_past(tmp_path, days=3)  # no Thursday among them
     report = judged(settings)
-    assert not report.is_refused
+    assert not report.has_failed
     assert "day.event_count" in names(report, "warning")
 
 
@@ -135,7 +135,7 @@ def test_too_little_history_gives_no_verdict_on_volumes_but_a_warning(tmp_path):
     write_past(tmp_path, days=2)
     write_day(tmp_path, DAY, events=20_000)
     report = judged(settings)
-    assert not report.is_refused
+    assert not report.has_failed
     assert names(report, "warning") == ["day.reference_days"]
 
 
@@ -144,7 +144,7 @@ def test_twenty_users_are_enough_for_an_ordinary_day(tmp_path):
     for back in range(29):
         day = DAY - timedelta(days=back)
         write_day(tmp_path, day, events=100 + 40 * (day.toordinal() % 5), users=20 + day.toordinal() % 7)
-    assert not judged(settings).is_refused
+    assert not judged(settings).has_failed
 
 
 def test_one_broken_day_in_the_past_does_not_hide_the_next(settings):
@@ -162,16 +162,16 @@ def test_events_that_arrived_after_as_of_are_not_seen(settings):
     assert judged(settings, as_of=datetime(2026, 12, 2, tzinfo=UTC)).seen["event_count"] == 2000
 
 
-def test_the_refusal_says_which_expectation_what_was_seen_and_what_to_do(settings):
+def test_the_failure_says_which_expectation_what_was_seen_and_what_to_do(settings):
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
-    with pytest.raises(DoorRefusedError) as refusal:
+    with pytest.raises(CheckpointFailedError) as failure:
         validate.run(Run(settings, SHOP, DAY, AS_OF), "events")
-    text = str(refusal.value)
-    assert refusal.value.exit_code == 4
+    text = str(failure.value)
+    assert failure.value.exit_code == 4
     assert "day.event_count" in text and "expected" in text and "feed broke" in text
     assert "reports/day=2026-11-19/events.json" in text
     kept = read_report(settings.home, DAY, "events")
-    assert kept is not None and kept.is_refused
+    assert kept is not None and kept.has_failed
 
 
 def test_a_person_may_accept_what_was_seen(settings):
@@ -182,7 +182,7 @@ def test_a_person_may_accept_what_was_seen(settings):
 
 def test_accepting_something_else_does_not_help_and_is_said(settings):
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
-    with pytest.raises(DoorRefusedError, match=r"day\.event_cuont: nothing was found here under that name"):
+    with pytest.raises(CheckpointFailedError, match=r"day\.event_cuont: nothing was found here under that name"):
         validate.run(Run(settings, SHOP, DAY, AS_OF, ("day.event_cuont",)), "events")
 
 
@@ -218,5 +218,5 @@ def test_nothing_is_written_outside_the_reports(settings, tmp_path, monkeypatch)
 def test_a_feed_that_has_been_silent_for_a_month_is_dead_not_closed(settings):
     later = DAY + timedelta(days=60)
     report = judged(settings, later, AS_OF + timedelta(days=60))
-    assert report.is_refused
+    assert report.has_failed
     assert names(report, "critical") == ["day.event_count"]

@@ -8,10 +8,10 @@ from shop_days import AS_OF, DAY, SHOP, write_day
 from support import add_snapshot
 
 from pipeline import validate
+from pipeline.checkpoints import report_path
 from pipeline.context import Run
-from pipeline.doors import report_path
-from pipeline.errors import DoorRefusedError, InputError
-from pipeline.validate import user_days_door
+from pipeline.errors import CheckpointFailedError, InputError
+from pipeline.validate import user_days_checkpoint
 
 FEATURES = """
     select
@@ -53,7 +53,7 @@ def ready(past_features, settings):
 
 
 def judged(settings):
-    return user_days_door(Run(settings, SHOP, DAY, AS_OF))
+    return user_days_checkpoint(Run(settings, SHOP, DAY, AS_OF))
 
 
 def names(report, outcome):
@@ -63,7 +63,7 @@ def names(report, outcome):
 def test_ordinary_features_pass_without_a_word(ready):
     write_features(ready.home, DAY)
     report = judged(ready)
-    assert not report.is_refused and report.warnings == []
+    assert not report.has_failed and report.warnings == []
 
 
 CRITICAL = {
@@ -101,7 +101,7 @@ def test_odd_features_are_written_on_the_list(ready, name):
     change, finding = WARNING[name]
     write_features(ready.home, DAY, change)
     report = judged(ready)
-    assert not report.is_refused
+    assert not report.has_failed
     assert finding in names(report, "warning")
 
 
@@ -114,14 +114,14 @@ def test_most_users_gone_is_critical_even_if_the_lake_agrees(ready):
 def test_a_closed_day_has_no_user_days_and_passes(ready):
     write_day(ready.home, DAY, "delete from today")
     write_features(ready.home, DAY + timedelta(days=0), "delete from features")
-    assert not judged(ready).is_refused
+    assert not judged(ready).has_failed
 
 
 def test_users_are_not_named_in_what_is_said(ready):
     write_features(ready.home, DAY, CRITICAL["a_user_is_there_twice"][0])
-    with pytest.raises(DoorRefusedError) as refusal:
+    with pytest.raises(CheckpointFailedError) as failure:
         validate.run(Run(ready, SHOP, DAY, AS_OF), "user_days")
-    assert "u7" not in str(refusal.value)
+    assert "u7" not in str(failure.value)
     assert "u7" not in report_path(ready.home, DAY, "user_days").read_text()
 
 
@@ -130,7 +130,7 @@ def test_without_features_it_says_how_to_make_them(ready):
         judged(ready)
 
 
-def test_both_doors_are_one_receipt(ready):
+def test_both_checkpoints_are_one_receipt(ready):
     write_features(ready.home, DAY)
     receipt = validate.run(Run(ready, SHOP, DAY, AS_OF))
     assert list(receipt.details) == ["events", "user_days"]

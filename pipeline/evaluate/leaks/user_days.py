@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 
 NEWEST = 8  # events of a window that the stacker reads one by one
 HISTORY = "order by event_day range between interval 28 days preceding and"
-EVENTS = ("event_id", "user_id", "event_at", "amount", "counterpart_id")
+EVENTS = ("event_id", "user_id", "event_at", "amount", "counterparty_id")
 LABELS = ("user_id", "event_id", "happened_at", "known_at", "is_bad")
 
 
@@ -43,7 +43,7 @@ class LabelledUserDays:
 # A label without an event is about all events of the account on that day.
 BAD = """
     select
-        e.event_id, e.user_id, e.counterpart_id, e.event_at::date as event_day, l.happened_at,
+        e.event_id, e.user_id, e.counterparty_id, e.event_at::date as event_day, l.happened_at,
         min(l.known_at) as known_at
     from labels l
     join events e on e.user_id = l.user_id
@@ -57,7 +57,7 @@ with bad as ({bad}),
 
 paid as (
     select
-        event_id, user_id, counterpart_id, event_at, event_at::date as event_day, amount::double as amount,
+        event_id, user_id, counterparty_id, event_at, event_at::date as event_day, amount::double as amount,
         event_id in (select event_id from bad) as is_bad
     from events
 ),
@@ -66,7 +66,7 @@ enriched as (
     select
         *,
         median(amount) over usual as usual_amount,
-        event_day = min(event_day) over (partition by user_id, counterpart_id) as is_new_counterpart,
+        event_day = min(event_day) over (partition by user_id, counterparty_id) as is_new_counterparty,
         count(*) over (partition by user_id {history} interval 1 day preceding) as earlier_event_count,
         row_number() over (partition by user_id, event_day order by event_at, event_id) as place,
         row_number() over (partition by user_id, event_day order by {newest_first}) as place_from_end,
@@ -78,9 +78,9 @@ enriched as (
 ),
 
 histories as (
-    select uses.user_id, uses.event_day, uses.counterpart_id, count(*) as bad_count
-    from (select distinct user_id, event_day, counterpart_id from paid) as uses
-    join bad on bad.counterpart_id = uses.counterpart_id and bad.user_id <> uses.user_id
+    select uses.user_id, uses.event_day, uses.counterparty_id, count(*) as bad_count
+    from (select distinct user_id, event_day, counterparty_id from paid) as uses
+    join bad on bad.counterparty_id = uses.counterparty_id and bad.user_id <> uses.user_id
         and bad.{label_clock}::date between uses.event_day - 27 and uses.event_day
     group by all
 ),
@@ -101,12 +101,12 @@ user_days as (
         max(amount) as max_amount,
         max(amount / nullif(usual_amount, 0)) as max_amount_ratio,
         any_value(usual_amount) as usual_amount,
-        count(*) filter (is_new_counterpart) as new_counterpart_count,
+        count(*) filter (is_new_counterparty) as new_counterparty_count,
         any_value(earlier_event_count) as earlier_event_count,
         any_value(earlier_event_count) + max(place) filter (place_from_end = 1) as window_event_count,
         {newest_of_day},
-        coalesce(max(bad_count), 0) as counterpart_bad_count
-    from enriched left join histories using (user_id, event_day, counterpart_id)
+        coalesce(max(bad_count), 0) as counterparty_bad_count
+    from enriched left join histories using (user_id, event_day, counterparty_id)
     group by user_id, event_day
 )
 
