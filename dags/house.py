@@ -97,6 +97,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo:
             return moment.astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise UsageError(f"as_of is not a time with a zone: {text!r}", fix="write it like 2026-11-22T04:00:00Z")

@@ -20,11 +20,19 @@ def _open(overrides: Overrides) -> tuple[Settings, Domain, datetime]:
     given = {name: value for name, value in overrides.items() if name != "as_of"}
     settings = Settings.load(**given)
     domain = Domain.load(settings.domain)
-    as_of = overrides.get("as_of")
-    moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(as_of) if as_of else settings.clock()
+    return settings, domain, _moment(overrides.get("as_of"), settings.clock())
+
+
+def _moment(as_of: datetime | str | None, now: datetime) -> datetime:
+    """When a run looks back from. Raises UsageError for the future: the day would be settled before it is known."""
+    moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of or now
     if moment.tzinfo is None:
         raise UsageError(f"as_of needs a time zone, got {moment.isoformat()}", fix="write it like 2026-11-22T04:00:00Z")
-    return settings, domain, moment.astimezone(UTC)
+    if moment > now:
+        raise UsageError(
+            f"as_of {moment.isoformat()} is in the future", f"it is {now.isoformat()} now", fix="choose an earlier time"
+        )
+    return moment.astimezone(UTC)
 
 
 def _open_day(day: date, overrides: Overrides) -> tuple[Settings, Domain, datetime]:
