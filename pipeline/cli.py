@@ -14,6 +14,7 @@ from rich.console import Console
 from pipeline import bundles_cli as bundles
 from pipeline import daily
 from pipeline.errors import DoorRefusedError, PipelineError
+from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, overrides
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
@@ -32,6 +33,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bundles.app, name="models")
+
+STOPPED = 130  # the exit code of a command that was interrupted
 
 
 @app.command()
@@ -54,6 +57,8 @@ def ingest(
         history=history,
         progress=shows_progress(as_json),
     )
+    if not answer["details"]["files"]:  # in a daily run that may well be so
+        answer["warnings"] = [*answer["warnings"], "no files to ingest"]
     print_answer(answer, as_json)
 
 
@@ -327,7 +332,12 @@ def _after_ingest(day: date, given: dict[str, Any], accept: list[str], as_json: 
 def main() -> NoReturn:
     """Run a command; errors a person can mend end without a traceback, with their own exit code."""
     try:
-        app()
+        with private():
+            app()
+    except SystemExit as end:
+        if end.code == STOPPED:  # typer has caught the KeyboardInterrupt
+            errors.print("stopped by Ctrl-C; run the same command again to go on")
+        raise
     except PipelineError as error:
         report(error)
         sys.exit(error.exit_code)
@@ -336,9 +346,6 @@ def main() -> NoReturn:
             raise
         report(known)
         sys.exit(known.exit_code)
-    except KeyboardInterrupt:
-        errors.print("stopped; run the same command again to go on")
-        sys.exit(130)
     sys.exit(0)
 
 

@@ -72,13 +72,6 @@ def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:
     return sorted((home / "lake" / kind).glob(pattern))
 
 
-def a_possible_day(day: date) -> date:
-    """The day; raises ValueError outside 1990..2199, where no event is and sums of days may not exist."""
-    if not 1990 <= day.year < 2200:
-        raise ValueError(f"{day} is no day of ours")
-    return day
-
-
 def end_of(day: date) -> datetime:
     """The first moment after a UTC day."""
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)

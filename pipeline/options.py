@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.lake import a_possible_day
+from pipeline.settings import a_possible_day
 
 
 def a_day(text: str) -> date:

@@ -7,7 +7,8 @@ from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.cells import safe_cell
-from pipeline.lake import a_possible_day, end_of
+from pipeline.lake import end_of
+from pipeline.settings import a_possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
 AHEAD = timedelta(minutes=5)  # clocks differ

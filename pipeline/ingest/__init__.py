@@ -89,8 +89,6 @@ def _receipt(done: Sequence[Batch], seen: int, files: int, history: bool, warnin
     }
     if history:
         details["history"] = "each event counts as arrived when it happened, each label when it became known"
-    if not files:
-        warnings = [*warnings, "no files to ingest"]
     return Receipt(
         step="ingest",
         read=sum(batch.read for batch in done),

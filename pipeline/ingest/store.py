@@ -41,7 +41,6 @@ class Quarantine:
         self.rows += len(lines)
 
     def publish(self, target: Path) -> None:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # a killed run's
         if self.writer is not None:
             self.writer.close()

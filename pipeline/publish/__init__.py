@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.domain import Domain
 from pipeline.doors import DOORS, Door, judge, read_report, refuse_if_critical, write_report
 from pipeline.errors import InputError
-from pipeline.files import read_json, scratch, sha256_of, write_json
+from pipeline.files import scratch, sha256_of, write_json
 from pipeline.models import bundle as bundles
 from pipeline.models.reasons import sentences as sentences_of_models
 from pipeline.models.registry import bundle_for
@@ -62,7 +62,7 @@ def run(
     if is_new or _is_refused(home, day, "risk_list", as_of):  # another issue of the day may have been refused
         _issue(settings, domain, day, as_of, used, facts, made_from, issue, accept, sentences or sentences_of_models)
     is_shown = issues.show(home, day, issue, as_of)
-    manifest = read_json(folder / "manifest.json")
+    manifest = issues.read_manifest(folder)
     details: dict[str, Any] = {
         "issue": issue,
         "is_new": is_new,

@@ -10,13 +10,49 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
 from pipeline.errors import InputError
-from pipeline.files import publish, read_json, scratch, sha256_of, sync, write_json
+from pipeline.files import publish, read_json, read_model, scratch, sha256_of, sync, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FILES = ("risk_list.csv", "risk_list.parquet")
+
+
+class Current(BaseModel):
+    """current.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issue: str
+    as_of: AwareDatetime
+
+
+class Promise(BaseModel):
+    wrong_share_promised: float | None
+    wrong_share_expected: float | None
+
+
+class Rows(BaseModel):
+    scored: int
+    listed: int
+
+
+class Shown(BaseModel):
+    """What we read of a manifest.json; it says more."""
+
+    day: date
+    issue: str
+    as_of: AwareDatetime
+    domain: dict[str, str]
+    ranked_by: str
+    ranked_by_why: str
+    promise: Promise
+    rows: Rows
+    warnings: list[str]
+    outputs: dict[str, str]
 
 
 def issue_folder(home: Path, day: date, issue: str) -> Path:
@@ -31,8 +67,15 @@ def is_whole(folder: Path) -> bool:
     """Whether an issue is there with the bytes its manifest promises."""
     if not (folder / "manifest.json").is_file():
         return False
-    outputs: dict[str, str] = read_json(folder / "manifest.json")["outputs"]
+    outputs = read_manifest(folder)["outputs"]
     return all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in outputs.items())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """An issue's manifest. Raises InputError if it is damaged."""
+    read_model(folder / "manifest.json", Shown)
+    manifest: dict[str, Any] = read_json(folder / "manifest.json")
+    return manifest
 
 
 def add(home: Path, day: date, issue: str, aside: Path) -> None:
@@ -49,14 +92,14 @@ def show(home: Path, day: date, issue: str, as_of: datetime) -> bool:
     Returns whether the link shows `issue` now. A link that a killed run left behind is mended.
     """
     note = issue_folder(home, day, issue).parent / "current.json"
-    current = read_json(note) if note.is_file() else None
-    if current is None or datetime.fromisoformat(current["as_of"]) <= as_of:
-        current = {"issue": issue, "as_of": as_of.isoformat()}
+    current = read_model(note, Current) if note.is_file() else None
+    if current is None or current.as_of <= as_of:
+        current = Current(issue=issue, as_of=as_of)
     with scratch(home, "publish") as aside:
-        write_json(aside / note.name, current)
+        write_json(aside / note.name, {"issue": current.issue, "as_of": current.as_of.isoformat()})
         publish(aside / note.name, note)
-        _point(link_path(home, day), Path("issues") / f"day={day}" / current["issue"], aside / "link")
-    return bool(current["issue"] == issue)
+        _point(link_path(home, day), Path("issues") / f"day={day}" / current.issue, aside / "link")
+    return current.issue == issue
 
 
 def _point(link: Path, target: Path, aside: Path) -> None:
@@ -89,5 +132,4 @@ def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
             f"the list of {day} is damaged: issue {folder.name} is not what its manifest says",
             fix=f"dawnlist publish --day {day}",
         )
-    manifest: dict[str, Any] = read_json(folder / "manifest.json")
-    return pq.ParquetFile(folder / "risk_list.parquet").read(), manifest
+    return pq.ParquetFile(folder / "risk_list.parquet").read(), read_manifest(folder)
