@@ -13,7 +13,8 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.errors import DoorRefusedError, PipelineError
+from pipeline.cells import one_line
+from pipeline.errors import DoorRefusedError, InputError, PipelineError
 from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, overrides
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
@@ -231,6 +232,22 @@ def feedback(
 ) -> None:
     """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
     print_answer(daily.feedback(path, overrides(home, domain)), as_json)
+
+
+@app.command()
+def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Check that a home's files are what was written. One line per fault, with what to do; exit code 3 if any."""
+    from pipeline.doctor import Fault
+    from pipeline.doctor import run as examine
+
+    settings = daily.reading(overrides(home, domain))
+    answer = examine(settings.home, shows_progress(as_json)).model_dump(mode="json", exclude_none=True)
+    print_answer(answer, as_json)
+    if not as_json:
+        for fault in answer["details"]["found"]:
+            print(one_line(str(Fault(**fault))))
+    if answer["details"]["faults"]:
+        raise typer.Exit(InputError.exit_code)
 
 
 @app.command()

@@ -101,9 +101,9 @@ def fault_of(home: Path, file: LakeFile) -> str | None:
     """What is wrong with a file of the lake at first sight: its hash takes longer, see `is_unchanged`."""
     path = home / file.path
     if not path.is_file():
-        return f"{file.path} is missing"
+        return "is missing"
     found = path.stat().st_size
-    return None if found == file.bytes else f"{file.path} has {found:,} bytes, wanted {file.bytes:,}"
+    return None if found == file.bytes else f"has {found:,} bytes, wanted {file.bytes:,}"
 
 
 def is_unchanged(home: Path, file: LakeFile) -> bool:
@@ -113,10 +113,11 @@ def is_unchanged(home: Path, file: LakeFile) -> bool:
 def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
     """The files, sorted by path. Raises InputError if some are missing or not of their size: rows would vanish."""
     files = sorted(files, key=lambda file: file.path)
-    if faults := [fault for file in files if (fault := fault_of(home, file))]:
-        more = [f"and {len(faults) - 5} more"] if len(faults) > 5 else []
+    if faults := [f"{file.path} {fault}" for file in files if (fault := fault_of(home, file))]:
         raise InputError(
-            f"the lake in {home} is damaged", *faults[:5], *more, fix="restore these files from your backup"
+            f"{len(faults)} of the lake's files are damaged",
+            *faults[:5],
+            fix="restore them from your backup; dawnlist doctor names all that is wrong in a home",
         )
     return files
 

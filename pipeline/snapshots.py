@@ -80,7 +80,12 @@ def seen_path(home: Path, table: str, day: date) -> Path:
 
 
 def _seen(home: Path, table: str, day: date) -> list[tuple[datetime, str]]:
-    return [(line.as_of, line.id) for line in read_lines(seen_path(home, table, day), Seen)]
+    return [(line.as_of, line.id) for line in read_seen(seen_path(home, table, day))]
+
+
+def read_seen(path: Path) -> list[Seen]:
+    """Raises InputError if the file is damaged."""
+    return read_lines(path, Seen)
 
 
 def days(home: Path, table: str) -> list[date]:

@@ -16,7 +16,7 @@ from pipeline.settings import PROJECT
 TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
 COMMANDS = (
     *("ingest", "features", "validate", "train", "score", "publish", "run", "backfill", "show", "feedback"),
-    *("neighbours", "evaluate"),
+    *("neighbours", "evaluate", "doctor"),
     *("models list", "models card", "models promote", "models rollback"),
 )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FILES = ("risk_list.csv", "risk_list.parquet")
+CURRENT = "current.json"
 
 
 class Current(BaseModel):
@@ -91,7 +92,7 @@ def show(home: Path, day: date, issue: str, as_of: datetime) -> bool:
 
     Returns whether the link shows `issue` now. A link that a killed run left behind is mended.
     """
-    note = issue_folder(home, day, issue).parent / "current.json"
+    note = issue_folder(home, day, issue).parent / CURRENT
     current = read_model(note, Current) if note.is_file() else None
     if current is None or current.as_of <= as_of:
         current = Current(issue=issue, as_of=as_of)
