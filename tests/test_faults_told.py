@@ -175,10 +175,6 @@ def test_a_home_that_is_a_file_is_told(command, home):
     assert is_told(home.says(*command), 2, "is a file, wanted a folder", "set RISK_HOME")
 
 
-def swap(path, other):
-    path.write_bytes(other.read_bytes())
-
-
 DAMAGE = {
     "swapped": lambda path, other: path.write_bytes(other.read_bytes()),
     "cut": lambda path, other: path.write_bytes(path.read_bytes()[:-1]),
@@ -193,11 +189,7 @@ def test_a_damaged_lake_is_told_before_anything_is_made_of_it(damage, at_end_of)
     days = [home.path / "lake" / "events" / f"event_day={day}" for day in (TODAY, shop.day(LISTED - 2))]
     path, other = (next(folder.iterdir()) for folder in days)
     DAMAGE[damage](path, other)
-    for command in (
-        ("features", "--from", TODAY, "--to", TODAY),
-        ("validate", "--day", TODAY),
-        ("run", "--day", TODAY),
-    ):
+    for command in (("features", "--from", TODAY, "--to", TODAY), ("run", "--day", TODAY)):
         said = home.says(*command, now=NOW)
         assert is_told(said, 3, "files are damaged", str(path.relative_to(home.path)), "to fix: restore", "doctor")
     shop.deliver(home.path, LISTED, [*shop.events_of(LISTED), *shop.events_of(LISTED)[:1]], "again")

@@ -1,6 +1,7 @@
 """What is written is whole, durable, and for its owner alone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,17 +129,19 @@ main()
 @pytest.mark.parametrize(
     ("point", "command"),
     [
-        ("pipeline.ingest.load.open_reader", "run"),
-        ("dbt.task.run.ModelRunner.execute", "run"),
+        ("pipeline.ingest.load.open_reader", "ingest"),
+        ("dbt.task.run.ModelRunner.execute", "features"),
         ("torch.optim.AdamW.step", "train"),
     ],
 )
 def test_ctrl_c_is_answered_in_one_line(point, command, at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)
-    what = {"run": ("run", "--day", shop.day(LISTED)), "train": ("train", "--until", shop.day(TRAINED - 1))}[command]
+    day = shop.day(TRAINED - 1)
+    shutil.rmtree(home.path / "snapshots" / "user_days" / f"day={day}")
+    options = {"ingest": (), "features": ("--from", day, "--to", day), "train": ("--until", day)}[command]
     ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, point, *map(str, what)],
+        [sys.executable, "-c", INTERRUPTED, point, command, *map(str, options)],
         cwd=PROJECT,
         env=home.environment(shop.morning_after(LISTED)) | {"RISK_TRAIN_DAYS": "14", "PYTHONPATH": str(PROJECT)},
         capture_output=True,
