@@ -66,7 +66,7 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
     A partitioned run's own field `logical_date` is empty, and a backfill sets `run_after` to the past.
     """
     from pipeline.errors import UsageError
-    from pipeline.lake import a_possible_day
+    from pipeline.settings import a_possible_day
 
     if given and partition_key and given != partition_key:
         raise UsageError(
@@ -96,6 +96,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo:
             return moment.astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise UsageError(f"as_of is not a time with a zone: {text!r}", fix="write it like 2026-11-22T04:00:00Z")

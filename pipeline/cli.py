@@ -13,7 +13,9 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.errors import CheckpointFailedError, PipelineError
+from pipeline.cells import one_line
+from pipeline.errors import CheckpointFailedError, InputError, PipelineError
+from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, asked, names
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
@@ -32,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bundles.app, name="models")
+
+STOPPED = 130  # the exit code of a command that was interrupted
 
 
 @app.command()
@@ -53,7 +57,10 @@ def ingest(
         history=history,
         progress=shows_progress(as_json),
     )
-    print_answer(run["ingested"], as_json)
+    answer = run["ingested"]
+    if not answer["details"]["files"]:  # in a daily run that may well be so
+        answer["warnings"] = [*answer["warnings"], "no files to ingest"]
+    print_answer(answer, as_json)
 
 
 @app.command()
@@ -226,6 +233,22 @@ def feedback(
 
 
 @app.command()
+def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Check that a home's files are what was written. One line per fault, with what to do; exit code 3 if any."""
+    from pipeline.doctor import Fault
+    from pipeline.doctor import run as examine
+
+    settings = daily.reading(asked(home, domain))
+    answer = examine(settings.home, shows_progress(as_json)).model_dump(mode="json", exclude_none=True)
+    print_answer(answer, as_json)
+    if not as_json:
+        for fault in answer["details"]["found"]:
+            print(one_line(str(Fault(**fault))))
+    if answer["details"]["faults"]:
+        raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
     days: Annotated[int, typer.Option(help="How many days.")] = 90,
@@ -323,7 +346,12 @@ def _after_ingest(run: dict[str, Any], as_json: bool) -> Iterator[daily.Answer]:
 def main() -> NoReturn:
     """Run a command; errors a person can mend end without a traceback, with their own exit code."""
     try:
-        app()
+        with private():
+            app()
+    except SystemExit as end:
+        if end.code == STOPPED:  # typer has caught the KeyboardInterrupt
+            errors.print("stopped by Ctrl-C; run the same command again to go on")
+        raise
     except PipelineError as error:
         report(error)
         sys.exit(error.exit_code)
@@ -332,9 +360,6 @@ def main() -> NoReturn:
             raise
         report(known)
         sys.exit(known.exit_code)
-    except KeyboardInterrupt:
-        errors.print("stopped; run the same command again to go on")
-        sys.exit(130)
     sys.exit(0)
 
 

@@ -45,10 +45,11 @@ class Run:
     ) -> "Run":
         """Read the settings and the pack. By default `as_of` is now, and `day` the last day that was over by then.
 
-        Raises UsageError for a time without a zone, and for a day that is not over at `as_of`.
+        Raises UsageError for a time without a zone or in the future, which would settle a day before it is known, and
+        for a day that is not over at `as_of`.
         """
         read = Settings.load(**settings)
-        moment = _moment(as_of) if as_of else read.clock()
+        moment = _moment(as_of, read.clock())
         chosen = date.fromisoformat(day) if isinstance(day, str) else day or moment.date() - timedelta(days=1)
         if moment < end_of(chosen):
             raise UsageError(
@@ -58,11 +59,15 @@ class Run:
         return cls(read, Domain.load(read.domain), chosen, moment, tuple(accept))
 
 
-def _moment(given: datetime | str) -> datetime:
+def _moment(given: datetime | str | None, now: datetime) -> datetime:
     try:
-        moment = given if isinstance(given, datetime) else datetime.fromisoformat(given)
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given or now
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise UsageError(f"as_of is not a time with a zone: {given}", fix="write it like 2026-11-22T04:00:00Z")
+    if moment > now:
+        raise UsageError(
+            f"as_of {moment.isoformat()} is in the future", f"it is {now.isoformat()} now", fix="choose an earlier time"
+        )
     return moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, whatever happens while they are written."""
+"""Files that are either whole or absent, whatever happens while they are written. Only their owner may read them."""
 
 import hashlib
 import json
@@ -36,12 +36,31 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def private() -> Iterator[None]:
+    """What is created meanwhile, by us or by a library, is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it, durably: a flushed file is lost if its folder's own entry is."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync(path.parent)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write aside, flush, rename: readers see the old file or the new one, never a part.
 
     What a killed run left aside is overwritten by the next one: only one process works in a home at a time.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(f".{path.name}.tmp")
     aside.write_bytes(content.encode() if isinstance(content, str) else content)
     publish(aside, path)
@@ -55,12 +74,12 @@ def read_json(path: Path) -> Any:
     """Raises InputError if the file is damaged."""
     try:
         return json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise damaged(path) from None
 
 
 def read_model(path: Path, model: type[M]) -> M:
-    """A file that `model` wrote. Raises InputError if it is damaged."""
+    """A JSON file of this shape. Raises InputError if it is damaged."""
     try:
         return model.model_validate_json(path.read_bytes())
     except ValueError:
@@ -73,32 +92,46 @@ def damaged(path: Path) -> InputError:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Add one JSON object to a ledger, durably. A last line cut short by a crash is dropped first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(json.dumps(value, sort_keys=True, default=str).encode() + b"\n")
+    """Add one JSON object to a ledger, durably. A last line cut short by a crash is moved to `<name>.torn` first."""
+    make_folder(path.parent)
+    torn = unfinished(path)
+    if torn:
+        _append(path.with_name(f"{path.name}.torn"), torn + b"\n")
+        os.truncate(path, path.stat().st_size - len(torn))
+    _append(path, json.dumps(value, sort_keys=True, default=str).encode() + b"\n")
+
+
+def _append(path: Path, line: bytes) -> None:
+    with path.open("ab") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(line)
         file.flush()
         os.fsync(file.fileno())
+    sync(path.parent)
 
 
-def read_lines(path: Path) -> list[Any]:
-    """The objects of a ledger, in order; a last line cut short by a crash was never decided and does not count."""
+def unfinished(path: Path) -> bytes:
+    """What stands behind a ledger's last whole line: a line cut short by a crash, or nothing."""
+    return path.read_bytes().rpartition(b"\n")[2] if path.is_file() else b""
+
+
+def read_lines(path: Path, model: type[M]) -> list[M]:
+    """The entries of a ledger, in order; a last line cut short by a crash was never decided and does not count."""
     if not path.is_file():
         return []
+    lines = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
     try:
-        return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines() if line.strip()]
+        return [model.model_validate_json(line) for line in lines if line.strip()]
     except ValueError:
         raise damaged(path) from None
 
 
 def publish(aside: Path, target: Path) -> None:
-    """Rename a finished file or folder into place, durably."""
+    """Rename a finished file or folder into place, durably and for its owner alone."""
     for part in [*aside.rglob("*"), aside] if aside.is_dir() else [aside]:
+        part.chmod(0o700 if part.is_dir() else 0o600)
         sync(part)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     aside.rename(target)
     sync(target.parent)
 
@@ -111,7 +144,7 @@ def scratch(home: Path, name: str) -> Iterator[Path]:
     """
     folder = home / "scratch" / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     try:
         yield folder
     finally:

@@ -8,18 +8,22 @@ lake/batches/<kind>-<batch_id>.json           the batch's manifest: written last
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.files import read_model, write_atomically
+from pipeline.errors import InputError, UsageError
+from pipeline.files import read_model, sha256_of, write_atomically
 
 Kind = Literal["events", "labels"]
+
+AHEAD = timedelta(minutes=5)  # clocks differ
 
 
 class LakeFile(BaseModel):
     """One Parquet file of a batch. `path` is relative to the home; `event_day` is null for labels.
 
+    `bytes` and `sha256` are the whole file's.
     `first_arrived`..`last_arrived` bound arrived_at; `first_known` is the smallest known_at of labels.
     """
 
@@ -28,17 +32,30 @@ class LakeFile(BaseModel):
     path: str
     event_day: date | None = None
     rows: int
+    bytes: int
+    sha256: str
     first_arrived: datetime
     last_arrived: datetime
     first_known: datetime | None = None
 
+    @classmethod
+    def of(cls, written: Path, path: str, **about: Any) -> "LakeFile":
+        """What is to be known of the file `written`, whose place in the home is `path`."""
+        return cls(path=path, bytes=written.stat().st_size, sha256=sha256_of(written), **about)
+
 
 class Batch(BaseModel):
-    """Manifest of one ingested file. `batch_id` is the first 16 hex digits of its content's SHA-256."""
+    """Manifest of one reading of one delivered file.
+
+    `content` is the first 16 hex digits of the file's SHA-256, and `batch_id` the same at the first reading.
+    `again_from` is when the first of its rows that were refused as `future_time` is no longer in the future:
+    from then on the file is read again, if it is delivered again.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     batch_id: str
+    content: str
     kind: Kind
     source: str  # the file's name, for people
     ingested_at: datetime
@@ -48,6 +65,7 @@ class Batch(BaseModel):
     refused: int
     duplicates: int
     reasons: dict[str, int]  # refusal reason -> rows
+    again_from: datetime | None = None
     files: list[LakeFile]
 
 
@@ -66,17 +84,48 @@ def batches(home: Path, kind: Kind) -> list[Batch]:
     return [read_model(path, Batch) for path in paths]
 
 
+def refuse_a_clock_gone_back(home: Path, known: Iterable[Batch], now: datetime) -> None:
+    """Raises UsageError if the clock stands before the newest batch: what arrives now would seem older than that."""
+    newest = max(known, key=lambda batch: batch.ingested_at, default=None)
+    if newest is None or newest.ingested_at <= now + AHEAD:
+        return
+    manifest = manifest_path(home, newest.kind, newest.batch_id)
+    raise UsageError(
+        f"the clock stands at {now:%Y-%m-%d %H:%M} UTC, before the newest batch",
+        f"{newest.source} was ingested at {newest.ingested_at:%Y-%m-%d %H:%M} UTC",
+        fix=f"set the clock right; if it was wrong then, remove {manifest} and ingest that file again",
+    )
+
+
+def fault_of(home: Path, file: LakeFile) -> str | None:
+    """What is wrong with a file of the lake at first sight: its hash takes longer, see `is_unchanged`."""
+    path = home / file.path
+    if not path.is_file():
+        return "is missing"
+    found = path.stat().st_size
+    return None if found == file.bytes else f"has {found:,} bytes, wanted {file.bytes:,}"
+
+
+def is_unchanged(home: Path, file: LakeFile) -> bool:
+    return sha256_of(home / file.path) == file.sha256
+
+
+def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
+    """The files, sorted by path. Raises InputError if some are missing or not of their size: rows would vanish."""
+    files = sorted(files, key=lambda file: file.path)
+    if faults := [f"{file.path} {fault}" for file in files if (fault := fault_of(home, file))]:
+        raise InputError(
+            f"{len(faults)} of the lake's files are damaged",
+            *faults[:5],
+            fix="restore them from your backup; dawnlist doctor names all that is wrong in a home",
+        )
+    return files
+
+
 def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:
     """Lake files that bear a batch's id, committed or not."""
     pattern = f"event_day=*/{batch_id}.parquet" if kind == "events" else f"{batch_id}.parquet"
     return sorted((home / "lake" / kind).glob(pattern))
-
-
-def a_possible_day(day: date) -> date:
-    """The day; raises ValueError outside 1990..2199, where no event is and sums of days may not exist."""
-    if not 1990 <= day.year < 2200:
-        raise ValueError(f"{day} is no day of ours")
-    return day
 
 
 def end_of(day: date) -> datetime:
@@ -85,19 +134,19 @@ def end_of(day: date) -> datetime:
 
 
 def event_files(home: Path, first: date | None = None, last: date | None = None) -> list[LakeFile]:
-    """Files with events of the days `first`..`last` (inclusive, open where None), sorted by path."""
-    files = [
+    """Files with events of the days `first`..`last` (inclusive, open where None), see `checked`."""
+    files = (
         file
         for batch in batches(home, "events")
         for file in batch.files
         if file.event_day is not None and (first is None or file.event_day >= first)
         if last is None or file.event_day <= last
-    ]
-    return sorted(files, key=lambda file: file.path)
+    )
+    return checked(home, files)
 
 
 def label_files(home: Path) -> list[LakeFile]:
-    return sorted((file for batch in batches(home, "labels") for file in batch.files), key=lambda file: file.path)
+    return checked(home, (file for batch in batches(home, "labels") for file in batch.files))
 
 
 def visible(files: Iterable[LakeFile], as_of: datetime) -> list[str]:

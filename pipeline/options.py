@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.lake import a_possible_day
+from pipeline.settings import a_possible_day
 
 
 def a_day(text: str) -> date:
@@ -19,9 +19,9 @@ def a_day(text: str) -> date:
 def a_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 Home = Annotated[Path | None, typer.Option(help="Where everything is kept. Or set RISK_HOME.", show_default="./data")]

@@ -1,6 +1,7 @@
 """Settings are read once, from the environment (`RISK_*`) or the command line, and passed on."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
+UNITS = {"": 1000, "i": 1024}
+LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside, DuckDB cannot even begin
+
+
+def a_possible_day(day: date) -> date:
+    """The day; raises ValueError outside 1990..2199, where no event is and sums of days may not exist."""
+    if not 1990 <= day.year < 2200:
+        raise ValueError(f"{day} is no day of ours")
+    return day
 
 
 class Settings(BaseSettings):
@@ -22,10 +32,10 @@ class Settings(BaseSettings):
     list_size: int | None = Field(None, ge=1, le=100_000, description="Accounts reviewed per day; default: the pack's.")
     min_bad_labels: int = Field(50, ge=10, description="Matured bad user-days needed before the stacker is used.")
     train_days: int = Field(60, ge=7, le=730, description="Days of user-days a training run looks back.")
-    seed: int = Field(7, ge=0)
+    seed: int = Field(7, ge=0, lt=2**31)
     threads: int = Field(2, ge=1, le=256)
     memory_limit: str = Field(
-        "2500MB", pattern=r"^\d+(\.\d+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's."
+        "2500MB", pattern=r"^[0-9]+(\.[0-9]+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's."
     )
     max_file_bytes: int = Field(64 * 2**30, ge=1, description="Largest input file, after decompression.")
     lock_seconds: float = Field(5, ge=0, description="How long to wait for a busy home before giving up.")
@@ -36,7 +46,31 @@ class Settings(BaseSettings):
     @field_validator("now")
     @classmethod
     def in_utc(cls, value: datetime | None) -> datetime | None:
-        return value.astimezone(UTC) if value else None
+        """Raises ValueError at the ends of time, where a zone or five minutes more are not to be had."""
+        return None if value is None else datetime.combine(a_possible_day(value.date()), value.timetz()).astimezone(UTC)
+
+    @field_validator("memory_limit")
+    @classmethod
+    def of_this_world(cls, value: str) -> str:
+        number, letter, binary = re.fullmatch(r"([\d.]+)\s?([KMGT])(i?)B", value).groups()  # type: ignore[union-attr]
+        size = float(number) * UNITS[binary] ** ("KMGT".index(letter) + 1)
+        if not LEAST_MEMORY <= size <= MOST_MEMORY:
+            raise ValueError("wanted at least 10 MB and at most 1000 TB")
+        return value
+
+    @field_validator("key", "postgres_dsn")
+    @classmethod
+    def in_utf8(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_utf8(value.get_secret_value()):
+            raise ValueError("wanted UTF-8")
+        return value
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def a_folder(cls, value: Any) -> Any:
+        if not str(value) or not _is_utf8(str(value)):
+            raise ValueError("wanted the path of a folder, in UTF-8")
+        return value
 
     def clock(self) -> datetime:
         """The current time in UTC, or the pretended one."""
@@ -55,4 +89,15 @@ class Settings(BaseSettings):
             raise UsageError("a setting is wrong", *wrong, fix="correct the environment or the option") from None
         domain = Path(settings.domain).stem
         home = Path(str(settings.home).replace("{domain}", domain)).absolute()
+        if home.exists() and not home.is_dir():
+            raise UsageError(f"{home} is a file, wanted a folder", fix="set RISK_HOME")
         return settings.model_copy(update={"home": home})
+
+
+def _is_utf8(text: str) -> bool:
+    """Bytes of the environment that are no text reach us as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

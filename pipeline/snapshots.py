@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.errors import InputError
 from pipeline.files import append_line, publish, read_lines, read_model, sha256_of, write_atomically
@@ -31,6 +31,15 @@ class Snapshot(BaseModel):
 
     def path(self, home: Path) -> Path:
         return folder(home, self.table, self.day) / f"{self.id}.parquet"
+
+
+class Seen(BaseModel):
+    """A line of seen.jsonl: at `as_of` the day was the snapshot `id`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: AwareDatetime
+    id: str
 
 
 def folder(home: Path, table: str, day: date) -> Path:
@@ -64,12 +73,20 @@ def see(home: Path, table: str, day: date, snapshot_id: str, as_of: datetime) ->
     lines = [(moment, name) for moment, name in _seen(home, table, day) if moment == as_of]
     if lines and lines[-1][1] == snapshot_id:
         return
-    append_line(folder(home, table, day) / "seen.jsonl", {"as_of": as_of.isoformat(), "id": snapshot_id})
+    append_line(seen_path(home, table, day), {"as_of": as_of.isoformat(), "id": snapshot_id})
+
+
+def seen_path(home: Path, table: str, day: date) -> Path:
+    return folder(home, table, day) / "seen.jsonl"
 
 
 def _seen(home: Path, table: str, day: date) -> list[tuple[datetime, str]]:
-    lines = read_lines(folder(home, table, day) / "seen.jsonl")
-    return [(datetime.fromisoformat(line["as_of"]), line["id"]) for line in lines]
+    return [(line.as_of, line.id) for line in read_seen(seen_path(home, table, day))]
+
+
+def read_seen(path: Path) -> list[Seen]:
+    """Raises InputError if the file is damaged."""
+    return read_lines(path, Seen)
 
 
 def days(home: Path, table: str) -> list[date]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from pydantic import BaseModel
 
 from pipeline.catalogue import code_digest
 from pipeline.domain import Domain
 from pipeline.errors import BusyError, InputError, PipelineError, UsageError
-from pipeline.files import read_json, write_json
+from pipeline.files import make_folder, private, read_json, read_model, write_json
 from pipeline.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
@@ -25,35 +26,48 @@ LAYOUT = 2  # of the home's folders, files and their columns; 1: before lists ha
 MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
 
 
+class Owner(BaseModel):
+    """home.json. A home without a layout is of the first."""
+
+    domain: str
+    layout: int = 1
+
+
 @contextmanager
 def locked(settings: Settings, domain: Domain) -> Iterator[None]:
     """Hold the home for one process. The kernel frees it when the process dies, however it dies.
+
+    What is written meanwhile is for its owner alone.
 
     Raises BusyError if somebody else holds it, UsageError if the home belongs to another domain.
     """
     from filelock import FileLock, Timeout
 
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.home)
     except OSError as error:
         raise UsageError(f"cannot use {settings.home}: {error.strerror}", fix="set RISK_HOME") from None
-    lock = FileLock(settings.home / ".lock", timeout=settings.lock_seconds)
+    path = settings.home / ".lock"
+    lock = FileLock(path, timeout=settings.lock_seconds, mode=0o600)
     try:
         lock.acquire()
-    except PermissionError as error:
-        raise UsageError(f"cannot write to {settings.home}: {error.strerror}", fix="set RISK_HOME") from None
     except Timeout:
         raise BusyError(
             f"another dawnlist is working in {settings.home}",
             f"waited {settings.lock_seconds:g} s",
             fix="wait until it is done, or set RISK_LOCK_SECONDS to wait longer",
         ) from None
+    except OSError as error:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, wanted a file", fix="remove it") from None
+        raise UsageError(f"cannot write to {settings.home}: {error.strerror}", fix="set RISK_HOME") from None
     try:
-        if not (settings.home / OWNER).is_file():
-            write_json(settings.home / OWNER, {"domain": domain.name, "layout": LAYOUT})
-        belongs_to(settings.home, domain)
-        shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # a killed run's: ours is the only one now
-        yield
+        with private():
+            if not (settings.home / OWNER).is_file():
+                write_json(settings.home / OWNER, {"domain": domain.name, "layout": LAYOUT})
+            belongs_to(settings.home, domain)
+            shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # a killed run's: ours is the only one now
+            yield
     finally:
         lock.release()
 
@@ -63,13 +77,13 @@ def belongs_to(home: Path, domain: Domain) -> None:
     owner = home / OWNER
     if not owner.is_file():
         return
-    found = read_json(owner)
-    if (name := found["domain"]) != domain.name:
+    found = read_model(owner, Owner)
+    if (name := found.domain) != domain.name:
         raise UsageError(
             f"{home} holds the domain {name!r}, not {domain.name!r}",
             fix="set RISK_DOMAIN, or another RISK_HOME; RISK_HOME may contain {domain}",
         )
-    if (layout := found.get("layout", 1)) != LAYOUT:
+    if (layout := found.layout) != LAYOUT:
         raise UsageError(
             f"{home} has layout {layout}, this version of Dawnlist works with layout {LAYOUT}",
             fix="set RISK_HOME to a new folder, move landing/ and key there, and ingest and train again",
@@ -119,8 +133,10 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         (target / "graph.gpickle").unlink(missing_ok=True)  # dbt's drawing of the models; we keep no pickles
-    if result.exception is not None:
+    if isinstance(result.exception, Exception):
         _raise(str(result.exception), settings)
+    if result.exception is not None:
+        raise result.exception  # Ctrl-C
     nodes = getattr(result.result, "results", [])
     failed = [f"{node.node.name}: {(node.message or '').strip()}" for node in nodes if node.status in ("error", "fail")]
     if failed:

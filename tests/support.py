@@ -80,7 +80,7 @@ def _write(home: Path, name: str, rows: list[Row], schema: pa.Schema, **more: An
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
     arrivals = [row["arrived_at"].replace(tzinfo=UTC) for row in rows]
-    return lake.LakeFile(path=name, rows=len(rows), first_arrived=min(arrivals), last_arrived=max(arrivals), **more)
+    return lake.LakeFile.of(path, name, rows=len(rows), first_arrived=min(arrivals), last_arrived=max(arrivals), **more)
 
 
 def _commit(home: Path, kind: lake.Kind, batch_id: str, rows: list[Row], files: list[lake.LakeFile]) -> None:
@@ -88,6 +88,7 @@ def _commit(home: Path, kind: lake.Kind, batch_id: str, rows: list[Row], files: 
         home,
         lake.Batch(
             batch_id=batch_id,
+            content=batch_id,
             kind=kind,
             source=f"{batch_id}.csv",
             ingested_at=max(row["arrived_at"] for row in rows).replace(tzinfo=UTC),

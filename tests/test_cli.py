@@ -16,7 +16,7 @@ from pipeline.settings import PROJECT
 TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
 COMMANDS = (
     *("ingest", "features", "validate", "train", "score", "publish", "run", "backfill", "show", "feedback"),
-    *("neighbours", "evaluate"),
+    *("neighbours", "evaluate", "doctor"),
     *("models list", "models card", "models promote", "models rollback"),
 )
 
@@ -69,7 +69,18 @@ def test_wrong_usage_ends_with_2(arguments, word, home):
         ("RISK_TRAIN_DAYS", "0"),
         ("RISK_MEMORY_LIMIT", "plenty"),
         ("RISK_THREADS", "-1"),
+        ("RISK_MEMORY_LIMIT", "0GB"),
+        ("RISK_MEMORY_LIMIT", f"1{'0' * 30}GB"),
+        ("RISK_MEMORY_LIMIT", "٣GB"),
+        ("RISK_SEED", "9" * 20),
         ("RISK_NOW", "2026-01-26 04:00"),
+        ("RISK_NOW", "0001-01-01T00:00:00+05:00"),
+        ("RISK_NOW", "9999-12-31T23:59:59-05:00"),
+        ("RISK_NOW", "9999-12-31T23:59:59Z"),
+        ("RISK_KEY", "no text \udcff\udcfe and long enough"),
+        ("RISK_POSTGRES_DSN", "postgresql://\udcff"),
+        ("RISK_HOME", ""),
+        ("RISK_HOME", "home\udcff"),
         ("RISK_LOCK_SECONDS", "soon"),
     ],
 )
@@ -131,6 +142,14 @@ def test_the_receipt_accounts_for_every_row(home):
     said = Home(home.path.parent / "other", home.pack).does("ingest", "--events", path, now=NOW).out
     assert f"read {len(rows) + 3:,}, accepted {len(rows):,}, refused 2, duplicates 1" in said
     assert "refused: missing user_id 1" in said
+
+
+def test_only_an_ingest_by_hand_says_that_there_are_no_files(at_end_of):
+    home = at_end_of("first list")
+    (home.path / "landing" / "events").rename(home.path / "delivered")
+    assert "no files to ingest" in home.does("ingest", now=NOW).out
+    ingested = home.says("run", "--day", TODAY, "--json", now=NOW).json[0]
+    assert (ingested["details"]["files"], ingested["warnings"]) == (0, [])
 
 
 def test_a_file_that_cannot_be_read_ends_with_3_and_leaves_nothing_behind(home):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -145,18 +146,62 @@ def test_a_damaged_list_is_told_and_published_again(at_end_of):
     assert home.bytes_of("lists") == before
 
 
-@pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner"])
-def test_a_damaged_note_is_told_by_its_name(kind, at_end_of):
+@pytest.mark.parametrize("content", ['{"broken": \n', "[]\n", "{}\n", "7\n", '{"as_of": 7, "id": []}\n', "[" * 100_000])
+@pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner", "seen", "issue", "current", "report"])
+def test_a_damaged_note_is_told_by_its_name(kind, content, at_end_of):
     home = at_end_of("first list")
     pattern = {
+        "seen": f"snapshots/user_days/day={TODAY}/seen.jsonl",
+        "issue": f"lists/issues/day={TODAY}/*/manifest.json",
+        "current": f"lists/issues/day={TODAY}/current.json",
+        "report": f"reports/day={TODAY}/user_days.json",
         "ledger": "models/registry.jsonl",
         "batch": "lake/batches/events-*.json",
         "snapshot": f"snapshots/user_days/day={TODAY}/*.json",
         "owner": "home.json",
     }[kind]
     path = next(home.path.glob(pattern))
-    path.write_text('{"broken": \n')
-    assert is_told(home.says("run", "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
+    path.write_text(content if kind != "seen" and kind != "ledger" else f"{content.strip()}\n")
+    step = "publish" if kind in ("issue", "current", "report") else "run"
+    assert is_told(home.says(step, "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
+
+
+def test_a_key_mark_of_the_wrong_shape_is_told(at_end_of):
+    home = at_end_of("first list")
+    (home.path / "lake" / "key.json").write_text("[]")
+    assert is_told(home.says("ingest", now=NOW), 3, "lake/key.json is damaged", "backup")
+
+
+def test_a_lock_that_is_a_folder_is_told(home):
+    (home.path / ".lock").mkdir(parents=True)
+    assert is_told(home.says("ingest"), 2, ".lock is a folder", "to fix: remove it")
+
+
+@pytest.mark.parametrize("command", [("ingest",), ("show", "--day", TODAY), ("models", "list"), ("doctor",)])
+def test_a_home_that_is_a_file_is_told(command, home):
+    home.path.write_text("in the way")
+    assert is_told(home.says(*command), 2, "is a file, wanted a folder", "set RISK_HOME")
+
+
+DAMAGE = {
+    "swapped": lambda path, other: path.write_bytes(other.read_bytes()),
+    "cut": lambda path, other: path.write_bytes(path.read_bytes()[:-1]),
+    "missing": lambda path, other: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_lake_is_told_before_anything_is_made_of_it(damage, at_end_of):
+    home = at_end_of("first list")
+    shutil.rmtree(home.path / "snapshots")
+    days = [home.path / "lake" / "events" / f"event_day={day}" for day in (TODAY, shop.day(LISTED - 2))]
+    path, other = (next(folder.iterdir()) for folder in days)
+    DAMAGE[damage](path, other)
+    for command in (("features", "--from", TODAY, "--to", TODAY), ("run", "--day", TODAY)):
+        said = home.says(*command, now=NOW)
+        assert is_told(said, 3, "files are damaged", str(path.relative_to(home.path)), "to fix: restore", "doctor")
+    shop.deliver(home.path, LISTED, [*shop.events_of(LISTED), *shop.events_of(LISTED)[:1]], "again")
+    assert is_told(home.says("ingest", now=NOW), 3, str(path.relative_to(home.path)))
 
 
 def test_the_key_of_a_home_is_made_once_kept_and_missed(home):

@@ -33,6 +33,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
     if any(batch.batch_id == batch_id for batch in batches):
         return Receipt(step="feedback", read=0, accepted=0, details={"file": path.name, "files_seen_before": 1})
 
+    lake.refuse_a_clock_gone_back(home, batches, now)
     listed = Listed(home)
     known = store.known_verdicts(home, batches)
     accepted: list[Verdict] = []
@@ -65,6 +66,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
             home,
             lake.Batch(
                 batch_id=batch_id,
+                content=batch_id,
                 kind="labels",
                 source=path.name,
                 ingested_at=now,

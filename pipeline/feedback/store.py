@@ -113,8 +113,9 @@ def write_labels(
     table = _write(rows, LABELS, aside / "labels.parquet", home / path, mode=None)
     known: datetime = min(table["known_at"].to_pylist())
     return [
-        LakeFile(
-            path=str(path),
+        LakeFile.of(
+            home / path,
+            str(path),
             rows=len(rows),
             first_arrived=now,
             last_arrived=now,

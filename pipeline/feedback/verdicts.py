@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from pipeline.cells import safe_cell
-from pipeline.lake import a_possible_day, end_of
+from pipeline.lake import AHEAD, end_of
+from pipeline.settings import a_possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
-AHEAD = timedelta(minutes=5)  # clocks differ
 
 REASONS = {
     "bad_utf8": "the row is not UTF-8",

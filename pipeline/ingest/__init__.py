@@ -37,9 +37,11 @@ def run(
     Raises InputError naming every file that could not be read; all others are in the lake by then.
     """
     from pipeline.files import scratch
+    from pipeline.ingest.clock import clock_warnings
     from pipeline.ingest.landing import check, files_in
     from pipeline.ingest.load import Loader
     from pipeline.ingest.mapping import mapping_of
+    from pipeline.ingest.unmatched import unmatched
 
     if not events and not labels:
         landing = settings.home / "landing"
@@ -69,6 +71,9 @@ def run(
             else:
                 done.append(batch)
         loader.contents.save()
+        if settings.now is None:  # a pretended time has nothing to do with the files'
+            warnings += clock_warnings(loader.now, loader.changed, history)
+        warnings += unmatched(settings, done)
     if failed:
         raise _all_failures(failed, done)
     return _receipt(done, seen, len(files), history, warnings)
@@ -89,8 +94,6 @@ def _receipt(done: Sequence[Batch], seen: int, files: int, history: bool, warnin
     }
     if history:
         details["history"] = "each event counts as arrived when it happened, each label when it became known"
-    if not files:
-        warnings = [*warnings, "no files to ingest"]
     return Receipt(
         step="ingest",
         read=sum(batch.read for batch in done),

@@ -1,7 +1,7 @@
 """Chunks of a delivered file become contract rows, held in DuckDB until the whole file has been read."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -11,10 +11,12 @@ from pipeline.ingest.mapping import Fitted, columns_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
 from pipeline.ingest.values import literal, trimmed
+from pipeline.lake import AHEAD
 
 EARLIEST = "timestamp '1990-01-01'"
-AHEAD = timedelta(minutes=5)  # clocks differ
+LATEST = "9999-01-01"
 FAR_AHEAD = timedelta(days=366)  # of a label that becomes known later
+TIMES = {"events": {"event_at": AHEAD}, "labels": {"happened_at": AHEAD, "known_at": FAR_AHEAD}}
 
 
 class Rows:
@@ -31,6 +33,7 @@ class Rows:
         self.now = now.replace(tzinfo=None)
         self.columns = list(columns_of(fitted.kind))
         self.pseudonyms = Pseudonyms(con, domain, self.columns)
+        self.again_from: datetime | None = None  # when the first row refused as future_time will have happened
 
     def stage(self) -> None:
         """Make the table of good rows."""
@@ -42,7 +45,17 @@ class Rows:
         self._judge(chunk.rows)
         bad = self.con.execute("select _line, _reason from judged where _reason is not null order by _line").fetchall()
         self.con.execute("insert into staged select * exclude (_reason) from judged where _reason is null")
+        if any(reason.startswith("future_time") for _, reason in bad):
+            self._remember_the_future()
         return sorted([*chunk.refused, *_refusals(chunk, bad)], key=lambda refusal: refusal.line)
+
+    def _remember_the_future(self) -> None:
+        cases = " ".join(
+            f"when 'future_time {name}' then least({name}, timestamp '{LATEST}') - interval '{ahead.total_seconds()} s'"
+            for name, ahead in TIMES[self.fitted.kind].items()
+        )
+        [(first,)] = self.con.execute(f"select min(case _reason {cases} end) from judged").fetchall()
+        self.again_from = min(filter(None, (self.again_from, first.replace(tzinfo=UTC))))
 
     def _judge(self, rows: pa.Table) -> None:
         names = [f"_raw{i}" for i in range(len(self.fitted.wanted))]
@@ -65,7 +78,7 @@ class Rows:
         checks = [
             "_reason",
             *map(missing, REQUIRED_EVENT_COLUMNS),
-            *time_checks("event_at", self.now + AHEAD),
+            *time_checks("event_at", self.now),
             "case when role is null then 'unknown_event_type event_type' end",
             *map(number_check, numbers),
         ]
@@ -125,9 +138,9 @@ class Rows:
             "_reason",
             *unknown,
             *map(missing, REQUIRED_LABEL_COLUMNS),
-            *time_checks("happened_at", self.now + AHEAD),
+            *time_checks("happened_at", self.now),
             "case when known_at < happened_at then 'known_before_happened known_at' end",
-            *time_checks("known_at", self.now + FAR_AHEAD),
+            *time_checks("known_at", self.now, FAR_AHEAD),
         ]
         return f"select _line, {', '.join(LABEL_COLUMNS)}, coalesce({', '.join(checks)}) as _reason {hidden}"
 
@@ -136,7 +149,8 @@ def missing(name: str) -> str:
     return f"case when {name} is null then 'missing {name}' end"
 
 
-def time_checks(name: str, latest: datetime) -> list[str]:
+def time_checks(name: str, now: datetime, ahead: timedelta = AHEAD) -> list[str]:
+    latest = now + ahead
     return [
         f"case when {name} < {EARLIEST} or not isfinite({name}) then 'impossible_time {name}' end",
         f"case when {name} > timestamp '{latest.isoformat(sep=' ')}' then 'future_time {name}' end",

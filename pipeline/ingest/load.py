@@ -1,14 +1,18 @@
 """One delivered file, from its bytes to its commit."""
 
+import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import Queue
 from typing import TypeVar
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import lake
 from pipeline.domain import Domain
@@ -58,12 +62,38 @@ def _seen_before(path: Path, batch: Batch) -> list[str]:
     return [f"{path.name} was read before and every row refused: to have it read again, remove {manifest}"]
 
 
+def reading_id(content: str, earlier: int) -> str:
+    """A batch's id: the file's content, but for one that was read before, some of its rows being in the future then."""
+    return content if not earlier else hashlib.sha256(f"{content} {earlier}".encode()).hexdigest()[:16]
+
+
+def size(chunk: Chunk) -> int:
+    return len(chunk.refused) + int(chunk.rows.num_rows)
+
+
+def only(chunk: Chunk, lines: Collection[int]) -> Chunk:
+    wanted = pc.is_in(chunk.rows.column(0), value_set=pa.array(lines, pa.int64()))
+    return replace(chunk, rows=chunk.rows.filter(wanted), refused=[row for row in chunk.refused if row.line in lines])
+
+
+@dataclass
+class Reading:
+    """What reading a file came to; `known` are rows that an earlier reading has accounted for."""
+
+    fitted: Fitted
+    rows: int = 0
+    known: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    again_from: datetime | None = None
+
+
 class Loader:
     """Loads files one after the other; knows what the lake holds by then."""
 
     def __init__(self, settings: Settings, domain: Domain, aside: Path, is_history: bool) -> None:
         self.settings, self.domain, self.aside, self.is_history = settings, domain, aside, is_history
         self.home, self.now = settings.home, settings.clock()
+        self.changed: list[datetime] = []  # when the files that were loaded were last written to
         _sweep(self.home)
         self.contents = Contents(self.home)
         self.key = key_of(settings, domain)
@@ -80,39 +110,47 @@ class Loader:
 
     def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
         before = path.stat()
-        batch_id = self.contents.id_of(path)
-        if before_it := next((batch for batch in self.known[kind] if batch.batch_id == batch_id), None):
-            return None, _seen_before(path, before_it)
+        content = self.contents.id_of(path)
+        readings = sorted((b for b in self.known[kind] if b.content == content), key=lambda batch: batch.ingested_at)
+        last = readings[-1] if readings else None
+        if last is not None and (last.again_from is None or last.again_from > self.now):
+            return None, _seen_before(path, last)
+        lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.known[kind]], self.now)
+        batch_id = reading_id(content, len(readings))
         folder = self.aside / f"{kind}-{batch_id}"
         folder.mkdir()
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
         with self._connect() as con:
-            fitted, read, reasons = self._read(con, kind, path, quarantine, advance)
+            pending = None if last is None else store.future_lines(self.home, last)
+            reading = self._read(con, kind, path, quarantine, pending, advance)
             after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise InputError(
                     f"{path.name} changed while it was read", fix="deliver it under another name, then rename"
                 )
-            duplicates = self._drop_duplicates(con, kind)
+            duplicates = reading.known + self._drop_duplicates(con, kind)
             written = self._write(con, kind, folder, batch_id)
         accepted = sum(file.rows for _, file in written)
         batch = Batch(
             batch_id=batch_id,
+            content=content,
             kind=kind,
             source=path.name,
             ingested_at=self.now,
             is_history=self.is_history,
-            read=read,
+            read=reading.rows,
             accepted=accepted,
             refused=quarantine.rows,
             duplicates=duplicates,
-            reasons=dict(sorted(reasons.items())),
+            reasons=dict(sorted(reading.reasons.items())),
+            again_from=reading.again_from,
             files=[file for _, file in written],
         )
         if batch.read != batch.accepted + batch.refused + batch.duplicates:
-            raise AssertionError(f"{path.name}: read {read} rows, but accounted for {batch}")
+            raise AssertionError(f"{path.name}: read {reading.rows} rows, but accounted for {batch}")
         self._publish(batch, written, quarantine)
-        absent = [name for name in fitted.absent if name in mapping_of(self.domain, kind).source]
+        self.changed.append(datetime.fromtimestamp(before.st_mtime, UTC))
+        absent = [name for name in reading.fitted.absent if name in mapping_of(self.domain, kind).source]
         return batch, [f"{path.name} has no {', '.join(absent)}: taken as not known"] if absent else []
 
     def _read(
@@ -121,34 +159,42 @@ class Loader:
         kind: Kind,
         path: Path,
         quarantine: store.Quarantine,
+        pending: Collection[int] | None,
         advance: Callable[[float], None],
-    ) -> tuple[Fitted, int, Counter[str]]:
+    ) -> Reading:
+        """Judge the file's rows; of a file read before only the `pending` lines, which were in the future then."""
         reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
-        events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
+        events = self._lake_paths("events") if kind == "labels" else ()
         judges: Queue[Rows] = Queue()
+        everyone = []
         for _ in range(min(self.settings.threads, MOST_JUDGES)):
-            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events if kind == "labels" else ())
+            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events)
             if judges.empty():
                 judge.stage()
             judges.put(judge)
+            everyone.append(judge)
 
-        def judged(chunk: Chunk) -> tuple[int, list[Refusal]]:
+        def judged(chunk: Chunk) -> tuple[int, int, list[Refusal]]:
+            rows = size(chunk)
+            chunk = chunk if pending is None else only(chunk, pending)
             judge = judges.get()
             try:
-                return chunk.rows.num_rows + len(chunk.refused), judge.add(chunk)
+                return rows, rows - size(chunk), judge.add(chunk)
             finally:
                 judges.put(judge)
 
-        read, reasons = 0, Counter[str]()
+        reading = Reading(fitted)
         # One thread reads the file ahead of the others, which judge: DuckDB works outside Python's lock.
         with ThreadPoolExecutor(judges.qsize()) as pool:
-            for rows, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
+            for rows, known, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
                 quarantine.add(refused)
-                reasons += count(refused)
-                read += rows
+                reading.reasons += count(refused)
+                reading.rows += rows
+                reading.known += known
                 advance(0.9 * reader.done)
-        return fitted, read, reasons
+        reading.again_from = min((judge.again_from for judge in everyone if judge.again_from), default=None)
+        return reading
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         con = connect(self.settings)
@@ -165,11 +211,14 @@ class Loader:
 
     def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:
         if kind == "labels":
-            known = [str(self.home / file.path) for batch in self.known["labels"] for file in batch.files]
-            return store.drop_label_duplicates(con, known)
+            return store.drop_label_duplicates(con, self._lake_paths("labels"))
         days = {day for (day,) in con.execute("select distinct cast(event_at as date) from staged").fetchall()}
-        files = [file for batch in self.known["events"] for file in batch.files if file.event_day in days]
-        return store.drop_event_duplicates(con, [str(self.home / file.path) for file in files])
+        return store.drop_event_duplicates(con, self._lake_paths("events", days))
+
+    def _lake_paths(self, kind: Kind, days: Collection[date] | None = None) -> list[str]:
+        files = [file for batch in self.known[kind] for file in batch.files]
+        chosen = [file for file in files if days is None or file.event_day in days]
+        return [str(self.home / file.path) for file in lake.checked(self.home, chosen)]
 
     def _write(
         self, con: duckdb.DuckDBPyConnection, kind: Kind, folder: Path, batch_id: str
@@ -185,6 +234,6 @@ class Loader:
             leftover.unlink()  # a killed run's
         for aside, file in written:
             publish(aside, self.home / file.path)
-        quarantine.publish(self.home / "quarantine" / f"{batch.kind}-{batch.batch_id}.parquet")
+        quarantine.publish(store.quarantine_path(self.home, batch.kind, batch.batch_id))
         lake.commit(self.home, batch)
         self.known[batch.kind].append(batch)

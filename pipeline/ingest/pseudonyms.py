@@ -10,10 +10,11 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from pydantic import BaseModel
 
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
-from pipeline.files import publish, read_json, write_json
+from pipeline.files import make_folder, publish, read_model, write_json
 from pipeline.ingest.values import literal, quoted
 from pipeline.settings import Settings
 
@@ -28,6 +29,12 @@ PREFIXES = {
     "counterparty_id": "cpt_",
 }
 SHORTEST_KEY = 16
+
+
+class Mark(BaseModel):
+    """lake/key.json: which key the home began with, without telling it."""
+
+    check: str
 
 
 def key_of(settings: Settings, domain: Domain) -> bytes | None:
@@ -55,14 +62,14 @@ def key_of(settings: Settings, domain: Domain) -> bytes | None:
     check = hmac.digest(key, b"dawnlist key check", "sha256").hex()[:16]
     if not mark.is_file():
         write_json(mark, {"check": check})
-    elif read_json(mark)["check"] != check:
+    elif read_model(mark, Mark).check != check:
         raise UsageError("this is not the pseudonymisation key this home began with", fix=fix)
     return key
 
 
 def _create(path: Path) -> bytes:
     key = secrets.token_hex(32).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(".key.tmp")
     aside.unlink(missing_ok=True)
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -8,12 +8,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.files import publish
 from pipeline.ingest.refusals import Refusal
 from pipeline.ingest.values import quoted
-from pipeline.lake import LakeFile
+from pipeline.lake import Batch, Kind, LakeFile
 from pipeline.schemas import EVENTS, LABELS, QUARANTINE
 
 ROW_GROUP = 122_880  # what DuckDB reads best
@@ -41,12 +42,24 @@ class Quarantine:
         self.rows += len(lines)
 
     def publish(self, target: Path) -> None:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # a killed run's
         if self.writer is not None:
             self.writer.close()
             self.sink.close()
             publish(self.aside, target)
+
+
+def future_lines(home: Path, batch: Batch) -> frozenset[int] | None:
+    """Where the rows are that a reading refused as future_time; None if its quarantine was cleared away since."""
+    path = quarantine_path(home, batch.kind, batch.batch_id)
+    if not path.is_file():
+        return None
+    table = pq.ParquetFile(path).read(columns=["line", "reason"])
+    return frozenset(table.filter(pc.equal(table["reason"], "future_time"))["line"].to_pylist())
+
+
+def quarantine_path(home: Path, kind: Kind, batch_id: str) -> Path:
+    return home / "quarantine" / f"{kind}-{batch_id}.parquet"
 
 
 def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
@@ -133,7 +146,7 @@ def write_events(
         path = aside / f"{day}.parquet"
         stream.write(path, rows)
         target = f"lake/events/event_day={day}/{batch_id}.parquet"
-        written.append((path, _lake_file(target, rows, first, last, event_day=day)))
+        written.append((path, _lake_file(path, target, rows, (first, last), event_day=day)))
     return written
 
 
@@ -148,12 +161,12 @@ def write_labels(
     path = aside / "labels.parquet"
     _sorted(con, LABELS, arrived, batch_id, "user_id, happened_at, event_id, known_at, is_bad").write(path, rows)
     target = f"lake/labels/{batch_id}.parquet"
-    return [(path, _lake_file(target, rows, first, last, first_known=known.replace(tzinfo=UTC)))]
+    return [(path, _lake_file(path, target, rows, (first, last), first_known=known.replace(tzinfo=UTC)))]
 
 
-def _lake_file(path: str, rows: int, first: datetime, last: datetime, **more: Any) -> LakeFile:
-    utc = {"first_arrived": first.replace(tzinfo=UTC), "last_arrived": last.replace(tzinfo=UTC)}
-    return LakeFile(path=path, rows=rows, **utc, **more)
+def _lake_file(written: Path, path: str, rows: int, arrived: tuple[datetime, datetime], **more: Any) -> LakeFile:
+    first, last = (moment.replace(tzinfo=UTC) for moment in arrived)
+    return LakeFile.of(written, path, rows=rows, first_arrived=first, last_arrived=last, **more)
 
 
 def _sorted(con: duckdb.DuckDBPyConnection, schema: pa.Schema, arrived: str, batch_id: str, order: str) -> "Stream":

@@ -4,10 +4,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.errors import InputError, UsageError
-from pipeline.files import append_line, damaged, read_lines
+from pipeline.files import append_line, read_lines
 
 Action = Literal["promoted", "rejected", "rolled_back"]
 
@@ -17,7 +17,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    at: datetime
+    at: AwareDatetime
     action: Action
     bundle: str
     until: date
@@ -27,15 +27,15 @@ class Entry(BaseModel):
 
 def ledger(home: Path) -> list[Entry]:
     """All decisions in order."""
-    path = home / "models" / "registry.jsonl"
-    try:
-        return [Entry.model_validate(line) for line in read_lines(path)]
-    except ValidationError:
-        raise damaged(path) from None
+    return read_lines(ledger_path(home), Entry)
+
+
+def ledger_path(home: Path) -> Path:
+    return home / "models" / "registry.jsonl"
 
 
 def write(home: Path, entry: Entry) -> None:
-    append_line(home / "models" / "registry.jsonl", entry.model_dump(mode="json"))
+    append_line(ledger_path(home), entry.model_dump(mode="json"))
 
 
 def in_use(home: Path, as_of: datetime) -> list[Entry]:

@@ -11,15 +11,52 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
 from pipeline.checkpoints import has_failed
 from pipeline.errors import InputError
-from pipeline.files import publish, read_json, scratch, sha256_of, sync, write_json
+from pipeline.files import publish, read_json, read_model, scratch, sha256_of, sync, write_json
 from pipeline.memo import MadeFrom
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FILES = ("risk_list.csv", "risk_list.parquet")
+CURRENT = "current.json"
+
+
+class Current(BaseModel):
+    """current.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: str
+    as_of: AwareDatetime
+
+
+class Cut(BaseModel):
+    min_precision: float | None
+    expected_precision: float | None
+
+
+class Rows(BaseModel):
+    scored: int
+    listed: int
+
+
+class Shown(BaseModel):
+    """What we read of a manifest.json; it says more."""
+
+    day: date
+    revision: str
+    as_of: AwareDatetime
+    domain: dict[str, str]
+    ranked_by: str
+    ranked_by_why: str
+    cut: Cut
+    rows: Rows
+    warnings: list[str]
+    outputs: dict[str, str]
 
 
 def revision_folder(home: Path, day: date, revision: str) -> Path:
@@ -34,8 +71,15 @@ def is_whole(folder: Path) -> bool:
     """Whether a revision is there with the bytes its manifest promises."""
     if not (folder / "manifest.json").is_file():
         return False
-    outputs: dict[str, str] = read_json(folder / "manifest.json")["outputs"]
+    outputs = read_manifest(folder)["outputs"]
     return all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in outputs.items())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A revision's manifest. Raises InputError if it is damaged."""
+    read_model(folder / "manifest.json", Shown)
+    manifest: dict[str, Any] = read_json(folder / "manifest.json")
+    return manifest
 
 
 @dataclass(frozen=True)
@@ -50,8 +94,7 @@ class Shelf:
         folder = revision_folder(self.home, day, revision)
         if not is_whole(folder) or has_failed(self.home, day, "risk_list", self.as_of):
             return None
-        manifest: dict[str, Any] = read_json(folder / "manifest.json")
-        return manifest
+        return read_manifest(folder)
 
     def add(self, day: date, revision: str, made_from: MadeFrom, aside: Path) -> None:
         """A damaged revision of that name, which it replaces, gives way."""
@@ -65,24 +108,24 @@ class Shelf:
 
         A link that a killed run left behind is mended.
         """
-        note = revision_folder(self.home, day, revision).parent / "current.json"
+        note = revision_folder(self.home, day, revision).parent / CURRENT
         current = _current(note)
-        if current is None or datetime.fromisoformat(current["as_of"]) <= self.as_of:
-            current = {"revision": revision, "as_of": self.as_of.isoformat()}
+        if current is None or current.as_of <= self.as_of:
+            current = Current(revision=revision, as_of=self.as_of)
         with scratch(self.home, "publish") as aside:
-            write_json(aside / note.name, current)
+            write_json(aside / note.name, {"revision": current.revision, "as_of": current.as_of.isoformat()})
             publish(aside / note.name, note)
-            _point(link_path(self.home, day), Path("revisions") / f"day={day}" / current["revision"], aside / "link")
+            _point(link_path(self.home, day), Path("revisions") / f"day={day}" / current.revision, aside / "link")
 
 
 def shown(home: Path, day: date) -> str | None:
     """The revision that the day's link shows."""
-    current = _current(home / "lists" / "revisions" / f"day={day}" / "current.json")
-    return current["revision"] if current else None
+    current = _current(home / "lists" / "revisions" / f"day={day}" / CURRENT)
+    return current.revision if current else None
 
 
-def _current(note: Path) -> dict[str, str] | None:
-    return read_json(note) if note.is_file() else None
+def _current(note: Path) -> Current | None:
+    return read_model(note, Current) if note.is_file() else None
 
 
 def _point(link: Path, target: Path, aside: Path) -> None:
@@ -115,5 +158,4 @@ def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
             f"the list of {day} is damaged: revision {folder.name} is not what its manifest says",
             fix=f"dawnlist publish --day {day}",
         )
-    manifest: dict[str, Any] = read_json(folder / "manifest.json")
-    return pq.ParquetFile(folder / "risk_list.parquet").read(), manifest
+    return pq.ParquetFile(folder / "risk_list.parquet").read(), read_manifest(folder)

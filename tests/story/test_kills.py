@@ -63,7 +63,8 @@ def killer() -> Iterator[Killer]:
 
 
 def everything(home: Home) -> dict[str, bytes]:
-    return home.bytes_of(*KEPT)
+    """All that must be the same again; a line cut short is kept aside."""
+    return {name: content for name, content in home.bytes_of(*KEPT).items() if not name.endswith(".torn")}
 
 
 class Undisturbed:

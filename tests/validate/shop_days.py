@@ -66,8 +66,8 @@ def write_day(
         con.execute(f"copy (from today order by user_id, event_at, event_id) to '{path}' (format parquet)")
         ((rows,),) = con.sql("select count(*) from today").fetchall()
     arrived = datetime.combine(day, time(2), tzinfo=UTC) + timedelta(days=1)
-    file = lake.LakeFile(
-        path=str(path.relative_to(home)), event_day=day, rows=rows, first_arrived=arrived, last_arrived=arrived
+    file = lake.LakeFile.of(
+        path, str(path.relative_to(home)), event_day=day, rows=rows, first_arrived=arrived, last_arrived=arrived
     )
     commit(home, day, [file] if rows else [], read or rows, rows, arrived)
 
@@ -75,6 +75,7 @@ def write_day(
 def commit(home: Path, day: date, files: list[lake.LakeFile], read: int, rows: int, arrived: datetime) -> None:
     batch = lake.Batch(
         batch_id=batch_of(day),
+        content=batch_of(day),
         kind="events",
         source=f"{day}.csv",
         ingested_at=arrived,
