@@ -14,9 +14,10 @@ from deliveries import FORMATS, SHOP, Shop, as_csv, columns_of, encode, event, u
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.delimited import CsvSyntax, Rows
 from pipeline.ingest import csv_rows
 from pipeline.ingest.blocks import BLOCK, Blocks
-from pipeline.ingest.csv_rows import SlowRows, fast_rows, is_regular
+from pipeline.ingest.csv_rows import fast_rows, is_regular, slow_rows
 
 
 def content(shop: Shop) -> list[dict]:
@@ -90,9 +91,10 @@ HOSTILE = st.lists(
 def test_both_csv_readers_agree_wherever_the_fast_one_dares(block: bytes, width: int) -> None:
     positions, wanted = list(range(width)), [f"c{i}" for i in range(width)]
     fast = fast_rows(block, 7, width, positions, wanted, ",") if block else None
-    slow = SlowRows(block, 7, width, ",", True)
     if fast is not None:
-        assert slow.chunk(positions, wanted).rows.to_pydict() == fast.to_pydict()
+        rows = Rows(CsvSyntax(","))
+        slow = slow_rows([*rows.feed(7, block), *rows.finish()], width, positions, wanted, ",")
+        assert slow.rows.to_pydict() == fast.to_pydict()
         assert not slow.refused
 
 

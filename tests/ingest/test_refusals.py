@@ -13,7 +13,7 @@ from deliveries import NOW, Shop, as_csv, event, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.refusals import MAX_LINE, MAX_VALUE, REASONS, explain
+from pipeline.ingest.refusals import MAX_ROW, MAX_VALUE, REASONS, explain
 
 LATER = (NOW + timedelta(minutes=6)).isoformat()
 SOON = (NOW + timedelta(minutes=4)).isoformat()
@@ -76,22 +76,23 @@ GOOD = b"g,ann,2026-11-20,browse\n"
         (b"a,a\0n,2026-11-20,browse\n", "nul"),
         (b'a,"ann"x,2026-11-20,browse\n', "broken_quotes"),
         (b"a,a\rn,2026-11-20,browse\n", "broken_quotes"),
-        (b"a," + b"n" * MAX_LINE + b",2026-11-20,browse\n", "line_too_long"),
+        (b"a," + b"n" * MAX_ROW + b",2026-11-20,browse\n", "line_too_long"),
     ],
 )
 def test_a_broken_csv_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason: str) -> None:
     receipt = shop.deliver(HEADER + broken + GOOD)
     [row] = shop.refused()
     assert (row["file"], row["line"], row["reason"], row["detail"]) == ("events.csv", 2, reason, None)
-    assert row["raw"] == broken.removesuffix(b"\n").decode(errors="backslashreplace")
+    assert row["raw"] == broken.removesuffix(b"\n")[:MAX_ROW].decode(errors="backslashreplace")
     assert row["batch_id"] in next(iter(receipt.details["batches"]))
     assert (receipt.read, receipt.accepted) == (2, 1)
 
 
-def test_a_quote_that_never_ends_costs_one_line(shop: Shop) -> None:
-    shop.deliver(HEADER + b'a,"ann,2026-11-20,browse\n' + b"".join(b"g%d" % i + GOOD[1:] for i in range(200)))
-    assert shop.reasons() == [(2, "broken_quotes", None)]
-    assert len(shop.events()) == 200
+def test_a_quote_that_never_ends_makes_one_refused_row_of_all_that_follows(shop: Shop) -> None:
+    receipt = shop.deliver(HEADER + GOOD + b'a,"ann,2026-11-20,browse\n' + GOOD * 200)
+    assert shop.reasons() == [(3, "broken_quotes", None)]
+    assert shop.refused()[0]["raw"].startswith('a,"ann,2026-11-20,browse\ng,ann')
+    assert (receipt.read, receipt.accepted) == (2, 1)
 
 
 def test_a_quote_that_never_ends_on_the_last_line_costs_one_line(shop: Shop) -> None:
@@ -127,7 +128,7 @@ def test_lines_are_counted_through_quoted_line_ends(shop: Shop) -> None:
         (b'{"user_id": "a", "event_at": "2026-11-20", "event_type": "cart", "amount": true}', "not_a_number", "amount"),
         (b'{"user_id": "a", "event_at": 1763632800, "event_type": "cart"}', "not_a_time", "event_at"),
         (b'{"event_at": "2026-11-20", "event_type": "cart"}', "missing", "user_id"),
-        (b'{"user_id": "%s"}' % (b"x" * MAX_LINE), "line_too_long", None),
+        (b'{"user_id": "%s"}' % (b"x" * MAX_ROW), "line_too_long", None),
     ],
 )
 def test_a_broken_json_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason: str, column: str | None) -> None:
@@ -135,7 +136,7 @@ def test_a_broken_json_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason:
     receipt = shop.deliver(good + b"\n\n" + broken + b"\n", "events.jsonl")
     [row] = shop.refused()
     assert (row["line"], row["reason"], row["detail"]) == (3, reason, column)
-    assert row["raw"] == broken.decode(errors="backslashreplace")
+    assert row["raw"] == broken[:MAX_ROW].decode(errors="backslashreplace")
     assert shop.events()[0]["user_id"] == "17850"
     assert (receipt.read, receipt.accepted) == (2, 1)
 
