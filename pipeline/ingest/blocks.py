@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from pipeline.delimited import MAX_ROW
 from pipeline.errors import InputError
+from pipeline.ingest.text_rows import MAX_ROW
 
 BLOCK = 16 * 2**20
 MAX_LINES = 100_000  # of a block, so that rows cost little beside their bytes

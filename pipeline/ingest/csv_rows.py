@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from pipeline.delimited import MAX_ROW, CsvSyntax, Row, Rows, cells_of, odd_bytes, readable, sniff
 from pipeline.errors import InputError
 from pipeline.ingest.blocks import Blocks
 from pipeline.ingest.refusals import Chunk, Refusal
+from pipeline.ingest.text_rows import MAX_ROW, CsvSyntax, Row, Rows, cells_of, odd_bytes, readable, sniff
 
 
 class CsvRows:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.delimited import Row, Rows, Syntax, odd_bytes, readable
 from pipeline.errors import InputError
 from pipeline.ingest.blocks import Blocks
 from pipeline.ingest.refusals import Chunk, Refusal
+from pipeline.ingest.text_rows import Row, Rows, Syntax, odd_bytes, readable
 
 # To learn which keys there are.
 LINES_LOOKED_AT = 1000

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipeline.delimited import MAX_ROW
+from pipeline.ingest.text_rows import MAX_ROW
 
 MAX_VALUE = 4096  # bytes of a value of the contract's text columns
 MAX_NUMBER = 1e12

@@ -12,9 +12,9 @@ from deliveries import Shop, as_csv, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.delimited import MAX_ROW
 from pipeline.ingest.blocks import Blocks
 from pipeline.ingest.csv_rows import CsvRows
+from pipeline.ingest.text_rows import MAX_ROW
 
 FORGED = "f,victim,2026-11-20T10:00:00Z,purchase,9,\n"
 NOTES = {

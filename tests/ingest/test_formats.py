@@ -14,10 +14,10 @@ from deliveries import FORMATS, SHOP, Shop, as_csv, columns_of, encode, event, u
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.delimited import CsvSyntax, Rows
 from pipeline.ingest import csv_rows
 from pipeline.ingest.blocks import BLOCK, Blocks
 from pipeline.ingest.csv_rows import fast_rows, is_regular, slow_rows
+from pipeline.ingest.text_rows import CsvSyntax, Rows
 
 
 def content(shop: Shop) -> list[dict]:

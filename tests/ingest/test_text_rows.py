@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.delimited import CsvSyntax, Row, Rows, Syntax, cells_of
+from pipeline.ingest.text_rows import CsvSyntax, Row, Rows, Syntax, cells_of
 
 PIECES = st.sampled_from(['"', '""', ",", "\n", "\r\n", "a", "b ", "ü", '"x"', '","', ',"y",', '"a\nb"', ' "', "\0"])
 TEXTS = st.lists(PIECES, max_size=30).map("".join)
