@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS, REQUIRED_EVENT_COLUMNS, REQUIRED_LABEL_COLUMNS, Domain
-from pipeline.ingest.mapping import Fitted, columns_of
+from pipeline.ingest.mapping import FileMapping, columns_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
 from pipeline.ingest.values import literal, trimmed
@@ -24,7 +24,7 @@ class Rows:
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: Fitted, now: datetime, events: Sequence[str] = ()
+        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: FileMapping, now: datetime, events: Sequence[str] = ()
     ) -> None:
         """`events` are the lake's event files, to complete labels from."""
         self.con, self.domain, self.fitted, self.events = con, domain, fitted, list(events)

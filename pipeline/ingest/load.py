@@ -18,7 +18,7 @@ from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
-from pipeline.ingest.mapping import Fitted, fit, mapping_of
+from pipeline.ingest.mapping import FileMapping, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of, use_key
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
@@ -122,7 +122,7 @@ class Loader:
         path: Path,
         quarantine: store.Quarantine,
         advance: Callable[[float], None],
-    ) -> tuple[Fitted, int, Counter[str]]:
+    ) -> tuple[FileMapping, int, Counter[str]]:
         reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
