@@ -10,7 +10,7 @@ from typing import IO, cast
 from pipeline.errors import InputError
 from pipeline.ingest.text_rows import MAX_ROW
 
-BLOCK = 16 * 2**20
+BLOCK = 8 * 2**20
 MAX_LINES = 100_000  # of a block, so that rows cost little beside their bytes
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"

@@ -12,6 +12,8 @@ from pipeline.ingest.blocks import Blocks
 from pipeline.ingest.refusals import Chunk, Refusal
 from pipeline.ingest.text_rows import MAX_ROW, CsvSyntax, Row, Rows, cells_of, odd_bytes, readable, sniff
 
+MOST_COLUMNS = 1000  # of which Arrow makes arrays: it takes a kilobyte for each, in every block
+
 
 class CsvRows:
     """A CSV file. `columns` are the names in its header."""
@@ -58,7 +60,7 @@ def fast_rows(
     block: bytes, line: int, width: int, positions: Sequence[int], wanted: Sequence[str], delimiter: str
 ) -> pa.Table | None:
     """The block's rows, if every line is one well-formed row; None where that is not certain."""
-    if not is_regular(block, delimiter):
+    if width > MOST_COLUMNS or not is_regular(block, delimiter):
         return None
     names = [str(position) for position in range(width)]
     chosen = list(dict.fromkeys(names[position] for position in positions)) or names[:1]

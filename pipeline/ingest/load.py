@@ -27,7 +27,7 @@ from pipeline.warehouse import connect
 
 KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_JUDGES = 4
-MEMORY = 700_000_000  # of DuckDB, in bytes: more makes a large file no faster, it spills in order
+MEMORY = 400_000_000  # of DuckDB, in bytes, so that ingest stays below 1 GB: it spills in order
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,6 +66,7 @@ class Loader:
         self.home, self.now = settings.home, settings.clock()
         _sweep(self.home)
         self.contents = Contents(self.home)
+        self.looks = Counter[tuple[str, str]]()  # columns and notations of refused cells in the file loaded last
         self.key = key_of(settings, domain)
         self.known: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
 
@@ -123,6 +124,7 @@ class Loader:
         quarantine: store.Quarantine,
         advance: Callable[[float], None],
     ) -> tuple[FileMapping, int, Counter[str]]:
+        self.looks.clear()
         reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
@@ -146,6 +148,7 @@ class Loader:
             for rows, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
                 quarantine.add(refused)
                 reasons += count(refused)
+                self.looks.update((row.column, row.look) for row in refused if row.column and row.look)
                 read += rows
                 advance(0.9 * reader.done)
         return fitted, read, reasons

@@ -41,12 +41,16 @@ REASONS: dict[str, str] = {
 
 
 class Refusal(NamedTuple):
-    """One refused row as it came. `column` is null where the whole row is at fault."""
+    """One refused row as it came. `column` is null where the whole row is at fault.
+
+    `look` names the notation of the refused cell, where we looked and know it.
+    """
 
     line: int
     reason: str
     column: str | None
     raw: str
+    look: str | None = None
 
 
 def explain(reason: str, column: str | None) -> str:
