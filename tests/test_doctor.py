@@ -37,7 +37,7 @@ FILES = {
     "lake/events/*/*.parquet": "is not what was ingested",
     "models/*/autoencoder.safetensors": "is not what was written",
     "models/*/card.md": "is not what was written",
-    "lists/issues/day=*/*/risk_list.csv": "is not what was written",
+    "lists/revisions/day=*/*/risk_list.csv": "is not what was written",
     f"snapshots/user_days/day={TODAY}/*.parquet": "is not what was written",
     "snapshots/scores/day=*/*.parquet": "is not what was written",
 }
@@ -60,8 +60,8 @@ NOTES = (
     "models/registry.jsonl",
     "models/*/bundle.json",
     "lake/batches/*.json",
-    "lists/issues/day=*/*/manifest.json",
-    "lists/issues/day=*/current.json",
+    "lists/revisions/day=*/*/manifest.json",
+    "lists/revisions/day=*/current.json",
     f"snapshots/user_days/day={TODAY}/*.json",
     f"snapshots/user_days/day={TODAY}/seen.jsonl",
     "reports/day=*/events.json",
@@ -83,8 +83,8 @@ def test_what_is_cut_gone_or_left_over_is_found_and_said_in_one_line_each(at_end
     lake_file.write_bytes(b"PAR1")
     (other.parent / "0123456789abcdef.parquet").write_bytes(b"PAR1")
     shutil.rmtree(next(path for path in (home.path / "models").iterdir() if path.is_dir()))
-    [issue] = (home.path / "lists" / "issues" / f"day={TODAY}").glob("*/")
-    shutil.rmtree(issue)
+    [revision] = (home.path / "lists" / "revisions" / f"day={TODAY}").glob("*/")
+    shutil.rmtree(revision)
     seen = home.path / "snapshots" / "user_days" / f"day={TODAY}" / "seen.jsonl"
     with seen.open("a") as file:
         file.write('{"as_of": "2026-01-27T04:')

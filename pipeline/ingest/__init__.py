@@ -10,7 +10,7 @@ The rules, which people write files against:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ def run(
     """Ingest files and folders; with none given, all of landing/events and landing/labels. Events come first.
 
     `history` takes each event as arrived when it happened, and each label when it became known.
-    Raises InputError naming every file that could not be read; all others are in the lake by then.
+    Raises InputError naming every file that could not be read, or had all its rows refused; the others are in the
+    lake by then.
     """
     from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
@@ -68,8 +69,10 @@ def run(
             warnings += more
             if batch is None:
                 seen += 1
-            else:
-                done.append(batch)
+                continue
+            done.append(batch)
+            if batch.refused and batch.refused == batch.read:
+                failed.append(_all_refused(batch, loader.looks))
         loader.contents.save()
         if settings.now is None:  # a pretended time has nothing to do with the files'
             warnings += clock_warnings(loader.now, loader.changed, history)
@@ -103,6 +106,28 @@ def _receipt(done: Sequence[Batch], seen: int, files: int, history: bool, warnin
         details=details,
         warnings=warnings,
     )
+
+
+def _all_refused(batch: Batch, looks: Mapping[tuple[str, str], int]) -> InputError:
+    """A file of which no row could be used: what was wanted, and what its cells look like, without printing any."""
+    from pipeline.ingest.looks import remedy
+    from pipeline.ingest.refusals import explain
+
+    reasons = sorted(batch.reasons.items(), key=lambda item: -item[1])[:3]
+    found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_parted, reasons)]
+    quarantine = f"quarantine/{batch.kind}-{batch.batch_id}.parquet"
+    if not looks:
+        fix = f"look at the rows in {quarantine}, then correct the file or the domain pack"
+    else:
+        (column, look), _ = max(looks.items(), key=lambda item: item[1])
+        found.append(f"{column}: these look like {look}")
+        fix = f"in the domain pack, map it with an expression such as {remedy(look)}"
+    return InputError(f"{batch.source}: all {batch.refused:,} rows were refused", *found, fix=fix)
+
+
+def _parted(counted: tuple[str, int]) -> tuple[str, str, int]:
+    reason, _, column = counted[0].partition(" ")
+    return reason, column, counted[1]
 
 
 def _all_failures(failed: Sequence[InputError], done: Sequence[Batch]) -> InputError:

@@ -1,17 +1,20 @@
-"""Text files as blocks of whole lines, decompressed, with a limit on what one file may blow up to."""
+"""Text files as blocks of lines, decompressed, with a limit on what one file may blow up to."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from pipeline.errors import InputError
-from pipeline.ingest.refusals import MAX_LINE
+from pipeline.ingest.text_rows import MAX_ROW
 
-BLOCK = 16 * 2**20
+BLOCK = 8 * 2**20
+MAX_LINES = 100_000  # of a block, so that rows cost little beside their bytes
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
+BLANK_LINES = re.compile(rb"(?:[ \t\r\v\f]*+\n)*+")
 
 # A gzip file above this size that shrank more than that is a bomb, not a day of events.
 BOMB_BYTES = 2**30
@@ -19,10 +22,7 @@ BOMB_RATIO = 500
 
 
 class Blocks:
-    """Iterates over (line number, bytes): whole lines, each block but the last ending in a newline.
-
-    A line longer than a block may be cut to little more than MAX_LINE: it will be refused anyway.
-    """
+    """Iterates over (line number, bytes). A block ends in a newline, unless the file or a very long line does not."""
 
     def __init__(self, path: Path, max_bytes: int, block: int = BLOCK) -> None:
         self.path, self.max_bytes, self.block = path, max_bytes, block
@@ -45,43 +45,33 @@ class Blocks:
         return min(self.file.tell() / self.size, 1.0) if self.size else 1.0
 
     def peek(self) -> bytes:
-        """The file's beginning: at least a line, or everything."""
-        while b"\n" not in self.rest and not self.is_at_end and len(self.rest) <= MAX_LINE:
+        """The file's beginning: at least a line, or everything, or more than a row may have."""
+        while b"\n" not in self.rest and not self.is_at_end and len(self.rest) <= MAX_ROW:
             self._fill()
         return self.rest
 
     def first_line(self) -> bytes:
-        """Takes the first line that is not blank; empty if there is none."""
-        while self.peek():
-            line, _, self.rest = self.rest.partition(b"\n")
-            self.line += 1
-            if line.strip():
-                return line
+        """Takes the first line that is not blank; empty if there is none. A very long one is not taken whole."""
+        while text := self.peek():
+            blank = BLANK_LINES.match(text)
+            start = blank.end() if blank else 0
+            self.line += text.count(b"\n", 0, start)
+            self.rest = text[start:]
+            if b"\n" in self.rest or len(self.rest) > MAX_ROW or self.is_at_end:
+                line, newline, self.rest = self.rest.partition(b"\n")
+                self.line += len(newline)
+                return line if line.strip() else b""
         return b""
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         while self.rest or not self.is_at_end:
-            while not self.is_at_end and (len(self.rest) < self.block or (cut := self.rest.rfind(b"\n")) < 0):
-                if len(self.rest) > MAX_LINE and b"\n" not in self.rest:
-                    self._cut_line()
-                else:
-                    self._fill()
-            if self.is_at_end:
-                block, self.rest = self.rest, b""
-            else:
-                block, self.rest = self.rest[: cut + 1], self.rest[cut + 1 :]
-            if block:
-                yield self.line, block
-                self.line += block.count(b"\n")
-
-    def _cut_line(self) -> None:
-        """Shorten the line that `rest` begins with, read on to its end, and no further than needed."""
-        head, self.rest = self.rest[: MAX_LINE + 1], b""
-        while b"\n" not in self.rest and not self.is_at_end:
-            self.rest = b""
-            self._fill()
-        _, newline, tail = self.rest.partition(b"\n")
-        self.rest = head + newline + tail
+            while len(self.rest) < self.block and not self.is_at_end:
+                self._fill()
+            cut = len(self.rest) if self.is_at_end else self.rest.rfind(b"\n") + 1 or len(self.rest)
+            block, self.rest = self.rest[:cut], self.rest[cut:]
+            for part in parts(block):
+                yield self.line, part
+                self.line += part.count(b"\n")
 
     def _fill(self) -> None:
         try:
@@ -106,6 +96,17 @@ class Blocks:
                 f"{self.path.name} unpacks to more than {BOMB_RATIO} times its size",
                 fix="deliver it unpacked, or split",
             )
+
+
+def parts(block: bytes) -> Iterator[bytes]:
+    """The block in parts of at most MAX_LINES lines."""
+    if block.count(b"\n") <= MAX_LINES:
+        if block:
+            yield block
+        return
+    middle = block.rfind(b"\n", 0, len(block) // 2) + 1 or block.find(b"\n") + 1
+    yield from parts(block[:middle])
+    yield from parts(block[middle:])
 
 
 def starts_with(path: Path, magic: bytes) -> bool:

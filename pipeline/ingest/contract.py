@@ -1,5 +1,6 @@
 """Chunks of a delivered file become contract rows, held in DuckDB until the whole file has been read."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -7,12 +8,14 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS, REQUIRED_EVENT_COLUMNS, REQUIRED_LABEL_COLUMNS, Domain
-from pipeline.ingest.mapping import Fitted, columns_of
+from pipeline.ingest.looks import look_of
+from pipeline.ingest.mapping import FileMapping, columns_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
 from pipeline.ingest.values import literal, trimmed
 from pipeline.lake import AHEAD
 
+LOOKED_AT = 20  # refused rows of a chunk whose notation is looked at
 EARLIEST = "timestamp '1990-01-01'"
 LATEST = "9999-01-01"
 FAR_AHEAD = timedelta(days=366)  # of a label that becomes known later
@@ -26,7 +29,12 @@ class Rows:
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: Fitted, now: datetime, events: Sequence[str] = ()
+        self,
+        con: duckdb.DuckDBPyConnection,
+        domain: Domain,
+        fitted: FileMapping,
+        now: datetime,
+        events: Sequence[str] = (),
     ) -> None:
         """`events` are the lake's event files, to complete labels from."""
         self.con, self.domain, self.fitted, self.events = con, domain, fitted, list(events)
@@ -47,7 +55,20 @@ class Rows:
         self.con.execute("insert into staged select * exclude (_reason) from judged where _reason is null")
         if any(reason.startswith("future_time") for _, reason in bad):
             self._remember_the_future()
-        return sorted([*chunk.refused, *_refusals(chunk, bad)], key=lambda refusal: refusal.line)
+        return sorted([*chunk.refused, *self._refusals(chunk, bad)], key=lambda refusal: refusal.line)
+
+    def _refusals(self, chunk: Chunk, bad: Sequence[tuple[int, str]]) -> list[Refusal]:
+        raws = chunk.raw([line for line, _ in bad]) if bad else []
+        refusals = [Refusal(line, *_split(reason), raw) for (line, reason), raw in zip(bad, raws, strict=True)]
+        looked_at = [self._with_look(chunk, refusal) for refusal in refusals[:LOOKED_AT]]
+        return looked_at + refusals[LOOKED_AT:]
+
+    def _with_look(self, chunk: Chunk, refusal: Refusal) -> Refusal:
+        if refusal.column not in self.fitted.sources:
+            return refusal
+        at = bisect_left(chunk.rows.column(0), refusal.line, key=lambda line: line.as_py())
+        cell = chunk.rows.column(1 + list(self.fitted.sources).index(refusal.column))[at]
+        return refusal._replace(look=look_of(refusal.reason, cell))
 
     def _remember_the_future(self) -> None:
         cases = " ".join(
@@ -162,11 +183,6 @@ def number_check(name: str) -> str:
         f"case when not isfinite({name}) then 'not_finite {name}' "
         f"when abs({name}) > {MAX_NUMBER!r} then 'too_large {name}' end"
     )
-
-
-def _refusals(chunk: Chunk, found: Sequence[tuple[int, str]]) -> list[Refusal]:
-    raws = chunk.raw([line for line, _ in found]) if found else []
-    return [Refusal(line, *_split(reason), raw) for (line, reason), raw in zip(found, raws, strict=True)]
 
 
 def _split(reason: str) -> tuple[str, str | None]:

@@ -1,17 +1,19 @@
 """JSON lines into columns of text: one object per line, numbers as they are written."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import InputError
 from pipeline.ingest.blocks import Blocks
-from pipeline.ingest.csv_rows import odd_bytes, readable, too_long
 from pipeline.ingest.refusals import Chunk, Refusal
+from pipeline.ingest.text_rows import Row, Rows, Syntax, odd_bytes, readable
 
-LINES_LOOKED_AT = 1000  # to learn which keys there are
+# To learn which keys there are.
+LINES_LOOKED_AT = 1000
+BYTES_LOOKED_AT = 4 * 2**20
 
 # Numbers stay text, so that an id 00123.50 or an amount beyond a float's precision is what the file says.
 TEXT = {str, type(None)}
@@ -31,11 +33,13 @@ class JsonRows:
             raise InputError(f"{name} is empty", fix="deliver the file again")
         if beginning.lstrip()[:1] == b"[":
             raise InputError(f"{name} is a JSON array, wanted one object per line", fix=f"jq -c '.[]' {name}")
-        lines = beginning.decode(errors="surrogateescape").split("\n")[:LINES_LOOKED_AT]
-        objects = [found for line in lines if isinstance(found := parse(line), dict)]
-        self.columns = list(dict.fromkeys(key for found in objects for key in found))
-        if not objects:
+        text = beginning[:BYTES_LOOKED_AT].decode(errors="surrogateescape")
+        values = map(parse, text.split("\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
+        objects = (value for value in values if isinstance(value, dict))
+        first = next(objects, None)
+        if first is None:
             raise InputError(f"{name} has no JSON object in its first lines", fix="wanted one object per line")
+        self.columns = list(dict.fromkeys(key for found in (first, *objects) for key in found))
 
     @property
     def done(self) -> float:
@@ -43,9 +47,10 @@ class JsonRows:
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, all as text."""
-        for first, block in self.blocks:
-            lines = block.decode(errors="surrogateescape").removesuffix("\n").split("\n")
-            yield _chunk(lines, first, wanted, not block.isascii())
+        rows = Rows(Syntax())
+        for line, block in self.blocks:
+            yield _chunk(rows.feed(line, block), wanted)
+        yield _chunk(rows.finish(), wanted)
 
 
 def parse(line: str) -> Any:
@@ -56,40 +61,43 @@ def parse(line: str) -> Any:
         return error
 
 
-def _chunk(lines: list[str], first: int, wanted: Sequence[str], is_odd: bool) -> Chunk:
+def _chunk(rows: Iterable[Row], wanted: Sequence[str]) -> Chunk:
     refused: list[Refusal] = []
-    numbers: list[int] = []
-    rows: list[list[str | None]] = []
-    for at, line in enumerate(lines):
-        if not line or line.isspace():
+    lines: dict[int, str] = {}
+    good: list[list[str | None]] = []
+    for row in rows:
+        line = row.content.decode(errors="surrogateescape")
+        if not row.fault and (not line or line.isspace()):
             continue
-        value = OverflowError() if too_long(line) else parse(line)
-        if type(value) is not dict:
-            reason = odd_bytes([line]) or _why_no_object(value)
-            refused.append(Refusal(first + at, reason, None, _raw(line)))
-            continue
-        cells = [value.get(key) for key in wanted]
-        if not TEXT.issuperset(map(type, cells)):
-            nested = [key for key, cell in zip(wanted, cells, strict=True) if isinstance(cell, dict | list)]
-            if nested:
-                refused.append(Refusal(first + at, "not_text", nested[0], _raw(line)))
-                continue
-            cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
-        # \\ud800 and \\u0000 need no odd byte in the file
-        if (is_odd or "\\u" in line) and (odd := odd_bytes([*filter(None, cells), line])):
-            refused.append(Refusal(first + at, odd, None, _raw(line)))
-            continue
-        numbers.append(first + at)
-        rows.append(cells)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(wanted)
-    arrays = [pa.array(numbers, pa.int64()), *(pa.array(column, pa.string()) for column in columns)]
+        cells, fault, column = _read(row, line, wanted)
+        if fault:
+            refused.append(Refusal(row.line, fault, column, _raw(line)))
+        else:
+            lines[row.line] = line
+            good.append(cells)
+    columns = list(zip(*good, strict=True)) if good else [()] * len(wanted)
+    arrays = [pa.array(lines, pa.int64()), *(pa.array(column, pa.string()) for column in columns)]
     table = pa.table(arrays, names=["_line", *wanted])
-    return Chunk(table, lambda asked: [_raw(lines[line - first]) for line in asked], refused)
+    return Chunk(table, lambda asked: [_raw(lines[line]) for line in asked], refused)
+
+
+def _read(row: Row, line: str, wanted: Sequence[str]) -> tuple[list[str | None], str | None, str | None]:
+    """The row's cells, or why there are none, and the column at fault."""
+    value = None if row.fault else parse(line)
+    if type(value) is not dict:
+        return [], row.fault or odd_bytes(line) or _why_no_object(value), None
+    cells = [value.get(key) for key in wanted]
+    if not TEXT.issuperset(map(type, cells)):
+        nested = next((key for key, cell in zip(wanted, cells, strict=True) if isinstance(cell, dict | list)), None)
+        if nested is not None:
+            return [], "not_text", nested
+        cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
+    # \ud800 and \u0000 need no odd byte in the file
+    odd = odd_bytes(line) or ("\\u" in line and odd_bytes("".join(filter(None, cells)))) or None
+    return cells, odd, None
 
 
 def _why_no_object(value: Any) -> str:
-    if isinstance(value, OverflowError):
-        return "line_too_long"
     return "not_json" if isinstance(value, Exception) else "not_an_object"
 
 

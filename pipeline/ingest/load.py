@@ -22,7 +22,7 @@ from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
-from pipeline.ingest.mapping import Fitted, fit, mapping_of
+from pipeline.ingest.mapping import fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of, use_key
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
@@ -31,7 +31,7 @@ from pipeline.warehouse import connect
 
 KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_JUDGES = 4
-MEMORY = 700_000_000  # of DuckDB, in bytes: more makes a large file no faster, it spills in order
+MEMORY = 400_000_000  # of DuckDB, in bytes, so that ingest stays below 1 GB: it spills in order
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -96,6 +96,7 @@ class Loader:
         self.changed: list[datetime] = []  # when the files that were loaded were last written to
         _sweep(self.home)
         self.contents = Contents(self.home)
+        self.looks = Counter[tuple[str, str]]()  # columns and notations of refused cells in the file loaded last
         self.key = key_of(settings, domain)
         self.known: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
 
@@ -163,6 +164,7 @@ class Loader:
         advance: Callable[[float], None],
     ) -> Reading:
         """Judge the file's rows; of a file read before only the `pending` lines, which were in the future then."""
+        self.looks.clear()
         reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = self._lake_paths("events") if kind == "labels" else ()
@@ -190,6 +192,7 @@ class Loader:
             for rows, known, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
                 quarantine.add(refused)
                 reading.reasons += count(refused)
+                self.looks.update((row.column, row.look) for row in refused if row.column and row.look)
                 reading.rows += rows
                 reading.known += known
                 advance(0.9 * reader.done)

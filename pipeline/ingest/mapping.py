@@ -19,7 +19,7 @@ from pipeline.domain import (
 )
 from pipeline.errors import InputError, UsageError
 from pipeline.ingest.refusals import MAX_VALUE
-from pipeline.ingest.values import literal, quoted, typed
+from pipeline.ingest.values import literal, quoted, typed, whole_as_text
 from pipeline.lake import Kind
 
 SQL_TYPES: dict[SourceType, str] = {
@@ -37,11 +37,18 @@ FITTING: dict[SourceType, tuple[str, ...]] = {
 }
 
 
+FLOATING = ("DOUBLE", "FLOAT")
+EXACT = 2**53  # from here on, two whole numbers may be the same double
+
+
 @dataclass(frozen=True)
-class Fitted:
-    """`wanted` are the file's columns to read, `sources` the pack's name and type of each, in the same order.
+class FileMapping:
+    """A pack's mapping as it applies to one file.
+
+    `wanted` are the file's columns to read, `sources` the pack's name and type of each, in the same order.
 
     `absent` are the pack's columns that the file lacks and can do without: null in every row.
+    `given` is the SQL type of each contract column before it is cast to the contract's own.
     """
 
     kind: Kind
@@ -49,6 +56,7 @@ class Fitted:
     sources: dict[str, SourceType]
     absent: dict[str, SourceType]
     expressions: dict[str, str]  # contract column -> SQL over the typed source columns, where the pack maps it
+    given: dict[str, str]
     timezone: str
 
     def select(self, chunk: pa.Schema) -> str:
@@ -69,8 +77,12 @@ class Fitted:
                 made.append(f"try({{'v': (\n{self.expressions[name]}\n)}}) as {aside}")
                 reasons.append(f"case when {aside} is null then {literal(f'mapping_failed {name}')} end")
                 value = f"{aside}.v"
-                if wanted == "string":
-                    reasons.append(f"case when strlen({value}) > {MAX_VALUE} then {literal(f'too_long {name}')} end")
+            if wanted == "string" and self.given.get(name) in FLOATING:
+                reasons.append(f"case when abs({value}) >= {EXACT} then {literal(f'mapping_failed {name}')} end")
+                value = whole_as_text(value)
+            if wanted == "string" and name in self.expressions:
+                size = f"strlen(cast({value} as varchar))"
+                reasons.append(f"case when {size} > {MAX_VALUE} then {literal(f'too_long {name}')} end")
             finished.append(f"try_cast({value} as {SQL_TYPES[wanted]}) as {quoted(name)}")
         typed_cells = f"select *, {', '.join(cells)} from chunk"
         rows = f"select *, {', '.join(made) or '0 as _made'} from ({typed_cells})"
@@ -90,7 +102,7 @@ def fit(
     file: str,
     found: Iterable[str],
     is_sparse: bool = False,
-) -> Fitted:
+) -> FileMapping:
     """Fit the pack's mapping to a file's columns; names are compared without case.
 
     `is_sparse`: the file may have columns that were not `found`, in rows further down.
@@ -107,7 +119,7 @@ def fit(
     used = {name.lower() for names in uses.values() for name in names} | set(unmapped)
     types = {name: kind_ for name, kind_ in contract.items() if name in used and name not in mapping.source}
     types = {**mapping.source, **types}
-    _check(con, domain, kind, mapping, types)
+    given = _check(con, domain, kind, mapping, types)
 
     found = list(found)
     places = _places(file, found, types)
@@ -116,7 +128,8 @@ def fit(
     if is_sparse:
         places, absent = {**{name: name for name in absent}, **places}, {}
     sources = {name: kind_ for name, kind_ in types.items() if name in places}
-    return Fitted(kind, [places[name] for name in sources], sources, absent, dict(mapping.columns), domain.timezone)
+    wanted = [places[name] for name in sources]
+    return FileMapping(kind, wanted, sources, absent, dict(mapping.columns), given, domain.timezone)
 
 
 def mapping_of(domain: Domain, kind: Kind) -> Mapping:
@@ -155,8 +168,8 @@ def _require(
         raise InputError(
             f"{file} lacks columns that {kind} of {domain.name} need",
             f"wanted: {', '.join(missing)}",
-            f"found:  {', '.join(list(found)[:50])}",
-            fix="deliver them, or map them in the domain pack",
+            f"found:  {len(list(found))} columns",  # not their names: without a header they are somebody's data
+            fix="deliver them, or map them in the domain pack; the first line of a CSV file is its header",
         )
 
 
@@ -182,8 +195,9 @@ def _references(node: Any) -> Iterable[str]:
 
 def _check(
     con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, mapping: Mapping, types: dict[str, SourceType]
-) -> None:
-    """Let DuckDB judge each expression before any row is read."""
+) -> dict[str, str]:
+    """Let DuckDB judge each expression before any row is read. Gives the SQL type of each."""
+    given = {}
     nulls = ", ".join(f"cast(null as {SQL_TYPES[wanted]}) as {quoted(name)}" for name, wanted in types.items())
     source = f"(select {nulls or '1 as _'})"
     contract = columns_of(kind)
@@ -202,6 +216,8 @@ def _check(
             raise wrong_sql(domain, kind, column, str(error)) from None
         if found != '"NULL"' and not found.startswith(FITTING[contract[column]] or ("",)):
             raise wrong_sql(domain, kind, column, f"gives {found}, wanted a {contract[column]}")
+        given[column] = found
+    return given
 
 
 def wrong_sql(domain: Domain, kind: Kind, column: str, message: str) -> UsageError:

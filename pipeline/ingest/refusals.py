@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-# A value of the contract's text columns may have this many bytes, a line of a text file that many.
-MAX_VALUE = 4096
-MAX_LINE = 1_000_000
+from pipeline.ingest.text_rows import MAX_ROW
+
+MAX_VALUE = 4096  # bytes of a value of the contract's text columns
 MAX_NUMBER = 1e12
 
 REASONS: dict[str, str] = {
     # the row itself
     "bad_utf8": "is not UTF-8",
     "nul": "contains a NUL byte",
-    "line_too_long": f"is longer than {MAX_LINE:,} bytes",
+    "line_too_long": f"is longer than {MAX_ROW:,} bytes",
     "broken_quotes": "has a quoted field that never ends, or ends in the middle",
     "too_few_fields": "has fewer fields than the header",
     "too_many_fields": "has more fields than the header",
@@ -41,12 +41,16 @@ REASONS: dict[str, str] = {
 
 
 class Refusal(NamedTuple):
-    """One refused row as it came. `column` is null where the whole row is at fault."""
+    """One refused row as it came. `column` is null where the whole row is at fault.
+
+    `look` names the notation of the refused cell, where we looked and know it.
+    """
 
     line: int
     reason: str
     column: str | None
     raw: str
+    look: str | None = None
 
 
 def explain(reason: str, column: str | None) -> str:

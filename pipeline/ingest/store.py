@@ -35,7 +35,7 @@ class Quarantine:
         if self.writer is None:
             self.sink = os.fdopen(os.open(self.aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb")
             self.writer = pq.ParquetWriter(self.sink, QUARANTINE, compression="zstd")
-        lines, reasons, columns, raws = zip(*refusals, strict=True)
+        lines, reasons, columns, raws, _ = zip(*refusals, strict=True)
         same = [[self.file] * len(lines), lines, reasons, columns, raws, [self.batch_id] * len(lines)]
         arrays = [pa.array(values, field.type) for values, field in zip(same, QUARANTINE, strict=True)]
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=QUARANTINE))

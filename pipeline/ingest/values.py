@@ -14,7 +14,7 @@ BLANKS = " \t\r\n"
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 NOT_FINITE = r"[+-]?(nan|inf|infinity)"
 DAY_AND_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?"
-OFFSET = r"(Z| UTC|[+-]\d\d(:?\d\d)?)"
+OFFSET = r"(Z| UTC|[+-]((0\d|1[0-3])(:?[0-5]\d)?|14(:?00)?))"  # no place on Earth is further from UTC than 14 hours
 
 
 class Typed(NamedTuple):
@@ -88,11 +88,15 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
+def whole_as_text(number: str) -> str:
+    """SQL of a floating number as text: an id that a tool turned into 17850.0 is 17850."""
+    is_whole = f"{number} = trunc({number}) and abs({number}) < 1e15"
+    return f"case when {is_whole} then cast(cast({number} as bigint) as varchar) else cast({number} as varchar) end"
+
+
 def _as_text(raw: str, kind: pa.DataType) -> str | None:
-    if pa.types.is_floating(kind):  # an id that a tool turned into 17850.0 is 17850
-        whole = f"{raw} = trunc({raw}) and abs({raw}) < 1e15"
-        number = f"case when {whole} then cast(cast({raw} as bigint) as varchar) else cast({raw} as varchar) end"
-        return f"case when not isnan({raw}) then {number} end"
+    if pa.types.is_floating(kind):
+        return f"case when not isnan({raw}) then {whole_as_text(raw)} end"
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return None
     return f"cast({raw} as varchar)"

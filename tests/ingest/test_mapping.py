@@ -111,3 +111,29 @@ def test_vocabulary_may_hold_quotes(tmp_path: Path) -> None:
     shop = Shop(tmp_path, SHOP.model_copy(update={"event_types": {"buyer's cart": "cart"}}))
     shop.deliver([{**PLAIN, "event_type": "buyer's cart"}])
     assert shop.events()[0]["role"] == "cart"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("columns", [{"user_id": "who"}, {"user_id": "coalesce(who, 7)"}, {"user_id": "who::bigint"}])
+def test_a_number_may_be_an_id(tmp_path: Path, kind: str, columns: dict[str, str]) -> None:
+    shop = shop_with(tmp_path, {"who": "number", "rating": "number"}, category="rating", **columns)
+    shop.deliver([{**PLAIN, "who": who, "rating": "4.5"} for who in ("17850", "17850.0", "1.785e4")], f"events.{kind}")
+    assert {(row["user_id"], row["category"]) for row in shop.events()} == {("17850", "4.5")}
+    assert shop.reasons() == []
+
+
+def test_a_number_may_be_an_id_without_an_expression(tmp_path: Path) -> None:
+    shop_with(tmp_path, {"user_id": "number"}).deliver([{**PLAIN, "user_id": "17850.0"}])
+    assert [row["user_id"] for row in Shop(tmp_path).events()] == ["17850"]
+
+
+def test_a_number_too_large_to_be_exact_is_no_id(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"who": "number"}, user_id="who")
+    shop.deliver([{**PLAIN, "who": who} for who in ("9007199254740993", "9007199254740992", "900719925474099")])
+    assert shop.reasons() == [(2, "mapping_failed", "user_id"), (3, "mapping_failed", "user_id")]
+    assert [row["user_id"] for row in shop.events()] == ["900719925474099"]
+
+
+@pytest.mark.parametrize("sql", ["quantity > 1", "cast(event_at as date)", "event_at", "length(user_id)", "null"])
+def test_any_plain_value_may_become_text(tmp_path: Path, sql: str) -> None:
+    assert shop_with(tmp_path, {}, item_id=sql).deliver([{**PLAIN, "quantity": "2"}]).accepted == 1

@@ -13,7 +13,10 @@ from deliveries import NOW, Shop, as_csv, event, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.refusals import MAX_LINE, MAX_VALUE, REASONS, explain
+from pipeline import lake
+from pipeline.errors import InputError
+from pipeline.ingest.looks import look_of, remedy
+from pipeline.ingest.refusals import MAX_ROW, MAX_VALUE, REASONS, explain
 
 LATER = (NOW + timedelta(minutes=6)).isoformat()
 SOON = (NOW + timedelta(minutes=4)).isoformat()
@@ -34,6 +37,10 @@ SOON = (NOW + timedelta(minutes=4)).isoformat()
         ({"event_at": "1763632800"}, "not_a_time", "event_at"),
         ({"event_at": "2026-02-30T10:00:00Z"}, "not_a_time", "event_at"),
         ({"event_at": "infinity"}, "not_a_time", "event_at"),
+        ({"event_at": "2026-11-20T10:00:00+99:99"}, "not_a_time", "event_at"),
+        ({"event_at": "2026-11-20T10:00:00+14:01"}, "not_a_time", "event_at"),
+        ({"event_at": "2026-11-20T10:00:00-15"}, "not_a_time", "event_at"),
+        ({"event_at": "2026-11-20T10:00:00+00:60"}, "not_a_time", "event_at"),
         ({"event_at": "1989-12-31T23:59:59Z"}, "impossible_time", "event_at"),
         ({"event_at": LATER}, "future_time", "event_at"),
         ({"event_at": "9999-12-31T00:00:00Z"}, "future_time", "event_at"),
@@ -76,22 +83,23 @@ GOOD = b"g,ann,2026-11-20,browse\n"
         (b"a,a\0n,2026-11-20,browse\n", "nul"),
         (b'a,"ann"x,2026-11-20,browse\n', "broken_quotes"),
         (b"a,a\rn,2026-11-20,browse\n", "broken_quotes"),
-        (b"a," + b"n" * MAX_LINE + b",2026-11-20,browse\n", "line_too_long"),
+        (b"a," + b"n" * MAX_ROW + b",2026-11-20,browse\n", "line_too_long"),
     ],
 )
 def test_a_broken_csv_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason: str) -> None:
     receipt = shop.deliver(HEADER + broken + GOOD)
     [row] = shop.refused()
     assert (row["file"], row["line"], row["reason"], row["detail"]) == ("events.csv", 2, reason, None)
-    assert row["raw"] == broken.removesuffix(b"\n").decode(errors="backslashreplace")
+    assert row["raw"] == broken.removesuffix(b"\n")[:MAX_ROW].decode(errors="backslashreplace")
     assert row["batch_id"] in next(iter(receipt.details["batches"]))
     assert (receipt.read, receipt.accepted) == (2, 1)
 
 
-def test_a_quote_that_never_ends_costs_one_line(shop: Shop) -> None:
-    shop.deliver(HEADER + b'a,"ann,2026-11-20,browse\n' + b"".join(b"g%d" % i + GOOD[1:] for i in range(200)))
-    assert shop.reasons() == [(2, "broken_quotes", None)]
-    assert len(shop.events()) == 200
+def test_a_quote_that_never_ends_makes_one_refused_row_of_all_that_follows(shop: Shop) -> None:
+    receipt = shop.deliver(HEADER + GOOD + b'a,"ann,2026-11-20,browse\n' + GOOD * 200)
+    assert shop.reasons() == [(3, "broken_quotes", None)]
+    assert shop.refused()[0]["raw"].startswith('a,"ann,2026-11-20,browse\ng,ann')
+    assert (receipt.read, receipt.accepted) == (2, 1)
 
 
 def test_a_quote_that_never_ends_on_the_last_line_costs_one_line(shop: Shop) -> None:
@@ -127,7 +135,7 @@ def test_lines_are_counted_through_quoted_line_ends(shop: Shop) -> None:
         (b'{"user_id": "a", "event_at": "2026-11-20", "event_type": "cart", "amount": true}', "not_a_number", "amount"),
         (b'{"user_id": "a", "event_at": 1763632800, "event_type": "cart"}', "not_a_time", "event_at"),
         (b'{"event_at": "2026-11-20", "event_type": "cart"}', "missing", "user_id"),
-        (b'{"user_id": "%s"}' % (b"x" * MAX_LINE), "line_too_long", None),
+        (b'{"user_id": "%s"}' % (b"x" * MAX_ROW), "line_too_long", None),
     ],
 )
 def test_a_broken_json_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason: str, column: str | None) -> None:
@@ -135,7 +143,7 @@ def test_a_broken_json_row_is_kept_as_it_came(shop: Shop, broken: bytes, reason:
     receipt = shop.deliver(good + b"\n\n" + broken + b"\n", "events.jsonl")
     [row] = shop.refused()
     assert (row["line"], row["reason"], row["detail"]) == (3, reason, column)
-    assert row["raw"] == broken.decode(errors="backslashreplace")
+    assert row["raw"] == broken[:MAX_ROW].decode(errors="backslashreplace")
     assert shop.events()[0]["user_id"] == "17850"
     assert (receipt.read, receipt.accepted) == (2, 1)
 
@@ -222,3 +230,61 @@ def test_a_file_of_only_a_header_is_an_empty_day(shop: Shop) -> None:
     receipt = shop.deliver(as_csv([event()]).partition(b"\n")[0])
     assert receipt.read == 0
     assert shop.events() == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "says", "hint"),
+    [
+        ({"event_at": "1763632800"}, "event_at: these look like epoch seconds", "make_timestamp(cast(x * 1000000"),
+        ({"event_at": "1763632800123"}, "event_at: these look like epoch milliseconds", "make_timestamp"),
+        ({"event_at": "20.11.2026 10:00"}, "event_at: these look like day-first dates", "strptime"),
+        ({"event_at": "11/20/2026"}, "event_at: these look like month-first dates", "strptime"),
+        ({"event_at": "46346"}, "event_at: these look like a spreadsheet's day numbers", "1899-12-30"),
+        ({"amount": "1.234,50"}, "amount: these look like decimal commas", "replace"),
+        ({"amount": "17 EUR"}, "amount: these look like numbers with a unit", "replace"),
+        ({"event_type": "KAUF"}, "event_type: is not in the domain's vocabulary (3 rows)", "quarantine/events-"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_file_with_all_rows_refused_says_what_they_look_like(
+    shop: Shop, cells: dict, says: str, hint: str, kind: str
+) -> None:
+    with pytest.raises(InputError, match=rf"events\.{kind}: all 3 rows were refused") as caught:
+        shop.deliver([event(f"e{i}", **cells) for i in range(3)], f"events.{kind}")
+    message = str(caught.value)
+    assert caught.value.exit_code == 3
+    assert says in message
+    assert hint in message
+    assert not any(cell in message for cell in cells.values())
+    assert len(shop.refused()) == 3
+    [batch] = lake.batches(shop.home, "events")
+    assert (batch.read, batch.refused) == (3, 3)
+
+
+def test_files_beside_one_with_all_rows_refused_are_loaded(shop: Shop) -> None:
+    files = [shop.file([event("a")], "a.csv"), shop.file([event(user_id="")], "b.csv"), shop.file(b"", "c.csv")]
+    with pytest.raises(InputError, match="2 files could not be read") as caught:
+        shop.ingest(*files)
+    assert "b.csv: all 1 rows were refused" in str(caught.value)
+    assert len(shop.events()) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "cell", "look"),
+    [
+        ("not_a_time", "1763632800.25", "epoch seconds"),
+        ("not_a_time", 1763632800, "epoch seconds"),
+        ("not_a_time", "11-10-2026", "dates with the year last"),
+        ("not_a_time", "20261121", "dates without hyphens"),
+        ("not_a_time", "21 Nov 2026", "dates with the month's name"),
+        ("not_a_time", "2026-11-20 10:00 PM", "times of twelve hours"),
+        ("not_a_time", "yesterday", None),
+        ("not_a_number", "1,234.50", "thousands separators"),
+        ("not_a_number", "$17", "numbers with a unit"),
+        ("missing", "", None),
+        ("not_a_time", "1" * 10**6, None),
+    ],
+)
+def test_what_a_refused_cell_looks_like(reason: str, cell: object, look: str | None) -> None:
+    assert look_of(reason, cell) == look
+    assert look is None or remedy(look)

@@ -71,10 +71,21 @@ def test_every_bad_file_is_named(shop: Shop) -> None:
     assert "b.zip is of no format" in str(caught.value)
 
 
-def test_missing_columns_are_listed_with_those_found(shop: Shop) -> None:
-    with pytest.raises(InputError, match=r"wanted: event_at \(for event_at\)") as caught:
-        shop.deliver(b"user_id,event_type,when\n")
-    assert "found:  user_id, event_type, when" in str(caught.value)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("events.csv", b"4111111111111111,5 Elm Street,user_id\n1,2,3\n"),
+        ("events.csv.gz", gzip.compress(b"4111111111111111,5 Elm Street,event_type\n")),
+        ("events.jsonl", b'{"4111111111111111": "", "5 Elm Street": "", "c": ""}\n'),
+        ("events.parquet", encode([{"4111111111111111": "", "5 Elm Street": "", "c": ""}], "parquet")),
+    ],
+)
+def test_of_a_file_without_a_header_no_cell_is_printed(shop: Shop, name: str, content: bytes) -> None:
+    with pytest.raises(InputError, match=r"wanted: .*event_at \(for event_at\)") as caught:
+        shop.deliver(content, name)
+    assert "found:  3 columns" in str(caught.value)
+    assert "4111" not in str(caught.value)
+    assert "Elm" not in str(caught.value)
 
 
 def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
