@@ -22,7 +22,7 @@ from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
-from pipeline.ingest.mapping import fit, mapping_of
+from pipeline.ingest.mapping import FileMapping, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of, use_key
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
@@ -80,7 +80,7 @@ def only(chunk: Chunk, lines: Collection[int]) -> Chunk:
 class Reading:
     """What reading a file came to; `known` are rows that an earlier reading has accounted for."""
 
-    fitted: Fitted
+    fitted: FileMapping
     rows: int = 0
     known: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
