@@ -66,7 +66,7 @@ def run(settings: Settings, domain: Domain, until: date, *, as_of: datetime, pro
             stacker=fitted.stacker,
             files={},
         )
-        card.write(place, draft, domain)
+        card.write(place, draft, domain, settings.domain)
         written = sorted(path for path in place.rglob("*") if path.is_file())
         files = {str(path.relative_to(place)): sha256_of(path) for path in written}
         manifest = draft.model_copy(update={"files": files})
