@@ -20,6 +20,11 @@ def swing_of_events(users: float | None) -> float:
     return 6 / math.sqrt(users) if users else 0.0
 
 
+def swing_of_share(users: float) -> float:
+    """Swing of a share by chance alone: two standard deviations at most, as a user's events are alike."""
+    return 1 / math.sqrt(max(users, 1))
+
+
 @dataclass(frozen=True)
 class Usual:
     """Median of a measure on the reference days, and its swing: robust, so one broken day among them is no harm.
