@@ -29,12 +29,14 @@ SQL_TYPES: dict[SourceType, str] = {
     "boolean": "boolean",
 }
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMBERS = (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
 FITTING: dict[SourceType, tuple[str, ...]] = {
-    "string": (),  # anything can be written as text
-    "number": (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL"),
+    "string": ("VARCHAR", *NUMBERS, "BOOLEAN", "DATE", "TIME", "UUID", "ENUM", "JSON"),
+    "number": NUMBERS,
     "timestamp": ("TIMESTAMP", "DATE"),
     "boolean": ("BOOLEAN",),
 }
+EPOCH = "seconds since 1970 become one by make_timestamp(cast(NAME * 1000000 as bigint))"
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,22 @@ class Fitted:
                 reasons.append(f"case when {aside} is null then {literal(f'mapping_failed {name}')} end")
                 value = f"{aside}.v"
                 if wanted == "string":
-                    reasons.append(f"case when strlen({value}) > {MAX_VALUE} then {literal(f'too_long {name}')} end")
-            finished.append(f"try_cast({value} as {SQL_TYPES[wanted]}) as {quoted(name)}")
+                    size = f"strlen(cast({value} as varchar))"
+                    reasons.append(f"case when {size} > {MAX_VALUE} then {literal(f'too_long {name}')} end")
+            cell = _as_text(value) if wanted == "string" else f"try_cast({value} as {SQL_TYPES[wanted]})"
+            finished.append(f"{cell} as {quoted(name)}")
         typed_cells = f"select *, {', '.join(cells)} from chunk"
         rows = f"select *, {', '.join(made) or '0 as _made'} from ({typed_cells})"
         return (
             f"select _line, {', '.join(finished)}, coalesce({', '.join([*reasons, 'null'])}) as _reason from ({rows})"
         )
+
+
+def _as_text(value: str) -> str:
+    """Text of any scalar: an id that was read as a number is 17850, not 17850.0."""
+    text = f"cast({value} as varchar)"
+    is_float = f"typeof({value}) in ('DOUBLE', 'FLOAT')"
+    return f"case when {is_float} then regexp_replace({text}, '[.]0$', '') else {text} end"
 
 
 def columns_of(kind: Kind) -> dict[str, SourceType]:
@@ -200,8 +211,10 @@ def _check(
             [(_, found, *_)] = con.execute(f"describe select (\n{sql}\n) as value from {source}").fetchall()
         except duckdb.Error as error:
             raise wrong_sql(domain, kind, column, str(error)) from None
-        if found != '"NULL"' and not found.startswith(FITTING[contract[column]] or ("",)):
-            raise wrong_sql(domain, kind, column, f"gives {found}, wanted a {contract[column]}")
+        if found != '"NULL"' and (found.endswith("]") or not found.startswith(FITTING[contract[column]])):
+            told = f"gives {found}, wanted a {contract[column]}"
+            is_epoch = contract[column] == "timestamp" and found.startswith(NUMBERS)
+            raise wrong_sql(domain, kind, column, f"{told}\n{EPOCH}" if is_epoch else told)
 
 
 def wrong_sql(domain: Domain, kind: Kind, column: str, message: str) -> UsageError:
