@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.catalogue import features
+from pipeline.catalogue import check_features
 from pipeline.files import digest
 from pipeline.settings import PROJECT
 from pipeline.yaml_files import Strict, load
@@ -167,8 +167,7 @@ class Domain(Strict):
     @field_validator("monotone")
     @classmethod
     def known_features(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if unknown := sorted(set(value) - set(features())):
-            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        check_features(value)
         return value
 
     @property

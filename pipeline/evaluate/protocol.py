@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from pipeline.catalogue import features
+from pipeline.catalogue import check_features
 from pipeline.domain import ALWAYS_IN, BASE_MODELS
 from pipeline.files import digest
 from pipeline.lake import a_possible_day
@@ -76,8 +76,7 @@ class Protocol(Strict):
     @field_validator("floors")
     @classmethod
     def known_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := sorted(set(value) - set(features())):
-            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        check_features(value)
         return value
 
     @model_validator(mode="after")

@@ -74,8 +74,8 @@ class Fitted:
                 if wanted == "string":
                     size = f"strlen(cast({value} as varchar))"
                     reasons.append(f"case when {size} > {MAX_VALUE} then {literal(f'too_long {name}')} end")
-            cell = _as_text(value) if wanted == "string" else f"try_cast({value} as {SQL_TYPES[wanted]})"
-            finished.append(f"{cell} as {quoted(name)}")
+            cast = _as_text(value) if wanted == "string" else f"try_cast({value} as {SQL_TYPES[wanted]})"
+            finished.append(f"{cast} as {quoted(name)}")
         typed_cells = f"select *, {', '.join(cells)} from chunk"
         rows = f"select *, {', '.join(made) or '0 as _made'} from ({typed_cells})"
         return (
