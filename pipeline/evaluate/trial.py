@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EVERYBODY = 10**9  # a test leaves nobody out
 WEEK = 7
+MOST_REFUSED = 0.5  # of the rows of the protocol's files
 FAR = np.iinfo(np.int32).max
 
 
@@ -111,8 +112,29 @@ def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[s
         events, labels = [data / name for name in protocol.events], [data / name for name in protocol.labels]
         if missing := [str(path) for path in (*events, *labels) if not path.exists()]:
             raise InputError("the protocol's files are not there", *missing, fix="name their folder with --data")
-    daily.ingest(None, given, events=events, labels=labels, history=True)
+    ingested = daily.ingest(None, given, events=events, labels=labels, history=True)
+    if refused := ingested["refused"]:
+        _check_refused(ingested, refused, home)
     return out / "truth" if protocol.simulate is not None else None
+
+
+def _check_refused(ingested: Mapping[str, Any], refused: int, home: Path) -> None:
+    """Raises InputError where most rows were refused: what is left would be another business."""
+    if refused <= MOST_REFUSED * ingested["read"]:
+        return
+    with connect(Settings.load(home=home)) as con:
+        rows = con.sql(
+            "select file || ' line ' || line || ': ' || reason || coalesce(' ' || detail, '') "
+            "from read_parquet($files) order by file, line limit 5",
+            params={"files": str(home / "quarantine" / "*.parquet")},
+        ).fetchall()
+    reasons = ingested["details"].get("reasons", {})
+    raise InputError(
+        f"{refused:,} of {ingested['read']:,} rows of the protocol's files were refused",
+        *(f"{reason}: {count:,}" for reason, count in reasons.items()),
+        *(f"first: {row}" for (row,) in rows),
+        fix="mend the files, or the mapping in the domain pack",
+    )
 
 
 def _cut(
@@ -134,7 +156,14 @@ def _cut(
     days = [day for day in user_days if day <= until]
     cuts = cut(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
     if not cuts.has_labels:
-        raise InputError(f"too few matured labels by {until} to judge a stacker", fix="choose a later `until`")
+        last = until - timedelta(days=wait_days)
+        matured = sum(day <= last for day in bad.column("event_day").to_pylist())
+        raise InputError(
+            f"too few matured labels by {until} to judge a stacker",
+            f"wanted {settings.min_bad_labels} bad user-days up to {last}, half of them on its later days",
+            f"found  {matured}, known by then",
+            fix="choose a later `until`, or lower RISK_MIN_BAD_LABELS",
+        )
     everything = load_samples(con, domain, user_days, tokens, bad, cuts.learn_last, settings.seed, at_most=EVERYBODY)
     known = everything.between(first, until).with_clock(clock, until)
     test = everything.between(test_first, test_last).samples
