@@ -7,6 +7,7 @@ from statistics import median
 
 FEWEST_DAYS = 3
 WIDE = 4 * 1.4826  # four standard deviations, told from the median absolute deviation
+BY_CHANCE = 3  # standard deviations of a Poisson count: a day leaves them by chance once in 700
 
 
 def swing_of_users(users: float | None) -> float:
@@ -17,6 +18,11 @@ def swing_of_users(users: float | None) -> float:
 def swing_of_events(users: float | None) -> float:
     """The same for their events: wider, as users bring uneven numbers of them."""
     return 6 / math.sqrt(users) if users else 0.0
+
+
+def swing_of_share(users: float) -> float:
+    """Swing of a share by chance alone: two standard deviations at most, as a user's events are alike."""
+    return 1 / math.sqrt(max(users, 1))
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,18 @@ class Usual:
             days=len(known),
         )
 
-    def at_least(self, times: float) -> float:
-        """The lowest believable value: `times` the median, or less where the measure swings more than that."""
-        return self.median * min(times, math.exp(-self.log_swing))
+    def at_least(self, times: float) -> int:
+        """The lowest believable count: `times` the median, or less where the measure swings more than that.
 
-    def at_most(self, times: float) -> float:
-        """The highest believable value: `times` the median, or more where the measure swings more than that."""
-        return self.median * max(times, math.exp(self.log_swing))
+        A day at that level has a few less by chance. That matters to a small feed and to no other.
+        """
+        level = self.median * min(times, math.exp(-self.log_swing))
+        return max(0, math.floor(level - BY_CHANCE * math.sqrt(level)))
+
+    def at_most(self, times: float) -> int:
+        """The highest believable count, likewise."""
+        level = self.median * max(times, math.exp(self.log_swing))
+        return math.ceil(level + BY_CHANCE * math.sqrt(level))
 
     def at_most_risen(self, rise: float) -> float:
         """The highest believable share: `rise` above the median, or more where the share swings more than that."""

@@ -1,6 +1,8 @@
 """The features' facts: name, meaning, unit and reason sentence, read from where they live, the mart's YAML."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +44,15 @@ def features() -> dict[str, Feature]:
         for column in model["columns"]
         if "config" in column
     }
+
+
+def check_features(names: Iterable[str]) -> None:
+    """Raises ValueError naming those that are no feature, and the features they resemble."""
+    known = list(features())
+    for name in names:
+        if name not in known:
+            close = ", ".join(get_close_matches(name, known)) or "none"
+            raise ValueError(f"unknown feature {name!r}; close to it: {close}; all: the columns in {MART.name}")
 
 
 @cache

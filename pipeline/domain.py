@@ -1,37 +1,25 @@
 """A domain pack fits Dawnlist to one business: one YAML file, everything else is shared."""
 
-from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, get_args
+from zoneinfo import available_timezones
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.catalogue import features
-from pipeline.errors import UsageError
+from pipeline.catalogue import check_features
 from pipeline.files import digest
 from pipeline.settings import PROJECT
+from pipeline.yaml_files import Strict, load
 
 SourceType = Literal["string", "number", "timestamp", "boolean"]
 
 # What an event type means to the features. A domain's own words map to these.
-ROLES = (
-    "browse",
-    "search",
-    "cart",
-    "purchase",
-    "login",
-    "review",
-    "refund",
-    "coupon",
-    "payment_failure",
-    "adjustment",
-)
 Role = Literal[
     "browse", "search", "cart", "purchase", "login", "review", "refund", "coupon", "payment_failure", "adjustment"
 ]
+ROLES: tuple[Role, ...] = get_args(Role)
 
-# The public event contract: column -> type. Ingest adds event_day, network_id, arrived_at and batch_id.
+# The public event contract: column -> type. Everything that lists columns or roles takes them from here; what dbt
+# lists again is compared by a test.
 EVENT_COLUMNS: dict[str, SourceType] = {
     "event_id": "string",
     "user_id": "string",
@@ -50,6 +38,7 @@ EVENT_COLUMNS: dict[str, SourceType] = {
     "counterparty_id": "string",
 }
 REQUIRED_EVENT_COLUMNS = ("user_id", "event_at", "event_type")
+DERIVED_EVENT_COLUMNS = {"event_type": "role", "ip": "network_id"}  # what ingest makes of a column, kept after it
 
 LABEL_COLUMNS: dict[str, SourceType] = {
     "user_id": "string",
@@ -67,23 +56,27 @@ ENTITIES = ("device_id", "network_id", "payment_id", "address_id", "counterparty
 SENSITIVE_BY_DEFAULT = ("device_id", "ip", "payment_id", "address_id")
 
 TOKEN_CATEGORICAL = (
-    "event_type",
-    "category",
-    "channel",
-    "local_hour",
-    "weekday",
-    "is_new_category",
-    "is_new_device",
-    "is_new_network",
-    "is_new_payment",
-    "is_new_address",
-    "is_new_counterparty",
+    *("event_type", "category", "channel", "local_hour", "weekday"),
+    *(f"is_new_{name.removesuffix('_id')}" for name in ("category", *ENTITIES)),
 )
 TOKEN_NUMERIC = ("amount", "quantity", "gap_seconds")
 
+# Base models a pack may ask for beside the autoencoder, which is in every bundle.
+ALWAYS_IN = "lstm_autoencoder"
+BASE_MODELS = (
+    "novelty",
+    "isolation_forest",
+    "vae",
+    "next_event",
+    "lstm",
+    "gru",
+    "rnn",
+    "cnn",
+    "transformer",
+    "pretrained",
+)
 
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+MACHINE_TIMEZONES = {"localtime"}  # whatever this machine is set to, and unknown to DuckDB
 
 
 class Mapping(Strict):
@@ -94,8 +87,8 @@ class Mapping(Strict):
     a contract column left out is filled from the source column of the same name, where there is one.
     """
 
-    source: dict[str, SourceType] = {}
-    columns: dict[str, str] = {}
+    source: dict[str, SourceType] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 class Labels(Mapping):
@@ -132,13 +125,14 @@ class Domain(Strict):
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     timezone: str = "UTC"  # of source times that carry no offset, and of the hours we call night
     events: Mapping = Mapping()
-    event_types: dict[str, Role]
+    event_types: dict[str, Role] = Field(min_length=1)
     sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
     late_days: int = Field(3, ge=0, le=28)  # how late a day's events may come and still be expected
     labels: Labels | None = None
     token: Token = Token()
     arms: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
-    monotone: dict[str, Literal["rises", "falls"]] = {}  # policy: how the risk may move with a feature
+    # policy: how the risk may move with a feature
+    monotone: dict[str, Literal["rises", "falls"]] = Field(default_factory=dict)
     list_size: int = Field(100, ge=1, le=100_000)
     min_precision: float = Field(0.2, gt=0, lt=1)  # the list ends where fewer of its accounts are expected to be bad
     quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
@@ -146,10 +140,8 @@ class Domain(Strict):
     @field_validator("timezone")
     @classmethod
     def known_timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"unknown time zone {value!r}") from None
+        if value not in available_timezones() - MACHINE_TIMEZONES:
+            raise ValueError(f"unknown time zone {value!r}, wanted one like Europe/Berlin")
         return value
 
     @field_validator("sensitive")
@@ -160,11 +152,21 @@ class Domain(Strict):
             raise ValueError(f"cannot pseudonymise {unknown}; possible: {sorted(allowed)}")
         return value
 
+    @field_validator("arms")
+    @classmethod
+    def known_base_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if ALWAYS_IN in value:
+            raise ValueError(f"{ALWAYS_IN} is in every bundle: leave it out")
+        if unknown := sorted(set(value) - set(BASE_MODELS)):
+            raise ValueError(f"unknown base models {unknown}; known: {', '.join(BASE_MODELS)}")
+        if len(set(value)) < len(value):
+            raise ValueError("a base model is named twice")
+        return value
+
     @field_validator("monotone")
     @classmethod
     def known_features(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if unknown := sorted(set(value) - set(features())):
-            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        check_features(value)
         return value
 
     @property
@@ -182,15 +184,5 @@ class Domain(Strict):
 
     @classmethod
     def load(cls, name: str) -> "Domain":
-        """Read `domains/<name>.yml`, or the YAML file at path `name`. Raises UsageError naming each wrong field."""
-        path = Path(name) if name.endswith((".yml", ".yaml")) else PROJECT / "domains" / f"{name}.yml"
-        if not path.is_file():
-            packs = sorted(p.stem for p in (PROJECT / "domains").glob("*.yml"))
-            raise UsageError(f"no domain pack {name!r}", f"packs here: {', '.join(packs)}", fix="set RISK_DOMAIN")
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text()))
-        except yaml.YAMLError as error:
-            raise UsageError(f"domain pack {path} is not YAML", str(error), fix=f"correct {path}") from None
-        except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, e['loc'])) or 'pack'}: {e['msg']}" for e in error.errors()]
-            raise UsageError(f"domain pack {path} is wrong", *wrong, fix=f"correct {path}") from None
+        """Read `domains/<name>.yml`, or the YAML file at path `name`. Raises UsageError if anything in it is wrong."""
+        return load(cls, "domain pack", name, PROJECT / "domains")

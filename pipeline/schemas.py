@@ -1,8 +1,10 @@
 """What the files of lake/ and quarantine/ hold: written by ingest and feedback, read by dbt and by people."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
-from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS
+from pipeline.domain import DERIVED_EVENT_COLUMNS, EVENT_COLUMNS, LABEL_COLUMNS, SourceType
 
 QUARANTINE = pa.schema(
     [
@@ -15,34 +17,21 @@ QUARANTINE = pa.schema(
     ]
 )
 
-_TEXT, _TIME, _NUMBER = pa.string(), pa.timestamp("us"), pa.decimal128(18, 4)
-EVENTS = pa.schema(
-    [
-        ("event_id", _TEXT),
-        ("user_id", _TEXT),
-        ("event_at", _TIME),
-        ("event_type", _TEXT),
-        ("role", _TEXT),
-        *((name, _TEXT) for name in ("session_id", "item_id", "category", "channel")),
-        ("amount", _NUMBER),
-        ("quantity", _NUMBER),
-        *((name, _TEXT) for name in ("device_id", "ip", "network_id", "payment_id", "address_id", "counterparty_id")),
-        ("arrived_at", _TIME),
-        ("batch_id", _TEXT),
-    ]
-)
-LABELS = pa.schema(
-    [
-        ("user_id", _TEXT),
-        ("event_id", _TEXT),
-        ("happened_at", _TIME),
-        ("known_at", _TIME),
-        ("is_bad", pa.bool_()),
-        ("typology", _TEXT),
-        ("source", _TEXT),
-        ("arrived_at", _TIME),
-        ("batch_id", _TEXT),
-    ]
-)
-assert set(EVENT_COLUMNS) < set(EVENTS.names)
-assert set(LABEL_COLUMNS) < set(LABELS.names)
+_TYPES: dict[SourceType, pa.DataType] = {
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "number": pa.decimal128(18, 4),
+    "boolean": pa.bool_(),
+}
+_ADDED = [("arrived_at", pa.timestamp("us")), ("batch_id", pa.string())]
+
+
+def _event_fields() -> Iterator[tuple[str, pa.DataType]]:
+    for name, kind in EVENT_COLUMNS.items():
+        yield name, _TYPES[kind]
+        if derived := DERIVED_EVENT_COLUMNS.get(name):
+            yield derived, pa.string()
+
+
+EVENTS = pa.schema([*_event_fields(), *_ADDED])
+LABELS = pa.schema([*((name, _TYPES[kind]) for name, kind in LABEL_COLUMNS.items()), *_ADDED])

@@ -21,6 +21,7 @@ from pipeline.domain import (
     Labels,
     Mapping,
 )
+from pipeline.evaluate.protocol import Protocol
 from pipeline.feedback.records import OPTIONAL, REQUIRED
 from pipeline.ingest.refusals import REASONS
 from pipeline.settings import PROJECT, Settings
@@ -178,7 +179,7 @@ def test_how_it_works_names_every_family_of_features():
 def test_the_worked_example_does_what_the_page_says(tmp_path):
     page = TEXT["docs/bring-your-own-data.md"]
     (orders,) = re.findall(r"```\n(order_no,placed.*?)```", page, re.DOTALL)
-    pack, labels = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    pack, *_, labels = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     domain = Domain.model_validate(yaml.safe_load(pack + labels))
     (tmp_path / "orders.csv").write_text(orders)
     receipt = ingest.run(Settings(home=tmp_path / "home"), domain, events=[tmp_path / "orders.csv"], history=True)
@@ -206,3 +207,24 @@ def test_the_tried_cures_for_refused_rows_accept_them(tmp_path):
     receipt = ingest.run(settings, Domain.model_validate(pack), events=[tmp_path / "orders.csv"], history=True)
     assert (receipt.read, receipt.accepted) == (3, 3)
     assert receipt.details["days"] == ["2026-10-25"]
+
+
+def test_the_example_of_ratings_takes_numeric_ids_and_epoch_seconds(tmp_path):
+    page = TEXT["docs/bring-your-own-data.md"]
+    ratings, reports = (
+        re.findall(rf"```\n({first}.*?)```", page, re.DOTALL)[0] for first in ("userId,mo", "userId,wh")
+    )
+    _, pack, protocol, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    for name, text in {
+        "ratings.csv": ratings,
+        "reports.csv": reports,
+        "ratings.yml": pack,
+        "judge.yml": protocol,
+    }.items():
+        (tmp_path / name).write_text(text)
+    domain = Domain.load(str(tmp_path / "ratings.yml"))
+    files = {"events": [tmp_path / "ratings.csv"], "labels": [tmp_path / "reports.csv"]}
+    receipt = ingest.run(Settings(home=tmp_path / "home"), domain, **files, history=True)
+    assert (receipt.read, receipt.accepted, receipt.details["accepted_labels"]) == (3, 3, 1)
+    assert receipt.details["days"] == ["2026-07-23"]
+    assert Protocol.load(str(tmp_path / "judge.yml")).domain == "ratings.yml"

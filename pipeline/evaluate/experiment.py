@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EVERYBODY = 10**9  # a test leaves no account out
 WEEK = 7
+MOST_REFUSED = 0.5  # of the rows of the protocol's files
 NEVER = np.iinfo(np.int32).max
 
 
@@ -134,8 +135,29 @@ def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[s
         events, labels = [data / name for name in protocol.events], [data / name for name in protocol.labels]
         if missing := [str(path) for path in (*events, *labels) if not path.exists()]:
             raise InputError("the protocol's files are not there", *missing, fix="name their folder with --data")
-    daily.ingest_events(given, events=events, labels=labels, history=True)
+    ingested = daily.ingest_events(given, events=events, labels=labels, history=True)["ingested"]
+    if refused := ingested["refused"]:
+        _check_refused(ingested, refused, home)
     return out / "truth" if protocol.simulate is not None else None
+
+
+def _check_refused(ingested: Mapping[str, Any], refused: int, home: Path) -> None:
+    """Raises InputError where most rows were refused: what is left would be another business."""
+    if refused <= MOST_REFUSED * ingested["read"]:
+        return
+    with connect(Settings.load(home=home)) as con:
+        rows = con.sql(
+            "select file || ' line ' || line || ': ' || reason || coalesce(' ' || detail, '') "
+            "from read_parquet($files) order by file, line limit 5",
+            params={"files": str(home / "quarantine" / "*.parquet")},
+        ).fetchall()
+    reasons = ingested["details"].get("reasons", {})
+    raise InputError(
+        f"{refused:,} of {ingested['read']:,} rows of the protocol's files were refused",
+        *(f"{reason}: {count:,}" for reason, count in reasons.items()),
+        *(f"first: {row}" for (row,) in rows),
+        fix="correct the files, or the mapping in the domain pack",
+    )
 
 
 def _assemble(
@@ -152,7 +174,14 @@ def _assemble(
     days = [day for day in user_days if day <= until]
     split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
     if not split.has_labels:
-        raise InputError(f"too few matured labels by {until} to test a stacker", fix="choose a later `until`")
+        last = until - timedelta(days=wait_days)
+        matured = sum(day <= last for day in bad.column("event_day").to_pylist())
+        raise InputError(
+            f"too few matured labels by {until} to test a stacker",
+            f"wanted {settings.min_bad_labels} bad user-days up to {last}, half of them on its later days",
+            f"found  {matured}, known by then",
+            fix="choose a later `until`, or lower RISK_MIN_BAD_LABELS",
+        )
     sources, everybody = Sources(user_days, tokens, bad), AccountSample(settings.seed, EVERYBODY)
     everything = load_samples(con, domain, sources, split.learn_last, everybody)
     loaded = everything.between(first, until).with_clock(clock, until)

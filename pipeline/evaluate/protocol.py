@@ -1,22 +1,29 @@
 """Protocols: which days models learn from, which they are tested on, and by what rules. YAML files in protocols/."""
 
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from pipeline.catalogue import features
-from pipeline.errors import UsageError
-from pipeline.settings import PROJECT
+from pipeline.catalogue import check_features
+from pipeline.domain import ALWAYS_IN, BASE_MODELS
+from pipeline.settings import PROJECT, a_possible_day
+from pipeline.yaml_files import Strict, load
 
 FOLDER = PROJECT / "protocols"
 Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # names go into SQL
 
+Day = Annotated[date, AfterValidator(a_possible_day)]
 
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+def _known_base_models(names: tuple[str, ...]) -> tuple[str, ...]:
+    known = (ALWAYS_IN, *BASE_MODELS)
+    if unknown := sorted(set(names) - set(known)):
+        raise ValueError(f"unknown base models {unknown}; known: {', '.join(known)}")
+    return names
+
+
+BaseModels = Annotated[tuple[str, ...], AfterValidator(_known_base_models)]
 
 
 class LearningCurve(Strict):
@@ -24,7 +31,7 @@ class LearningCurve(Strict):
 
     labels: tuple[Annotated[int, Field(ge=1)], ...] = (20, 50, 200)
     repeats: Annotated[int, Field(ge=1)] = 3
-    base_models: tuple[str, ...] = ()
+    base_models: BaseModels = ()
 
 
 class Simulation(Strict):
@@ -33,7 +40,7 @@ class Simulation(Strict):
     users: int = Field(ge=1)
     days: int = Field(ge=1)
     seed: int = Field(ge=0)
-    first_day: date
+    first_day: Day
     bad_share: float = 0.005
 
 
@@ -75,15 +82,15 @@ class Protocol(Strict):
     events: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     simulate: Simulation | None = None
-    until: date | None = None
-    test: tuple[date, date] | None = None
-    truth_until: date | None = None
-    known_since: date | None = None
+    until: Day | None = None
+    test: tuple[Day, Day] | None = None
+    truth_until: Day | None = None
+    known_since: Day | None = None
     reviews: int = Field(100, ge=1)
     peer: Literal["handbook"] | None = None
     baselines: tuple[str, ...] = ()  # single features
-    groups: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = {}
-    base_models: tuple[str, ...] = ()
+    groups: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = Field(default_factory=dict)
+    base_models: BaseModels = ()
     notes: tuple[str, ...] = ()  # shown first in the report
     sequence: SequenceColumns | None = None
     steps: int = Field(12, ge=1)  # the first ones of each sequence
@@ -92,8 +99,7 @@ class Protocol(Strict):
     @field_validator("baselines")
     @classmethod
     def known_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := sorted(set(value) - set(features())):
-            raise ValueError(f"unknown features {unknown}; known: the columns of fct_user_days")
+        check_features(value)
         return value
 
     @model_validator(mode="after")
@@ -101,7 +107,11 @@ class Protocol(Strict):
         if self.kind == "sequences":
             if self.sequence is None:
                 raise ValueError("sequence must name the columns: user, step, label, split and fields")
+            if len(self.events) != 1:
+                raise ValueError("events must name the one file of sequences")
             return self
+        if not self.domain:
+            raise ValueError("domain is needed where events have a clock")
         if self.until is None or self.test is None:
             raise ValueError("until and test are needed where events have a clock")
         if not self.until < self.test[0] <= self.test[1]:
@@ -129,15 +139,4 @@ class Protocol(Strict):
     @classmethod
     def load(cls, name: str) -> Self:
         """Read `protocols/<name>.yml`, or the YAML file at path `name`. Raises UsageError naming each wrong field."""
-        path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
-        if not path.is_file():
-            here = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yml")))
-            raise UsageError(f"no protocol {name!r}", f"protocols here: {here}", fix="name one of them, or a YAML file")
-        try:
-            content: Any = yaml.safe_load(path.read_text())
-            return cls.model_validate(content)
-        except yaml.YAMLError as error:
-            raise UsageError(f"protocol {path} is not YAML", str(error), fix=f"correct {path}") from None
-        except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, e['loc'])) or 'protocol'}: {e['msg']}" for e in error.errors()]
-            raise UsageError(f"protocol {path} is wrong", *wrong, fix=f"correct {path}") from None
+        return load(cls, "protocol", name, FOLDER)

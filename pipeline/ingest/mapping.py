@@ -29,12 +29,14 @@ SQL_TYPES: dict[SourceType, str] = {
     "boolean": "boolean",
 }
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMBERS = (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
 FITTING: dict[SourceType, tuple[str, ...]] = {
-    "string": (),  # anything can be written as text
-    "number": (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL"),
+    "string": ("VARCHAR", *NUMBERS, "BOOLEAN", "DATE", "TIME", "UUID", "ENUM", "JSON"),
+    "number": NUMBERS,
     "timestamp": ("TIMESTAMP", "DATE"),
     "boolean": ("BOOLEAN",),
 }
+EPOCH = "seconds since 1970 become one by make_timestamp(cast(NAME * 1000000 as bigint))"
 
 
 FLOATING = ("DOUBLE", "FLOAT")
@@ -89,6 +91,13 @@ class FileMapping:
         return (
             f"select _line, {', '.join(finished)}, coalesce({', '.join([*reasons, 'null'])}) as _reason from ({rows})"
         )
+
+
+def _as_text(value: str) -> str:
+    """Text of any scalar: an id that was read as a number is 17850, not 17850.0."""
+    text = f"cast({value} as varchar)"
+    is_float = f"typeof({value}) in ('DOUBLE', 'FLOAT')"
+    return f"case when {is_float} then regexp_replace({text}, '[.]0$', '') else {text} end"
 
 
 def columns_of(kind: Kind) -> dict[str, SourceType]:
@@ -215,7 +224,9 @@ def _check(
         except duckdb.Error as error:
             raise wrong_sql(domain, kind, column, str(error)) from None
         if found != '"NULL"' and not found.startswith(FITTING[contract[column]] or ("",)):
-            raise wrong_sql(domain, kind, column, f"gives {found}, wanted a {contract[column]}")
+            problem = f"gives {found}, wanted a {contract[column]}"
+            is_epoch = contract[column] == "timestamp" and found.startswith(FITTING["number"])
+            raise wrong_sql(domain, kind, column, f"{problem}\n{EPOCH}" if is_epoch else problem)
         given[column] = found
     return given
 

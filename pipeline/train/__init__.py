@@ -69,7 +69,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
             stacker=fitted.stacker,
             files={},
         )
-        card.write(place, draft, domain)
+        card.write(place, draft, domain, settings.domain)
         written = sorted(path for path in place.rglob("*") if path.is_file())
         files = {str(path.relative_to(place)): sha256_of(path) for path in written}
         write_json(place / "bundle.json", draft.model_copy(update={"files": files}).model_dump(mode="json"))

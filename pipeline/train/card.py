@@ -4,7 +4,7 @@ Mitchell et al., "Model cards for model reporting", FAT* (2019).
 """
 
 import re
-import string
+import shlex
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from pipeline.files import digest, sha256_of, write_atomically
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.models.bundle import Manifest
+from pipeline.yaml_files import ENDINGS
 
 CARD = "card.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -28,11 +29,13 @@ LONGEST = 60  # characters of a name from outside
 SHOWN = 20  # typologies
 UNKNOWN = "–"
 _PLAIN = re.compile(r"[A-Za-z0-9]+([ _-][A-Za-z0-9]+)*")
-_ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in string.punctuation}, "<": "&lt;", ">": "&gt;", "&": "&amp;"})
+_MARKUP = re.compile(r"[\\`*_\[\]|~$@#]|(?<=www)\.|:(?=//)", re.IGNORECASE)  # punctuation that means something
+_HTML = str.maketrans({"<": "&lt;", ">": "&gt;"})
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
-def card(manifest: Manifest, domain: Domain) -> str:
-    """The card of a bundle. The same manifest and packages give the same bytes."""
+def card(manifest: Manifest, domain: Domain, pack: str) -> str:
+    """The card of a bundle, the same bytes for the same manifest and packages. `pack`: as RISK_DOMAIN named it."""
     from pipeline.models.base.catalogue import BASE_MODELS
 
     tried = {gate["base_model"] for gate in manifest.stacker.get("gates", [])}
@@ -42,6 +45,7 @@ def card(manifest: Manifest, domain: Domain) -> str:
         .render(
             bundle=manifest,
             domain=domain,
+            pack=shlex.quote(str(Path(pack).absolute()) if pack.endswith(ENDINGS) else pack),
             made_from=manifest.made_from,
             user_days=sorted(manifest.made_from["user_days"]),
             user_days_digest=digest(manifest.made_from["user_days"]),
@@ -55,9 +59,9 @@ def card(manifest: Manifest, domain: Domain) -> str:
     )
 
 
-def write(place: Path, manifest: Manifest, domain: Domain) -> None:
+def write(place: Path, manifest: Manifest, domain: Domain, pack: str) -> None:
     """Put the card beside the bundle's other files."""
-    write_atomically(place / CARD, card(manifest, domain))
+    write_atomically(place / CARD, card(manifest, domain, pack))
 
 
 def read(home: Path, bundle: str | None, at: datetime) -> tuple[str, str]:
@@ -89,7 +93,9 @@ def safe(text: object) -> str:
     """A name from outside as Markdown shows it: one line, neither markup nor HTML nor a link."""
     line = one_line(str(text))
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-    return line if _PLAIN.fullmatch(line) else line.translate(_ESCAPED)
+    if _PLAIN.fullmatch(line):
+        return line
+    return _MARKUP.sub(r"\\\g<0>", _ENTITY.sub("&amp;", line)).translate(_HTML)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from expectations.usual import FEWEST_DAYS, Usual, swing_of_events, swing_of_users
+from expectations.usual import FEWEST_DAYS, Usual, swing_of_events, swing_of_share, swing_of_users
 from pipeline.validate.profile import FEW, Profile
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ def hour_table(today: Profile) -> "pd.DataFrame":
 
 def column_table(today: Profile, references: Sequence[Profile]) -> "pd.DataFrame":
     """One row per optional column: how much of it is null, and how far that is above the usual."""
-    rows = []
+    rows, by_chance = [], swing_of_share(today.user_count)
     for column, null_share in today.null_shares.items():
         usual = Usual.of([p.null_shares.get(column) for p in references])
-        rise = null_share - usual.at_most_risen(0) if usual and today.event_count >= FEW else None
+        rise = null_share - usual.at_most_risen(by_chance) if usual and today.event_count >= FEW else None
         usual_share = usual.median if usual else None
         rows.append({"column": column, "null_share": null_share, "usual_null_share": usual_share, "rise": rise})
     return _table("column", rows or [{"column": "none", "rise": None}])

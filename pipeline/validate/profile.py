@@ -11,25 +11,17 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.domain import Domain
+from pipeline.domain import DERIVED_EVENT_COLUMNS, EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Domain
 from pipeline.files import digest, publish, scratch
 from pipeline.lake import Batch, end_of, visible
 
 VERSION = 2  # raise when a measure changes its meaning: kept profiles are then made again
 FEW = 20  # below this many events a share says nothing
 FEW_AMOUNTS = 100  # below this many amounts their median jumps by chance
-OPTIONAL = (
-    "session_id",
-    "item_id",
-    "category",
-    "channel",
-    "amount",
-    "quantity",
-    "device_id",
-    "network_id",
-    "payment_id",
-    "address_id",
-    "counterparty_id",
+OPTIONAL = tuple(
+    DERIVED_EVENT_COLUMNS.get(name, name)
+    for name in EVENT_COLUMNS
+    if name not in (*REQUIRED_EVENT_COLUMNS, "event_id")  # ingest fills that one
 )
 # Two events equal in all of these are the same event under two ids.
 SAME_EVENT = ("user_id", "event_at", "event_type", "session_id", "item_id", "amount", "quantity", "counterparty_id")

@@ -1,6 +1,5 @@
 """The day's features as small tables: keys, totals beside the lake's, and one row per feature."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from expectations.usual import Usual
+from expectations.usual import Usual, swing_of_share
 from pipeline.validate.profile import FEW
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ def feature_table(
     for name, now in footer_stats(path).items():
         then = [stats[name] for stats in references if name in stats]
         usual = Usual.of([stats.null_share for stats in then])
-        by_chance = 1 / math.sqrt(max(users, 1))  # two standard deviations of a share, at most
         can_rise = usual is not None and users >= FEW
         can_vary = usual is not None and users * (1 - now.null_share) >= MANY
         rows.append(
@@ -73,7 +71,7 @@ def feature_table(
                 "feature": name,
                 "null_share": now.null_share,
                 "usual_null_share": usual.median if usual else None,
-                "rise": now.null_share - usual.at_most_risen(by_chance) if usual and can_rise else None,
+                "rise": now.null_share - usual.at_most_risen(swing_of_share(users)) if usual and can_rise else None,
                 "non_finite_count": non_finite.get(name, 0),
                 "became_constant": float(now.is_constant and not any(s.is_constant for s in then))
                 if can_vary

@@ -177,3 +177,18 @@ def test_without_a_folder_of_data_it_is_asked_for(tmp_path, monkeypatch):
     said = Home(tmp_path / "home").says("evaluate", "payments", "--home", tmp_path / "kept")
     assert said.code == 2
     assert "--data" in said.err
+
+
+def test_refused_files_are_told_by_count_reason_and_line(tmp_path):
+    (tmp_path / "orders.csv").write_text(
+        "user_id,event_at,event_type\nann,2026-01-01,purchase\nbob,5.1.26,purchase\n,,\n"
+    )
+    protocol = {name: value for name, value in PROTOCOL.items() if name not in ("simulate", "groups")}
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump(protocol | {"events": ["orders.csv"]}))
+    said = Home(tmp_path / "home").says(
+        "evaluate", tmp_path / "mine.yml", "--data", tmp_path, "--out", tmp_path / "out"
+    )
+    assert said.code == 3
+    assert "2 of 3 rows of the protocol's files were refused" in said.err
+    assert "not_a_time event_at: 1" in said.err
+    assert "orders.csv line 3: not_a_time event_at" in said.err

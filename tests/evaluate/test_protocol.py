@@ -22,6 +22,7 @@ SHOP = {"users": 100, "days": 90, "seed": 1, "first_day": "2026-06-01"}
 
 
 COLUMNS = {"user": "user_id", "step": "step", "label": "is_bad", "split": "split"}
+FIELDS = {**COLUMNS, "numbers": ["f0"]}
 
 
 def written(tmp_path, **changed):
@@ -60,10 +61,18 @@ def test_one_of_your_own_is_read(tmp_path):
         ({"groups": {"": ["bots"]}}, "at least 1 character"),
         ({"test": ["2026-09-30", "2026-09-01"]}, "the test must come after until"),
         ({"events": []}, "either events or simulate"),
-        ({"baselines": ["fortune"]}, "unknown features"),
         ({"kind": "sequences"}, "sequence must name the columns"),
         ({"kind": "sequences", "sequence": COLUMNS}, "a sequence needs fields"),
         ({"kind": "sequences", "sequence": {**COLUMNS, "user": "a; drop"}}, "sequence.user"),
+        ({"baselines": ["evnt_count"]}, "unknown feature 'evnt_count'; close to it: event_count"),
+        ({"base_models": ["grue"]}, "unknown base models ['grue']; known: lstm_autoencoder, novelty"),
+        ({"learning_curve": {"base_models": ["grue"]}}, "learning_curve.base_models: unknown base models ['grue']"),
+        (
+            {"kind": "sequences", "sequence": {**COLUMNS, "fields": ["f0"]}, "events": []},
+            "events must name the one file of sequences",
+        ),
+        ({"domain": ""}, "domain is needed"),
+        ({"until": "0001-01-01"}, "until: 0001-01-01 is no day of ours"),
         ({"reviews": 0}, "reviews"),
         ({"colour": "red"}, "colour"),
         ({"until": None}, "until and test are needed"),

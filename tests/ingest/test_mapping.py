@@ -137,3 +137,44 @@ def test_a_number_too_large_to_be_exact_is_no_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sql", ["quantity > 1", "cast(event_at as date)", "event_at", "length(user_id)", "null"])
 def test_any_plain_value_may_become_text(tmp_path: Path, sql: str) -> None:
     assert shop_with(tmp_path, {}, item_id=sql).deliver([{**PLAIN, "quantity": "2"}]).accepted == 1
+
+
+RATING = {"user": "581", "item": "17", "stars": "4.5", "at": "1763632800"}
+RATINGS = {
+    "source": {"user": "number", "item": "number", "stars": "number", "at": "number"},
+    "user_id": "user",
+    "event_at": 'make_timestamp(cast("at" * 1000000 as bigint))',
+    "event_type": "'review'",
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_ids_and_categories_read_as_numbers_become_text_without_a_point(tmp_path: Path, kind: str) -> None:
+    shop = shop_with(tmp_path, **RATINGS, item_id="item", category="stars", channel="user + 0.25")
+    shop.deliver([RATING, {**RATING, "stars": "5", "item": "18"}], f"ratings.{kind}")
+    rows = sorted(shop.events(), key=lambda row: row["item_id"])
+    assert [row["category"] for row in rows] == ["4.5", "5"]
+    assert {(row["user_id"], row["channel"]) for row in rows} == {("581", "581.25")}
+    assert [row["item_id"] for row in rows] == ["17", "18"]
+
+
+def test_a_column_of_the_contracts_own_name_may_be_read_as_a_number(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"user_id": "number"})
+    shop.deliver([{**PLAIN, "user_id": "17850"}])
+    assert shop.events()[0]["user_id"] == "17850"
+
+
+def test_text_that_looks_like_a_number_stays_as_it_is(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"version": "string"}, channel="version || '.0'")
+    shop.deliver([{**PLAIN, "version": "2"}])
+    assert shop.events()[0]["channel"] == "2.0"
+
+
+def test_a_list_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gives VARCHAR\[\], wanted a string"):
+        shop_with(tmp_path, {}, category="[user_id]").deliver([PLAIN])
+
+
+def test_seconds_given_as_a_time_are_told_how_to_become_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seconds since 1970 become one by make_timestamp"):
+        shop_with(tmp_path, **RATINGS | {"event_at": '"at"'}).deliver([RATING])

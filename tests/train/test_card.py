@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shlex
 from datetime import UTC, date, datetime
 from itertools import groupby
 
@@ -137,7 +138,7 @@ def lines(text, *words):
 
 
 def test_every_number_stands_between_baselines_and_the_upper_bound():
-    text = card(manifest(), SHOP)
+    text = card(manifest(), SHOP, "shop")
     assert lines(text, "baseline: random", "| 0.0100 | 0.0099 |")
     assert lines(text, "baseline: most `spend_amount`", "| 0.111 | 0.122 |")
     assert lines(text, "baseline: its own surprise", "| 0.222 | 0.133 |")
@@ -146,7 +147,7 @@ def test_every_number_stands_between_baselines_and_the_upper_bound():
 
 
 def test_each_part_of_the_split_has_its_days_and_its_numbers():
-    text = card(manifest(), SHOP)
+    text = card(manifest(), SHOP, "shop")
     assert lines(text, "all days read", "2026-02-01 to 2026-03-28 (3 active days)")
     assert lines(text, "the sequence model learns", "2026-02-01 to 2026-02-10", "12,345")
     assert lines(text, "the stacker learns", "2026-02-11 to 2026-03-20", "32,000", "320")
@@ -154,7 +155,7 @@ def test_each_part_of_the_split_has_its_days_and_its_numbers():
 
 
 def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
-    text = card(manifest(), SHOP)
+    text = card(manifest(), SHOP, "shop")
     assert lines(text, "| `gru` | **on** | +12.0 (+3.0 to +21.0)", "catches more")
     assert lines(text, "| `lstm_autoencoder` | off | +1.0 (-4.0 to –)", "no proven lift")
     (others,) = lines(text, "Not tried:")
@@ -164,22 +165,22 @@ def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried()
 
 def test_with_few_bad_accounts_the_card_says_by_which_rule_the_autoencoder_is_read():
     few = {**gate("lstm_autoencoder", True, 1.0, -4.0, 4.0), "rule": "on unless worse", "bad_accounts": 12}
-    text = card(manifest({**STACKER, "gates": [few]}), SHOP)
+    text = card(manifest({**STACKER, "gates": [few]}), SHOP, "shop")
     assert lines(text, "12 bad accounts.")
     assert lines(text, "`lstm_autoencoder` needs no labels, so it is read unless proven worse")
-    usual = card(manifest(), SHOP)
+    usual = card(manifest(), SHOP, "shop")
     assert lines(usual, "123 bad accounts.")
     assert not lines(usual, "unless proven worse")
 
 
 def test_the_worst_kind_of_abuse_is_named():
-    text = card(manifest(), SHOP)
+    text = card(manifest(), SHOP, "shop")
     assert lines(text, "The worst: **sleepers**")
     assert lines(text, "| sleepers | 30 | 40 | 10.0 % |")
 
 
 def test_calibration_constraints_overfitting_and_the_way_to_make_it_again_are_there():
-    text = card(manifest(), SHOP)
+    text = card(manifest(), SHOP, "shop")
     assert lines(text, "Kind: **beta**", "none 0.05000, platt 0.04100, beta 0.04000.")
     assert lines(text, "- `spend_amount`: the more, the higher the risk")
     assert lines(text, "learned from (24,000", "0.934")
@@ -190,8 +191,15 @@ def test_calibration_constraints_overfitting_and_the_way_to_make_it_again_are_th
         assert lines(text, f"`{digest}`")
 
 
+def test_the_way_to_make_it_again_names_a_pack_of_your_own_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = card(manifest(), SHOP, "my packs/it's.yml")
+    (command,) = lines(text, "dawnlist train --domain")
+    assert shlex.split(command)[shlex.split(command).index("--domain") + 1] == str(tmp_path / "my packs" / "it's.yml")
+
+
 def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
-    text = card(manifest(NO_STACKER), SHOP)
+    text = card(manifest(NO_STACKER), SHOP, "shop")
     assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
     assert not lines(text, "average precision")
     assert not lines(text, "## Base models")
@@ -199,28 +207,28 @@ def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
 
 
 def test_without_anything_bad_in_the_holdout_the_card_says_that_nothing_was_measured():
-    text = card(manifest({**STACKER, "holdout_metrics": {"user_days": 8000, "bad": 0}}), SHOP)
+    text = card(manifest({**STACKER, "holdout_metrics": {"user_days": 8000, "bad": 0}}), SHOP, "shop")
     assert lines(text, "**how good it is was not measured.**")
     assert not lines(text, "baseline:")
 
 
 def test_a_share_of_the_accounts_and_few_bad_days_are_among_what_is_told():
-    text = card(manifest({**changed(bad=12), "share_of_accounts": 0.25}), SHOP)
+    text = card(manifest({**changed(bad=12), "share_of_accounts": 0.25}), SHOP, "shop")
     assert lines(text, "25.0 % of the good accounts were read")
     assert lines(text, "**12 bad user-days are few:**")
-    assert not lines(card(manifest(), SHOP), "are few")
+    assert not lines(card(manifest(), SHOP, "shop"), "are few")
 
 
 def test_of_many_kinds_of_abuse_the_worst_are_shown_and_the_rest_counted():
     kinds = [{"typology": f"kind {n}", "accounts": 1, "user_days": 1, "recall": n / 100} for n in range(50)]
-    text = card(manifest(changed(typologies=kinds)), SHOP)
+    text = card(manifest(changed(typologies=kinds)), SHOP, "shop")
     assert len(lines(text, "| kind ")) == cards.SHOWN
     assert lines(text, "And 30 more")
 
 
 def test_every_table_has_as_many_cells_in_each_row():
     table: list[int] = []
-    for line in [*card(manifest(changed(worst_typology=HOSTILE[0])), SHOP).splitlines(), ""]:
+    for line in [*card(manifest(changed(worst_typology=HOSTILE[0])), SHOP, "shop").splitlines(), ""]:
         if line.startswith("|"):
             table.append(len(re.findall(r"(?<!\\)\|", line)))
         else:
@@ -247,8 +255,10 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_kind_of_abuse_stays_one_cell_of_plain_text(name):
     kinds = [{"typology": name, "accounts": 1, "user_days": 1, "recall": 0.5}]
-    text = card(manifest(changed(typologies=kinds, worst_typology=name)), SHOP)
-    usual = card(manifest(changed(typologies=[{**kinds[0], "typology": "usual"}], worst_typology="usual")), SHOP)
+    text = card(manifest(changed(typologies=kinds, worst_typology=name)), SHOP, "shop")
+    usual = card(
+        manifest(changed(typologies=[{**kinds[0], "typology": "usual"}], worst_typology="usual")), SHOP, "shop"
+    )
     assert len(text.splitlines()) == len(usual.splitlines())
     kinds_of_token = {token.type for token in tokens(text)}
     assert kinds_of_token == {token.type for token in tokens(usual)}
@@ -295,9 +305,14 @@ def test_plain_names_are_left_as_they_are():
     assert safe("_emphasis_") == "\\_emphasis\\_"
 
 
+def test_punctuation_that_means_nothing_in_markdown_is_left_as_it_is():
+    title = "Films & series, rated 0.5 to 5 (stars): what's new?"
+    assert safe(title) == title
+
+
 def test_the_same_manifest_has_the_same_bytes(tmp_path):
     for name in ("once", "again"):
-        cards.write(tmp_path / name, manifest(), SHOP)
+        cards.write(tmp_path / name, manifest(), SHOP, "shop")
     once, again = (tmp_path / name / "card.md" for name in ("once", "again"))
     assert once.read_bytes() == again.read_bytes()
 
@@ -306,7 +321,7 @@ def test_the_same_manifest_has_the_same_bytes(tmp_path):
 def trained(tmp_path):
     """A bundle in a home, its card listed like any other file."""
     place = bundles.folder(tmp_path, NAME)
-    cards.write(place, manifest(), SHOP)
+    cards.write(place, manifest(), SHOP, "shop")
     listed = manifest(files={"card.md": sha256_of(place / "card.md")})
     (place / "bundle.json").write_text(listed.model_dump_json())
     return tmp_path
@@ -315,9 +330,9 @@ def trained(tmp_path):
 def test_the_card_of_the_bundle_in_use_is_read_unless_another_is_named(trained):
     with pytest.raises(InputError, match="no bundle is in use"):
         cards.read(trained, None, AT)
-    assert cards.read(trained, NAME, AT) == (NAME, card(manifest(), SHOP))
+    assert cards.read(trained, NAME, AT) == (NAME, card(manifest(), SHOP, "shop"))
     registry.write(trained, registry.Entry(at=AT, action="promoted", bundle=NAME, until=date(2026, 3, 28), why="first"))
-    assert cards.read(trained, None, AT) == (NAME, card(manifest(), SHOP))
+    assert cards.read(trained, None, AT) == (NAME, card(manifest(), SHOP, "shop"))
 
 
 def test_a_card_that_was_changed_afterwards_is_not_shown(trained):

@@ -147,6 +147,16 @@ def test_twenty_users_are_enough_for_an_ordinary_day(tmp_path):
     assert not judged(settings).has_failed
 
 
+def test_three_users_of_nine_without_a_device_are_no_broken_column(tmp_path):
+    settings = Settings(home=tmp_path)
+    for back in range(29):
+        write_day(tmp_path, DAY - timedelta(days=back), events=90, users=9)
+    write_day(
+        tmp_path, DAY, "update today set device_id = null where user_id in ('u3', 'u4', 'u5')", events=90, users=9
+    )
+    assert "columns.rise" not in [*names(judged(settings), "warning"), *names(judged(settings), "critical")]
+
+
 def test_one_broken_day_in_the_past_does_not_hide_the_next(settings):
     write_day(settings.home, DAY - timedelta(days=1), "delete from today where hash(event_id) % 2 = 0")
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
