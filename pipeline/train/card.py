@@ -7,6 +7,7 @@ import re
 import string
 from datetime import datetime
 from functools import cache
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ SHOWN = 20  # typologies
 UNKNOWN = "–"
 _PLAIN = re.compile(r"[A-Za-z0-9]+([ _-][A-Za-z0-9]+)*")
 _ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in string.punctuation}, "<": "&lt;", ">": "&gt;", "&": "&amp;"})
+_ESCAPE = re.compile(rf"\\([{re.escape(string.punctuation)}])|&(?:lt|gt|amp);")
 
 
 def card(manifest: Manifest, domain: Domain) -> str:
@@ -90,6 +92,11 @@ def safe(text: object) -> str:
     line = one_line(str(text))
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
     return line if _PLAIN.fullmatch(line) else line.translate(_ESCAPED)
+
+
+def plain(text: str) -> str:
+    """The card as a terminal shows it: names without what keeps Markdown from reading them."""
+    return _ESCAPE.sub(lambda found: found[1] or unescape(found[0]), text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -96,10 +96,11 @@ def _compare_stackers(
         return "rejected", f"no matured day after {learned}, up to which the bundle in use has learned", {}
     challenger = bundles.load(settings.home, candidate.id, settings.threads, "arms_before_judging")
     early = stacker.load(bundles.folder(settings.home, candidate.id) / "stacker_before_judging.ubj", settings.threads)
+    reviews = settings.list_size or domain.list_size
     found = {}
     for name, bundle, booster in (("candidate", challenger, early), ("in_use", current, current.stacker)):
         seen = score_days(settings, bundle, first, last, candidate.until, as_of, booster)
-        found[name] = measure(seen.risk, seen.is_bad, seen.day, seen.user, domain.list_size)
+        found[name] = measure(seen.risk, seen.is_bad, seen.day, seen.user, reviews)
     if not found["in_use"]["bad"]:
         return "rejected", f"no matured bad user-day between {first} and {last} to compare by", found
     mine, theirs = (found[name]["average_precision"] for name in ("candidate", "in_use"))

@@ -1,13 +1,14 @@
 """What breaks in real feeds, one by one: the right expectation notices, with the right severity."""
 
 import json
+import logging
 import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day, write_past
 
-from pipeline import validate
+from pipeline import doors, validate
 from pipeline.doors import read_report, report_path
 from pipeline.errors import DoorRefusedError
 from pipeline.settings import Settings
@@ -27,6 +28,15 @@ def test_an_ordinary_day_passes_without_a_word(settings):
     report = judged(settings)
     assert not report.is_refused
     assert report.warnings == []
+
+
+def test_great_expectations_says_nothing_of_its_own(capfd, monkeypatch):
+    everything = logging.StreamHandler()  # as Airflow has one
+    monkeypatch.setattr(logging.root, "handlers", [everything])
+    monkeypatch.setattr(logging.root, "level", logging.INFO)
+    doors._batches.cache_clear()
+    doors._batches()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_ordinary_saturday_is_compared_with_saturdays(settings):
