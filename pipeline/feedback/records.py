@@ -15,7 +15,7 @@ from pipeline.feedback.verdicts import Refused
 REQUIRED = ("day", "user_id", "verdict", "decided_at")
 OPTIONAL = ("typology", "note", "analyst")
 DELIMITERS = ",;\t"
-MAX_FILE = 8 * 2**20  # people write verdicts: a year of them is smaller
+MAX_FILE = 4 * 2**20  # people write verdicts: these are thousands of them
 MAX_VALUE = 4096
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # what ends a line in a CSV, and nothing else does
 WANTED = f"wanted a CSV with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}"
@@ -76,14 +76,14 @@ def read_records(content: bytes, name: str) -> Iterator[Record]:
 
 def _records(lines: list[str], start: int, names: list[str], delimiter: str) -> Iterator[Record]:
     """A record ends where no quote is open. After one that never closes, the rest of the file is inside it."""
-    csv.field_size_limit(MAX_FILE)
+    csv.field_size_limit(max(MAX_FILE, csv.field_size_limit()))
     ends = csv.reader(islice(lines, start, None), delimiter=delimiter)
     first = start
-    for _ in ends:
+    for cells in ends:
         end = start + ends.line_num
         raw = "".join(lines[first:end])
         if raw.strip():
-            row = _strict(lines[first:end], delimiter)
+            row = _strict(lines[first:end], delimiter) if '"' in raw else cells
             yield _record(first + 1, raw.removesuffix("\n").removesuffix("\r"), names, row)
         first = end
 

@@ -317,7 +317,7 @@ def test_what_is_no_regular_file_is_refused(settings, tmp_path):
 def test_a_file_that_is_too_large_is_refused_unread(settings, tmp_path):
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(InputError, match=r"huge.csv is larger than 8,388,608 bytes"):
+    with pytest.raises(InputError, match=r"huge.csv is larger than 4,194,304 bytes"):
         feedback.run(settings, RETAIL, tmp_path / "huge.csv")
 
 
