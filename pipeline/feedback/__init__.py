@@ -45,7 +45,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
     if file.refused and len(file.refused) == file.read:
         counts = (f"{reason}: {rows:,}" for reason, rows in file.reasons.items())
         raise InputError(
-            f"{path.name}: all {file.read:,} rows were refused",
+            f"{path.name}: no row was accepted, {file.read:,} refused",
             *counts,
             *file.told(),
             fix="correct the rows and take the file in again",

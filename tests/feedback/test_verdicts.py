@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import feedback, lake
+from pipeline import cli, feedback, lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
@@ -380,3 +380,40 @@ def test_the_clock_of_the_settings_decides_what_is_future(home, take):
     early = Settings(home=home, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
     with pytest.raises(InputError, match="future_time decided_at: 1"):
         take(GOOD, using=early)
+
+
+@pytest.fixture
+def command(home, monkeypatch, capsys):
+    """`dawnlist feedback FILE` in this process; gives the exit code and what it said."""
+
+    def run(path):
+        monkeypatch.setenv("RISK_NOW", "2026-11-21T09:00:00Z")
+        monkeypatch.setattr(sys, "argv", ["dawnlist", "feedback", str(path), "--home", str(home), "--domain", "retail"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out + said.err
+
+    return run
+
+
+def test_by_hand_a_refused_row_is_told_by_its_line(command, tmp_path):
+    path = tmp_path / "verdicts.csv"
+    path.write_text(
+        f"day,user_id,verdict,typology,note,analyst,decided_at\n{GOOD}\n{GOOD.replace('confirmed', 'yes')}\n"
+    )
+    code, said = command(path)
+    assert code == 0
+    assert "read 2, accepted 1, refused 1, duplicates 0" in said
+    assert "  refused: unknown_verdict verdict 1\n" in said
+    assert "line 3, verdict: wanted one of confirmed, dismissed, unsure" in said
+    assert command(path)[1].startswith("feedback: read 2, accepted 0, refused 1, duplicates 1")
+
+
+def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(command, tmp_path):
+    odd, refused = tmp_path / "caf\udce9.csv", tmp_path / "refused.csv"
+    for path in (odd, refused):
+        path.write_text(f"day,user_id,verdict,decided_at\n{DAY},ann,yes,2026-11-20T10:30:00Z\n")
+    for path, wanted in ((odd, "cannot be written down"), (refused, "all 1 rows were refused")):
+        code, said = command(path)
+        assert (code, wanted in said, "Traceback" in said) == (3, True, False)
