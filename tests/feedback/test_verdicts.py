@@ -280,7 +280,7 @@ def test_of_many_refused_rows_the_first_are_told_and_the_others_counted(take):
 def test_a_file_of_nothing_but_refused_rows_is_an_error_that_counts_them_by_reason(home, take):
     rows = [REFUSED["unknown_verdict verdict"], REFUSED["missing verdict"], REFUSED["missing verdict"]]
     for _ in range(2):  # the second time as well
-        with pytest.raises(InputError, match="all 3 rows were refused") as error:
+        with pytest.raises(InputError, match="no row was accepted, 3 refused") as error:
             take(*rows)
         assert error.value.exit_code == 3
         assert {"missing verdict: 2", "unknown_verdict verdict: 1"} < set(error.value.found)
@@ -414,6 +414,6 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
     odd, refused = tmp_path / "caf\udce9.csv", tmp_path / "refused.csv"
     for path in (odd, refused):
         path.write_text(f"day,user_id,verdict,decided_at\n{DAY},ann,yes,2026-11-20T10:30:00Z\n")
-    for path, wanted in ((odd, "cannot be written down"), (refused, "all 1 rows were refused")):
+    for path, wanted in ((odd, "cannot be written down"), (refused, "no row was accepted, 1 refused")):
         code, said = command(path)
         assert (code, wanted in said, "Traceback" in said) == (3, True, False)
