@@ -92,12 +92,10 @@ class Listed:
         return self.found[day]
 
     def _read(self, day: date) -> "Accounts | None":
-        import pyarrow.parquet as pq
-
+        from pipeline.feedback.store import read_parquet
         from pipeline.feedback.verdicts import Accounts
 
         paths = sorted((self.home / "lists" / "issues" / f"day={day}").glob("*/risk_list.parquet"))
         if not paths:
             return None
-        tables = [pq.ParquetFile(path).read(columns=["user_id"]) for path in paths]
-        return Accounts(user for table in tables for user in table["user_id"].to_pylist())
+        return Accounts(user for path in paths for user in read_parquet(path, ["user_id"])["user_id"].to_pylist())

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
 from pipeline.feedback.verdicts import Verdict
-from pipeline.files import publish, scratch
+from pipeline.files import damaged, publish, scratch
 from pipeline.lake import Batch, LakeFile, commit, end_of
 from pipeline.schemas import LABELS, QUARANTINE
 
@@ -70,9 +70,17 @@ def known_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
     for batch in batches:
         path = verdict_path(home, batch.batch_id)
         if path.is_file():
-            for row in pq.read_table(path, columns=names, partitioning=None).to_pylist():
+            for row in read_parquet(path, names).to_pylist():
                 found.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
     return found
+
+
+def read_parquet(path: Path, columns: list[str]) -> pa.Table:
+    """A file of ours. Raises InputError if it is damaged."""
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except (pa.ArrowException, OSError):
+        raise damaged(path) from None
 
 
 def verdict_path(home: Path, batch_id: str) -> Path:

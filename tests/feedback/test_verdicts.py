@@ -290,6 +290,15 @@ def test_a_file_of_nothing_but_refused_rows_is_an_error_that_counts_them_by_reas
     assert labels(home) == []
 
 
+@pytest.mark.parametrize("pattern", ["lists/issues/*/*/risk_list.parquet", "verdicts/*.parquet"])
+def test_a_damaged_file_of_our_own_is_named(home, take, pattern):
+    take(GOOD)
+    path = next(home.glob(pattern))
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match="is damaged"):
+        take(GOOD)
+
+
 def test_a_header_without_rows_is_no_error(take):
     assert take().read == 0
 
