@@ -4,30 +4,18 @@ Reads   CSV files in `$RISK_HOME/verdicts/inbox`: day, user_id, verdict, typolog
 Writes  labels into `$RISK_HOME/lake`, known from the moment the analyst decided
 Rerun   always safe: a file seen before, by its content, changes nothing
 
-A row that does not fit is refused with its reason, the others count. By hand: `dawnlist feedback PATH`.
+A row that does not fit is refused with its reason, the others count. What is no CSV file is named, and the run fails
+after all files were taken. By hand: `dawnlist feedback PATH`.
 """
-
-from pathlib import Path
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from common import NOT_MISSED_RUNS, RISK_LIST, STEP, VERDICTS, domain_param
 
 
-def verdict_files(inbox: Path, name: str | None) -> list[Path]:
-    """The CSV files to take, in the order of their names: all in the inbox, or the one called `name`.
+def inbox_of(params):
+    from pipeline.settings import Settings
 
-    Raises UsageError for anything outside the inbox: whoever may trigger a run must not read other files.
-    """
-    from pipeline.errors import InputError, UsageError
-
-    inbox = inbox.resolve()
-    found = sorted(inbox.glob("*.csv")) if name is None else [inbox / name]
-    for path in found:
-        if not path.resolve().is_relative_to(inbox):
-            raise UsageError("a verdict file must lie in the inbox", f"inbox: {inbox}", fix="copy the file there")
-        if not path.is_file():
-            raise InputError(f"no file {path.name!r} in the inbox", f"inbox: {inbox}", fix="copy the file there")
-    return found
+    return Settings.load(domain=params["domain"]).home / "verdicts" / "inbox"
 
 
 @dag(
@@ -51,10 +39,19 @@ def collect_verdicts():
     @task(pool="default_pool", inlets=[RISK_LIST])
     def find_files(params):
         """Which files there are; none is fine, and skips the rest."""
-        from pipeline.settings import Settings
+        from pipeline.feedback.inbox import look_into, named_file
 
-        inbox = Settings.load(domain=params["domain"]).home / "verdicts" / "inbox"
-        return [{"path": str(path), "domain": params["domain"]} for path in verdict_files(inbox, params["path"])]
+        inbox = inbox_of(params)
+        files = [named_file(inbox, params["path"])] if params["path"] is not None else look_into(inbox).files
+        return [{"path": str(path), "domain": params["domain"]} for path in files]
+
+    @task(pool="default_pool")
+    def name_odd_entries(params):
+        """Fails if anything but files lies in the inbox. On its own, so that it stops no file."""
+        from pipeline.feedback.inbox import require_only_files
+
+        if params["path"] is None:
+            require_only_files(inbox_of(params))
 
     @task(
         outlets=[VERDICTS],
@@ -67,6 +64,7 @@ def collect_verdicts():
         return daily.take_feedback({"domain": file["domain"]}, file["path"])
 
     take_feedback.expand(file=find_files())
+    name_odd_entries()
 
 
 collect_verdicts()

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline import daily
+from pipeline.cells import one_line
 from pipeline.options import AsJson, Home, Pack, asked
 from pipeline.terminal import print_answer
 
@@ -30,7 +32,7 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
     table.add_column("why", overflow="fold")
     for entry in entries:
         mark = " (in use)" if standing and entry == standing[-1] else ""
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, entry.why)
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, Text(one_line(entry.why)))
     Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
 
 
@@ -42,11 +44,11 @@ def models_card(
     as_json: AsJson = False,
 ) -> None:
     """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
-    from pipeline.train.card import read
+    from pipeline.train.card import plain, read
 
     settings = daily.reading(asked(home, domain))
     name, card = read(settings.home, bundle, settings.clock())
-    print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else card, end="\n" if as_json else "")
+    print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else plain(card), end="\n" if as_json else "")
 
 
 @app.command("promote")

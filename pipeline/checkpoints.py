@@ -4,7 +4,6 @@ reports/day=D/<checkpoint>.json            what was expected, what was seen; rep
 reports/day=D/as_of=T/<checkpoint>.json    the same, of a day judged again as it looked at an earlier moment
 """
 
-import logging
 import math
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
@@ -222,8 +221,6 @@ def _batches() -> Any:
     """Great Expectations without files or progress bars. Slow to make, so kept."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # again: dbt may have run in this process
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)

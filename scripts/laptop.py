@@ -19,11 +19,14 @@ import urllib.request
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 AIRFLOW_HOME = PROJECT / ".airflow"
+USER = "admin"
+PASSWORDS = "passwords.json"
 DAGS = ("daily_risk_list", "retrain_models", "collect_verdicts")
 SERVICES = {
     "api-server": (),
@@ -53,17 +56,31 @@ class LaptopError(Exception):
 
 def secret(home: Path, name: str) -> str:
     """A random secret, made once and readable by its owner only."""
-    path = home / f"{name}.secret"
-    with suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return _made_once(home / f"{name}.secret", urlsafe_b64encode(secrets.token_bytes(32)).decode())
+
+
+def password(home: Path = AIRFLOW_HOME) -> str:
+    """The password of `USER`, in the file from which Airflow reads it."""
+    return str(json.loads(_made_once(home / PASSWORDS, json.dumps({USER: secrets.token_urlsafe(12)})))[USER])
+
+
+def _made_once(path: Path, content: str) -> str:
+    """The file's content: `content` where there was no file. Whole or absent, and for its owner only."""
+    if not path.exists():
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.unlink(missing_ok=True)
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+        with suppress(FileExistsError):  # somebody else was faster: theirs counts
+            path.hardlink_to(aside)
+        aside.unlink()
     return path.read_text()
 
 
 def environment(port: int, home: Path = AIRFLOW_HOME, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What every Airflow process here is told. Settings of another Airflow on this machine are dropped."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.chmod(0o700)  # its database and logs are for their owner only, whoever made the folder
     url = f"http://127.0.0.1:{port}"
     inherited = {name: value for name, value in environ.items() if not name.startswith("AIRFLOW")}
     return {
@@ -78,7 +95,9 @@ def environment(port: int, home: Path = AIRFLOW_HOME, environ: Mapping[str, str]
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__FERNET_KEY": secret(home, "fernet"),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "scripts" / "plugins"),  # refuses other hosts' names
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / PASSWORDS),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -137,8 +156,9 @@ def _session_members(leaders: set[int]) -> list[int]:
 class Api:
     """The few calls we make to Airflow's REST API."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, password: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.password = password
         self.token = ""
 
     def __call__(self, path: str, body: Any = None, method: str | None = None) -> Any:
@@ -147,7 +167,7 @@ class Api:
         Raises urllib's HTTPError or URLError, or TimeoutError.
         """
         if not self.token and path.startswith("/api/v2/") and path != "/api/v2/monitor/health":
-            self.token = self("/auth/token")["access_token"]
+            self.token = self("/auth/token", {"username": USER, "password": self.password})["access_token"]
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
@@ -220,8 +240,9 @@ def running(port: int, env: Mapping[str, str], home: Path = AIRFLOW_HOME) -> Ite
                         start_new_session=True,
                         preexec_fn=_end_with_parent,
                     )
-            api = Api(port)
+            api = Api(port, password(home))
             _wait_until_healthy(api, services, logs)
+            _require_own_name(api)
             yield api
         finally:
             _stop(services)
@@ -240,6 +261,17 @@ def _wait_until_healthy(api: Api, services: Mapping[str, "subprocess.Popen[bytes
                 return
         time.sleep(0.5)
     raise LaptopError(f"Airflow is not healthy after {PATIENCE} s\n  to fix: look into {logs}")
+
+
+def _require_own_name(api: Api) -> None:
+    """A web page may give its own name this computer's address. Airflow goes on without a plugin it cannot load."""
+    request = urllib.request.Request(f"{api.url}/api/v2/version", headers={"Host": "elsewhere.invalid"})
+    try:
+        urllib.request.urlopen(request, timeout=30).close()
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.BAD_REQUEST:
+            return
+    raise LaptopError("Airflow answers under other names than 127.0.0.1\n  to fix: mend scripts/plugins/own_name.py")
 
 
 def _stop(services: Mapping[str, "subprocess.Popen[bytes]"]) -> None:

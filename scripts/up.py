@@ -20,7 +20,8 @@ def main() -> int:
         env = laptop.environment(port)
         laptop.prepare(env)
         with laptop.running(port, env) as api:
-            print(f"\n  Airflow    {api.url}  (no login; only this computer can reach it)")
+            print(f"\n  Airflow    {api.url}  (only this computer can reach it)")
+            print(f"  log in as  {laptop.USER}, password {api.password}")
             print(f"  data       {env['RISK_HOME']}, domain {env.get('RISK_DOMAIN', 'shop')}")
             print(f"  logs       {laptop.AIRFLOW_HOME / 'logs'}")
             print("\nCtrl-C stops everything.", flush=True)

@@ -1,17 +1,24 @@
 """A verdict file into rows: a small CSV, often saved by a spreadsheet, often the risk list with columns added."""
 
 import csv
+import os
+import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.feedback.verdicts import Refused
 
 REQUIRED = ("day", "user_id", "verdict", "decided_at")
 OPTIONAL = ("typology", "note", "analyst")
 DELIMITERS = ",;\t"
-MAX_LINES_IN_RECORD = 50  # a quoted note that runs on for longer was never closed
+MAX_FILE = 4 * 2**20  # people write verdicts: these are thousands of them
 MAX_VALUE = 4096
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # what ends a line in a CSV, and nothing else does
+WANTED = f"wanted a CSV with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}"
 
 
 @dataclass(frozen=True)
@@ -21,80 +28,91 @@ class Record:
     line: int
     raw: str
     cells: dict[str, str]
-    refusal: str | None = None
+    refusal: Refused | None = None
 
 
-def read_records(path: Path, max_bytes: int) -> list[Record]:
-    """All rows of a verdict file. Raises InputError if it is no such file at all."""
-    fix = f"wanted a CSV with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}"
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """A verdict file's bytes, all of one moment. Raises InputError if it is no regular, whole, small file."""
+    if not path.name.isprintable():  # a stray byte or a control character fits neither manifest nor message
+        raise InputError(f"the name {path.name!a} cannot be written down", fix="rename the file")
+    limit = min(MAX_FILE, max_bytes)
     try:
-        if path.stat().st_size > max_bytes:
-            raise InputError(
-                f"{path.name} is larger than {max_bytes:,} bytes", fix="split it, or raise RISK_MAX_FILE_BYTES"
-            )
-        content = path.read_bytes()
+        before = path.stat()
+        if not stat.S_ISREG(before.st_mode):
+            raise InputError(f"{path.name} is not a regular file", fix="deliver a CSV file")
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise InputError(
             f"cannot read {path.name}: {error.strerror}", fix="check the path and its permissions"
         ) from None
+    if len(content) > limit:
+        raise InputError(f"{path.name} is larger than {limit:,} bytes", fix="split it")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InputError(f"{path.name} changed while it was read", fix="take it in again once it is written")
+    return content
+
+
+def read_records(content: bytes, name: str) -> Iterator[Record]:
+    """All rows of the verdict file called `name`. Raises InputError, at once, if it is no such file at all."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{path.name} is UTF-16, wanted UTF-8", fix="save it as 'CSV UTF-8'")
+        raise InputError(f"{name} is UTF-16, wanted UTF-8", fix="save it as 'CSV UTF-8'")
     text = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _LINE.findall(text)
     start = next((n for n, line in enumerate(lines) if line.strip()), None)
     if start is None:
-        raise InputError(f"{path.name} is empty", fix=fix)
+        raise InputError(f"{name} is empty", fix=WANTED)
     delimiter = max(DELIMITERS, key=lines[start].count)
-    header = _parse(lines[start], delimiter)
-    names = [name.strip().lower() for name in header[0]] if header else []
-    missing = [name for name in REQUIRED if name not in names]
-    twice = sorted({name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1})
+    header = _strict(lines[start : start + 1], delimiter) or []
+    names = [column.strip().lower() for column in header]
+    missing = [column for column in REQUIRED if column not in names]
+    twice = sorted({column for column in (*REQUIRED, *OPTIONAL) if names.count(column) > 1})
     if missing or twice:
         found = [f"missing: {', '.join(missing)}"] if missing else [f"more than once: {', '.join(twice)}"]
-        raise InputError(f"{path.name} does not begin with the header of a verdict file", *found, fix=fix)
-    return list(_records(lines, start + 1, names, delimiter))
+        raise InputError(f"{name} does not begin with the header of a verdict file", *found, fix=WANTED)
+    return _records(lines, start + 1, names, delimiter)
 
 
 def _records(lines: list[str], start: int, names: list[str], delimiter: str) -> Iterator[Record]:
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
-            continue
-        end, row = _one(lines, start, delimiter)
-        raw = "\n".join(lines[start:end])
-        yield _record(start + 1, raw, names, row)
-        start = end
+    """A record ends where no quote is open. After one that never closes, the rest of the file is inside it."""
+    csv.field_size_limit(max(MAX_FILE, csv.field_size_limit()))
+    ends = csv.reader(islice(lines, start, None), delimiter=delimiter)
+    first = start
+    for cells in ends:
+        end = start + ends.line_num
+        raw = "".join(lines[first:end])
+        if raw.strip():
+            row = _strict(lines[first:end], delimiter) if '"' in raw else cells
+            yield _record(first + 1, raw.removesuffix("\n").removesuffix("\r"), names, row)
+        first = end
 
 
-def _one(lines: list[str], start: int, delimiter: str) -> tuple[int, list[str] | None]:
-    """The record that begins on line `start`, and the line after it; None if its quotes are broken."""
-    for end in range(start + 1, min(start + MAX_LINES_IN_RECORD, len(lines)) + 1):
-        text = "\n".join(lines[start:end])
-        if rows := _parse(text, delimiter):
-            return end, rows[0]
-        if text.count('"') % 2 == 0:
-            break
-    return start + 1, None
-
-
-def _parse(text: str, delimiter: str) -> list[list[str]] | None:
+def _strict(lines: list[str], delimiter: str) -> list[str] | None:
+    """The cells of one record; None if its quotes are broken."""
     try:
-        return list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
         return None
+    return rows[0] if len(rows) == 1 else None
 
 
 def _record(line: int, raw: str, names: list[str], row: list[str] | None) -> Record:
     readable = raw.encode(errors="surrogateescape").decode(errors="replace")
     if row is None:
-        return Record(line, readable, {}, "broken_quotes")
+        return Record(line, readable, {}, Refused("broken_quotes"))
     if any("\udc80" <= character <= "\udcff" for character in raw):
-        return Record(line, readable, {}, "bad_utf8")
+        return Record(line, readable, {}, Refused("bad_utf8"))
     if "\0" in raw:
-        return Record(line, readable, {}, "nul")
+        return Record(line, readable, {}, Refused("nul"))
     if len(row) != len(names):
-        return Record(line, readable, {}, "too_few_fields" if len(row) < len(names) else "too_many_fields")
+        return Record(line, readable, {}, Refused("too_few_fields" if len(row) < len(names) else "too_many_fields"))
     wanted = (*REQUIRED, *OPTIONAL)
-    cells = {name: cell.strip() for name, cell in zip(names, row, strict=True) if name in wanted}
+    cells = {name: _trimmed(name, cell) for name, cell in zip(names, row, strict=True) if name in wanted}
     long = next((name for name, cell in cells.items() if len(cell.encode()) > MAX_VALUE), None)
-    return Record(line, readable, cells, f"too_long {long}" if long else None)
+    return Record(line, readable, cells, Refused("too_long", long) if long else None)
+
+
+def _trimmed(name: str, cell: str) -> str:
+    """An account is what it is: two may differ by a blank at the end, where the list shows a hidden mark as one."""
+    return cell if name == "user_id" else cell.replace("\r\n", "\n").strip()

@@ -9,14 +9,14 @@ lake/batches/labels-<batch_id>.json         the manifest: written last, so it is
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.feedback.verdicts import REASONS, Verdict
-from pipeline.files import publish
-from pipeline.lake import Batch, LakeFile, end_of
+from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
+from pipeline.feedback.verdicts import Verdict
+from pipeline.files import damaged, publish, scratch
+from pipeline.lake import Batch, LakeFile, commit, end_of
 from pipeline.schemas import LABELS, QUARANTINE
 
 PRIVATE = 0o600
@@ -32,11 +32,32 @@ VERDICTS = pa.schema(
 )
 
 
-class RefusedRow(NamedTuple):
-    line: int
-    reason: str
-    column: str | None
-    raw: str
+def save(home: Path, file: VerdictFile, batch_id: str, now: datetime) -> int:
+    """Write a judged file's rows where they belong, then commit them. Returns how many labels they made."""
+    labels = label_rows(file.accepted, batch_id, now)
+    with scratch(home, "feedback") as aside:
+        aside.chmod(0o700)
+        write_quarantine(aside, home, file.refused, file.name, batch_id)
+        write_verdicts(aside, home, file.accepted, batch_id, now)
+        files = write_labels(aside, home, labels, batch_id, now)
+        commit(
+            home,
+            Batch(
+                batch_id=batch_id,
+                content=batch_id,
+                kind="labels",
+                source=file.name,
+                ingested_at=now,
+                is_history=False,
+                read=file.read,
+                accepted=len(file.accepted),
+                refused=len(file.refused),
+                duplicates=file.duplicates,
+                reasons=file.reasons,
+                files=files,
+            ),
+        )
+    return len(labels)
 
 
 def naive(time: datetime) -> datetime:
@@ -50,13 +71,25 @@ def known_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
     for batch in batches:
         path = verdict_path(home, batch.batch_id)
         if path.is_file():
-            for row in pq.read_table(path, columns=names, partitioning=None).to_pylist():
+            for row in read_parquet(path, names).to_pylist():
                 found.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
     return found
 
 
+def read_parquet(path: Path, columns: list[str]) -> pa.Table:
+    """A file of ours. Raises InputError if it is damaged."""
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except (pa.ArrowException, OSError):
+        raise damaged(path) from None
+
+
 def verdict_path(home: Path, batch_id: str) -> Path:
     return home / "verdicts" / f"{batch_id}.parquet"
+
+
+def quarantine_path(home: Path, batch_id: str) -> Path:
+    return home / "quarantine" / f"verdicts-{batch_id}.parquet"
 
 
 def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> list[dict[str, object]]:
@@ -86,22 +119,20 @@ def write_verdicts(aside: Path, home: Path, verdicts: Sequence[Verdict], batch_i
     rows = [
         {**vars(v), "decided_at": naive(v.decided_at), "arrived_at": naive(now), "batch_id": batch_id} for v in verdicts
     ]
-    _write(rows, VERDICTS, aside / "verdicts.parquet", verdict_path(home, batch_id))
+    _write(pa.Table.from_pylist(rows, schema=VERDICTS), aside / "verdicts.parquet", verdict_path(home, batch_id))
 
 
 def write_quarantine(aside: Path, home: Path, refused: Sequence[RefusedRow], file: str, batch_id: str) -> None:
-    rows = [
-        {
-            "file": file,
-            "line": row.line,
-            "reason": row.reason,
-            "detail": f"{row.column or 'row'}: {REASONS[row.reason]}",
-            "raw": row.raw,
-            "batch_id": batch_id,
-        }
-        for row in refused
-    ]
-    _write(rows, QUARANTINE, aside / "quarantine.parquet", home / "quarantine" / f"verdicts-{batch_id}.parquet")
+    rows = {
+        "file": [file] * len(refused),
+        "line": [row.line for row in refused],
+        "reason": [row.reason for row in refused],
+        "detail": [row.detail for row in refused],
+        "raw": [row.raw for row in refused],
+        "batch_id": [batch_id] * len(refused),
+    }
+    table = pa.Table.from_pydict(rows, schema=QUARANTINE)
+    _write(table, aside / "quarantine.parquet", quarantine_path(home, batch_id))
 
 
 def write_labels(
@@ -110,7 +141,8 @@ def write_labels(
     if not rows:
         return []
     path = Path("lake") / "labels" / f"{batch_id}.parquet"
-    table = _write(rows, LABELS, aside / "labels.parquet", home / path, mode=None)
+    table = pa.Table.from_pylist(rows, schema=LABELS)
+    _write(table, aside / "labels.parquet", home / path, mode=None)
     known: datetime = min(table["known_at"].to_pylist())
     return [
         LakeFile.of(
@@ -124,17 +156,13 @@ def write_labels(
     ]
 
 
-def _write(
-    rows: Sequence[dict[str, object]], schema: pa.Schema, aside: Path, target: Path, mode: int | None = PRIVATE
-) -> pa.Table:
+def _write(table: pa.Table, aside: Path, target: Path, mode: int | None = PRIVATE) -> None:
     """Rows into a Parquet file in place; no rows, no file, and none left over from a killed run."""
-    table = pa.Table.from_pylist(rows, schema=schema)
-    if not rows:
+    if not table.num_rows:
         target.unlink(missing_ok=True)
-        return table
+        return
     if mode is not None:
         aside.touch(mode=mode)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pq.write_table(table, aside, compression="zstd")
     publish(aside, target)
-    return table

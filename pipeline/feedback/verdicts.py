@@ -1,6 +1,6 @@
 """What an analyst decided, and when such a row cannot count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal, cast, get_args
@@ -24,7 +24,8 @@ REASONS = {
     "not_a_time": "wanted a time such as 2026-11-22T10:00:00+01:00",
     "unknown_verdict": f"wanted one of {', '.join(get_args(Decision))}",
     "no_such_list": "no list was published for that day",
-    "not_on_the_list": "this account is on no list of that day",
+    "not_on_the_list": "this account is on no list of that day; wanted its user_id exactly, without blanks around it",
+    "ambiguous": "the list's CSV shows two accounts like this; write the user_id as in risk_list.parquet",
     "before_the_day_ended": "nobody can have decided about a day before it was over",
     "future_time": "has not happened yet",
 }
@@ -44,22 +45,37 @@ class Verdict:
 
 
 class Refused(Exception):
-    """`reason` is a key of REASONS, `column` the cell at fault."""
+    """`reason` is a key of REASONS, `column` the cell at fault; None if it is the row."""
 
-    def __init__(self, reason: str, column: str) -> None:
+    def __init__(self, reason: str, column: str | None = None) -> None:
         self.reason, self.column = reason, column
         super().__init__(reason)
 
 
-def judge(
-    cells: Mapping[str, str], listed: Callable[[date], frozenset[str] | None], now: datetime, timezone: str
-) -> Verdict:
+class Accounts:
+    """The accounts on a day's lists. Each is named by its id, or by what the list's CSV shows for it."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.named: dict[str, set[str]] = {}
+        for account in ids:
+            for name in (account, safe_cell(account)):
+                self.named.setdefault(name, set()).add(account)
+
+    def find(self, name: str) -> str:
+        """The one account of that name. Raises Refused: a verdict about one person never counts for another."""
+        found = self.named.get(name, set())
+        if len(found) != 1:
+            raise Refused("ambiguous" if found else "not_on_the_list", "user_id")
+        return next(iter(found))
+
+
+def judge(cells: Mapping[str, str], listed: Callable[[date], Accounts | None], now: datetime, timezone: str) -> Verdict:
     """The verdict in a row's cells. `listed` gives a day's accounts, None without a list. Raises Refused.
 
     A time without an offset is local in `timezone`.
     """
     for column in ("day", "user_id", "verdict", "decided_at"):
-        if not cells[column]:
+        if not cells[column].strip():
             raise Refused("missing", column)
     day = _day(cells["day"])
     decision = cells["verdict"].lower()
@@ -75,7 +91,7 @@ def judge(
         raise Refused("no_such_list", "day")
     return Verdict(
         day=day,
-        user_id=_account(cells["user_id"], accounts),
+        user_id=accounts.find(cells["user_id"]),
         verdict=cast(Decision, decision),
         typology=cells.get("typology") or None,
         note=cells.get("note") or None,
@@ -97,13 +113,3 @@ def _time(text: str, timezone: str) -> datetime:
         return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused("not_a_time", "decided_at") from None
-
-
-def _account(text: str, accounts: frozenset[str]) -> str:
-    """The listed account that `text` names: by its id, or as the list's CSV wrote it to be safe in a spreadsheet."""
-    if text in accounts:
-        return text
-    for account in accounts:
-        if text in (safe_cell(account), safe_cell(account).strip(), account.strip()):
-            return account
-    raise Refused("not_on_the_list", "user_id")

@@ -45,6 +45,10 @@ on conflict ({", ".join(KEYS)}) do update set
 {", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEYS)}
 """
 FIX = "check RISK_POSTGRES_DSN and the server, then publish the day again: the files are already in lists/"
+SHORTEN = (
+    "an account's id does not fit PostgreSQL's index: shorten user_id in the pack, or go without RISK_POSTGRES_DSN; "
+    "the files are already in lists/"
+)
 
 
 def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Table") -> int:
@@ -72,7 +76,8 @@ def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Tab
             )
             cursor.executemany(UPSERT, rows)
     except psycopg.Error as error:
-        raise InputError(f"PostgreSQL refused the list of {day}", _server_said(error), fix=FIX) from None
+        fix = SHORTEN if isinstance(error, psycopg.errors.ProgramLimitExceeded) else FIX
+        raise InputError(f"PostgreSQL refused the list of {day}", _server_said(error), fix=fix) from None
     return len(rows)
 
 

@@ -5,8 +5,10 @@ Mitchell et al., "Model cards for model reporting", FAT* (2019).
 
 import re
 import shlex
+import string
 from datetime import datetime
 from functools import cache
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9]+([ _-][A-Za-z0-9]+)*")
 _MARKUP = re.compile(r"[\\`*_\[\]|~$@#]|(?<=www)\.|:(?=//)", re.IGNORECASE)  # punctuation that means something
 _HTML = str.maketrans({"<": "&lt;", ">": "&gt;"})
 _ENTITY = re.compile(r"&(?=#?\w+;)")
+_ESCAPE = re.compile(rf"\\([{re.escape(string.punctuation)}])|&(?:lt|gt|amp);")
 
 
 def card(manifest: Manifest, domain: Domain, pack: str) -> str:
@@ -96,6 +99,11 @@ def safe(text: object) -> str:
     if _PLAIN.fullmatch(line):
         return line
     return _MARKUP.sub(r"\\\g<0>", _ENTITY.sub("&amp;", line)).translate(_HTML)
+
+
+def plain(text: str) -> str:
+    """The card as a terminal shows it: names without what keeps Markdown from reading them."""
+    return _ESCAPE.sub(lambda found: found[1] or unescape(found[0]), text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

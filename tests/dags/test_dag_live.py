@@ -2,6 +2,7 @@
 
 import csv
 import json
+from http.client import HTTPConnection
 from pathlib import Path
 
 import laptop
@@ -79,6 +80,19 @@ def backfilled(live, trained):
     return [live.api.run("daily_risk_list", run["dag_run_id"]) for run in runs]
 
 
+@pytest.mark.parametrize("page", ["/", "/auth/token", "/auth/login", "/api/v2/version", "/execution/health"])
+def test_airflow_answers_under_this_computers_own_names_only(live, page):
+    port = live.api.url.rpartition(":")[2]
+    codes = {}
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"evil.example:{port}", "evil.example"):
+        connection = HTTPConnection("127.0.0.1", int(port), timeout=30)
+        connection.request("GET", page, headers={"Host": host})
+        codes[host.partition(":")[0]] = connection.getresponse().status
+        connection.close()
+    assert codes["evil.example"] == 400
+    assert codes["127.0.0.1"] == codes["localhost"] == (403 if page == "/auth/token" else 200)
+
+
 def test_the_first_bundle_is_promoted_and_the_asset_says_so(live, trained):
     assert trained["state"] == "success", live.why(trained)
     bundle = live.receipt(trained, "train_candidate")["details"]["bundle"]
@@ -125,8 +139,11 @@ def test_verdicts_from_the_inbox_become_labels(live, backfilled):
         f"{day},{account},confirmed,takeover,,ann,2026-02-01T09:00:00Z\n"
         f"{day},nobody,confirmed,takeover,,ann,2026-02-01T09:00:00Z\n"
     )
+    (inbox / "d.csv").mkdir()
+    (inbox / "caf\udce9.csv").write_text("day,user_id,verdict,decided_at\n")
     run = live.run("collect_verdicts")
-    assert run["state"] == "success", live.why(run)
+    assert run["state"] == "failed" and live.tasks(run)["name_odd_entries"]["state"] == "failed"
+    assert "d.csv is not a regular file" in live.why(run) and "has a name that cannot be written down" in live.why(run)
     receipt = live.api(
         f"/api/v2/dags/collect_verdicts/dagRuns/{run['dag_run_id']}/taskInstances/take_feedback/xcomEntries/return_value"
         "?map_index=0"

@@ -5,7 +5,7 @@ from inspect import signature
 
 import pytest
 
-from pipeline.errors import BusyError, CheckpointFailedError
+from pipeline.errors import BusyError, CheckpointFailedError, InputError
 
 pytestmark = pytest.mark.airflow
 
@@ -91,3 +91,26 @@ def test_each_verdict_file_is_a_receipt_of_its_own(dags, steps, home):
 def test_an_empty_inbox_is_a_quiet_success(dags, steps, home):
     run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
     assert (run.state, steps.calls) == ("success", [])
+
+
+def test_odd_entries_in_the_inbox_fail_the_run_and_stop_no_file(dags, steps, home):
+    inbox = home / "verdicts" / "inbox"
+    inbox.mkdir(parents=True)
+    (home / "secret.csv").write_text("not yours\n")
+    (inbox / "link.csv").symlink_to(home / "secret.csv")
+    (inbox / "d.csv").mkdir()
+    for name in ("a.csv", "caf\udce9.csv", "z.csv"):
+        (inbox / name).write_text("day,user_id,verdict\n")
+    run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
+    assert run.state == "failed" and states(run)["name_odd_entries"] == "failed"
+    assert sorted(call[1] for call in steps.calls) == [str(inbox / "a.csv"), str(inbox / "z.csv")]
+
+
+def test_one_refused_file_stops_no_other(dags, steps, home):
+    inbox = home / "verdicts" / "inbox"
+    inbox.mkdir(parents=True)
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (inbox / name).write_text("day,user_id,verdict\n")
+    steps.failures["feedback"] = [InputError("all rows were refused")]
+    run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
+    assert (run.state, steps.names) == ("failed", ["feedback"] * 3)

@@ -66,7 +66,7 @@ def test_the_form_refuses_what_makes_no_sense(dags, wrong):
 
 
 def test_every_step_waits_for_the_one_slot_of_the_warehouse(dags):
-    choosing = {"choose_day", "choose_last_day", "find_files"}
+    choosing = {"choose_day", "choose_last_day", "find_files", "name_odd_entries"}
     pools = {task.task_id: task.pool for dag in dags.values() for task in dag.tasks}
     assert {pools[task] for task in choosing} == {"default_pool"}
     assert {pool for task, pool in pools.items() if task not in choosing} == {"warehouse"}

@@ -1,11 +1,15 @@
 """Airflow on one computer: its secrets, its addresses, and how it ends."""
 
+import json
 import os
 import socket
 import stat
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
 
 import laptop
 import pytest
@@ -16,6 +20,87 @@ def test_a_secret_is_made_once_for_its_owner_only(tmp_path):
     assert laptop.secret(tmp_path, "jwt") == first and len(first) >= 40
     assert stat.S_IMODE((tmp_path / "jwt.secret").stat().st_mode) == 0o600
     assert laptop.secret(tmp_path, "api") != first
+
+
+def test_a_secret_cut_short_by_a_kill_is_never_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(laptop.Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        laptop.secret(tmp_path, "jwt")
+    assert not (tmp_path / "jwt.secret").exists()
+
+
+def test_the_password_is_made_once_where_airflow_reads_it_and_for_its_owner_only(tmp_path):
+    env = laptop.environment(8080, tmp_path, {})
+    first = laptop.password(tmp_path)
+    assert laptop.password(tmp_path) == first and len(first) >= 12
+    file = Path(env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    assert json.loads(file.read_text()) == {"admin": first}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS" not in env
+
+
+def test_an_airflow_folder_that_others_could_read_is_closed(tmp_path):
+    tmp_path.chmod(0o755)
+    laptop.environment(8080, tmp_path, {})
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+@pytest.fixture(scope="module")
+def server(airflow_db):
+    """Airflow's API server in this process, told what `make up` tells it."""
+    from airflow.api_fastapi.app import create_app
+    from starlette.testclient import TestClient
+
+    return TestClient(create_app(), base_url="http://127.0.0.1:8080", follow_redirects=False)
+
+
+PAGES = ["/", "/auth/token", "/auth/login", "/api/v2/version", "/execution/health"]
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost@evil", ""])
+def test_a_name_that_is_not_this_computers_own_gets_no_answer(server, page, host):
+    assert server.get(page, headers={"Host": host}).status_code == 400
+    assert server.post(page, headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080"])
+def test_under_its_own_names_it_answers(server, host):
+    assert server.get("/api/v2/version", headers={"Host": host}).status_code == 200
+    assert server.get("/auth/login", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.airflow
+def test_nobody_is_admin_without_the_password(server):
+    own = {"username": "admin", "password": laptop.password(Path(os.environ["AIRFLOW_HOME"]))}
+    assert server.get("/auth/token").status_code == 403
+    assert server.post("/auth/token", json=own | {"password": "admin"}).status_code == 401
+    assert server.get("/api/v2/dags").status_code == 401
+    assert server.post("/auth/token", json=own).status_code == 201
+
+
+@pytest.mark.airflow
+def test_another_sites_page_may_not_read_an_answer(server):
+    answer = server.get("/api/v2/version", headers={"Origin": "http://evil.example"})
+    assert [name for name in answer.headers if name.startswith("access-control")] == []
+
+
+def test_an_airflow_that_answers_under_any_name_is_not_used():
+    class Anybody(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Anybody) as careless:
+        Thread(target=careless.serve_forever, daemon=True).start()
+        with pytest.raises(laptop.LaptopError, match="other names"):
+            laptop._require_own_name(laptop.Api(careless.server_port, ""))
+        careless.shutdown()
 
 
 def test_airflow_is_told_to_stay_on_this_machine_and_to_tell_nobody(tmp_path):

@@ -84,3 +84,20 @@ def test_the_image_copies_what_exists_and_runs_as_nobody_special():
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     assert [part for part in copied if f"!{part}" not in ignored] == []
     assert "USER dawnlist" in lines
+
+
+RECORDER = """#!/bin/sh
+echo "$@" >> "$RECORD/arguments"
+[ "$1 $2" = "users create" ] && cat > "$RECORD/typed"
+exit 0
+"""
+
+
+def test_the_administrators_password_is_in_no_commands_arguments(tmp_path):
+    (tmp_path / "airflow").write_text(RECORDER)
+    (tmp_path / "airflow").chmod(0o700)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RECORD": str(tmp_path), "ADMIN_PASSWORD": "-% s3cret\\n"}
+    subprocess.run(["sh", str(DOCKER / "init.sh")], env=environ, check=True)
+    arguments = (tmp_path / "arguments").read_text()
+    assert "users create --role Admin" in arguments and "s3cret" not in arguments
+    assert (tmp_path / "typed").read_text() == "-% s3cret\\n\n" * 2

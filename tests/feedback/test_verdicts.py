@@ -1,18 +1,24 @@
 """Verdicts in, labels out, and every row accounted for."""
 
+import os
 import signal
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import feedback, lake
+from pipeline import cli, feedback, lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.feedback import records
 from pipeline.settings import PROJECT, Settings
+
+DAY = date(2026, 11, 19)
+RETAIL = Domain(name="retail", currency="GBP", timezone="Europe/London", event_types={"purchase": "purchase"})
 
 GOOD = "2026-11-19,ann,confirmed,stolen card,called the bank,M. Curie,2026-11-20T10:30:00+00:00"
 
@@ -86,7 +92,7 @@ REFUSED = {
     "future_time decided_at": "2026-11-19,ann,confirmed,,,,2026-12-01T10:30:00Z",
     "too_few_fields": "2026-11-19,ann,confirmed",
     "too_many_fields": "2026-11-19,ann,confirmed,,,,2026-11-20T10:30:00Z,more",
-    "broken_quotes": '2026-11-19,ann,confirmed,,"never ends,,2026-11-20T10:30:00Z',
+    "broken_quotes": '2026-11-19,ann,confirmed,,"ends" in the middle,,2026-11-20T10:30:00Z',
     "bad_utf8": "2026-11-19,ann,confirmed,,caf\udce9,,2026-11-20T10:30:00Z",
     "nul": "2026-11-19,ann,confirmed,,a\0b,,2026-11-20T10:30:00Z",
     "too_long note": f"2026-11-19,ann,confirmed,,{'x' * 5000},,2026-11-20T10:30:00Z",
@@ -103,23 +109,102 @@ def test_a_row_that_does_not_fit_is_refused_and_the_rest_goes_on(home, take, rea
     assert row["raw"] == REFUSED[reason].replace("\udce9", "\ufffd")
 
 
+def test_a_quote_that_never_closes_refuses_all_that_is_inside_it(home, take):
+    """Whoever writes a note must not write verdicts of his own."""
+    never_ends = '2026-11-19,ann,confirmed,,"never ends,,2026-11-20T10:30:00Z'
+    with_lines = "\n".join(["a"] * 60)
+    forged = f'2026-11-19,ann,unsure,,"{with_lines}\n{GOOD}\nthe end",,2026-11-20T10:30:00Z'
+    receipt = take(GOOD, forged, never_ends, "2026-11-19,bob,dismissed,,,,2026-11-20T10:30:00Z")
+    assert (receipt.read, receipt.accepted, receipt.refused) == (3, 2, 1)
+    assert [row["verdict"] for row in verdicts(home)] == ["confirmed", "unsure"]
+    (row,) = quarantine(home)
+    assert (row["line"], row["reason"]) == (65, "broken_quotes") and row["raw"].startswith(never_ends)
+
+
+def test_a_row_in_quarantine_is_as_it_came(home, take):
+    row = '2026-11-19,zoe,confirmed,,"two\r\nlines\u2028one cell",,2026-11-20T10:30:00Z'
+    take(row + "\r", GOOD + "\r")
+    assert quarantine(home)[0]["raw"] == row
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+def test_only_a_line_break_ends_a_line(home, take, mark):
+    receipt = take(f"2026-11-19,ann,confirmed,,one{mark}two,,2026-11-20T10:30:00Z", f'{GOOD[:-1]}1"{mark}"', GOOD)
+    assert verdicts(home)[0]["note"] == f"one{mark}two"
+    assert receipt.details["reasons"] == {"not_a_time decided_at": 1}
+
+
+def on_the_list(home, *accounts):
+    folder = home / "lists" / "revisions" / f"day={DAY}" / "ccc"
+    folder.mkdir()
+    pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
+
+
+def verdict_on(account):
+    return f'2026-11-19,"{account}",confirmed,,,,2026-11-20T10:30:00Z'
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("'=cat", "=cat"),  # as the list's CSV shows it
+        ("alice ", "alice\u200e"),
+        ("a b", "a\tb"),
+        ("=cat", "=cat"),
+        ("alice\u200e", "alice\u200e"),
+        ("''=x", "''=x"),
+    ],
+)
+def test_an_account_is_named_by_its_id_or_by_what_the_lists_csv_shows(home, take, written, listed):
+    on_the_list(home, listed, "alice", "=x")
+    take(verdict_on(written))
+    assert labels(home)[0]["user_id"] == listed
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("'=cat", "'=cat"),  # and =cat, which the list's CSV shows like this
+        ("alice ", "alice\u200f"),
+        ("a b", "a b"),
+    ],
+)
+def test_a_verdict_that_may_mean_either_of_two_accounts_is_refused(home, take, written, listed):
+    on_the_list(home, listed, "alice\u200e", "a\tb")
+    assert take(verdict_on(written), GOOD).details["reasons"] == {"ambiguous user_id": 1}
+    assert [label["user_id"] for label in labels(home)] == ["ann"]
+
+
+@pytest.mark.parametrize("written", ["ann ", " ann", "ann\u200e", "ANN", "ann\u00a0", "'ann", "a\u0301nn", "\ufeffann"])
+def test_an_account_that_is_nearly_on_the_list_is_refused(home, take, written):
+    assert take(verdict_on(written), GOOD).details["reasons"] == {"not_on_the_list user_id": 1}
+
+
 def test_an_account_of_a_replaced_revision_counts_too(home, take):
     assert take("2026-11-19,old,confirmed,,,,2026-11-20T10:30:00Z").accepted == 1
 
 
-def test_an_account_may_be_named_as_the_lists_csv_wrote_it(home, take):
-    take("2026-11-19,'=cat,confirmed,,,,2026-11-20T10:30:00Z")
-    assert labels(home)[0]["user_id"] == "=cat"
+def state(home):
+    return {path: path.stat().st_mtime_ns for path in home.rglob("*") if "scratch" not in path.parts}
 
 
-def test_the_same_file_again_changes_nothing(home, take):
-    take(GOOD)
-    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
-    receipt = take(GOOD, name="same.csv")
-    assert receipt.read == 0 and receipt.details["files_seen_before"] == 1
-    assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if "scratch" not in path.parts} == {
-        path: time for path, time in before.items() if "scratch" not in path.parts
-    }
+def test_the_same_file_again_changes_nothing_and_counts_its_rows_as_duplicates(home, take):
+    refused = REFUSED["unknown_verdict verdict"]
+    take(GOOD, GOOD, refused)
+    before = state(home)
+    receipt = take(GOOD, GOOD, refused, name="same.csv")
+    assert (receipt.read, receipt.accepted, receipt.refused, receipt.duplicates) == (3, 0, 1, 2)
+    assert receipt.details["files_seen_before"] == 1 and receipt.details["labels"] == 0
+    assert state(home) == before
+
+
+def test_a_row_refused_too_early_counts_once_its_time_has_come(home, take):
+    early = Settings(home=home, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
+    decided_before = GOOD.replace("T10:30", "T08:30").replace("ann", "bob")
+    assert take(GOOD, decided_before, using=early).details["reasons"] == {"future_time decided_at": 1}
+    receipt = take(GOOD, decided_before)
+    assert (receipt.read, receipt.accepted, receipt.refused, receipt.duplicates) == (2, 1, 0, 1)
+    assert sorted(label["user_id"] for label in labels(home)) == ["ann", "bob"]
 
 
 def test_a_file_that_grew_adds_only_its_new_rows(home, take):
@@ -177,11 +262,88 @@ def test_notes_and_names_are_for_the_owner_alone_and_in_no_log(home, take, caplo
     assert "note" not in labels(home)[0]
 
 
-def test_a_file_of_nothing_but_refused_rows_is_remembered_too(home, take):
-    row = REFUSED["unknown_verdict verdict"]
-    assert take(row).refused == 1
-    assert take(row).details.get("files_seen_before") == 1
+def test_refused_rows_are_told_by_line_with_what_was_wanted_and_never_what_was_found(take):
+    receipt = take(GOOD, REFUSED["unknown_verdict verdict"], REFUSED["not_on_the_list user_id"])
+    assert receipt.warnings == [
+        "line 3, verdict: wanted one of confirmed, dismissed, unsure",
+        "line 4, user_id: this account is on no list of that day; wanted its user_id exactly, without blanks around it",
+    ]
+    assert "guilty" not in receipt.model_dump_json() and "zoe" not in receipt.model_dump_json()
+
+
+def test_of_many_refused_rows_the_first_are_told_and_the_others_counted(take):
+    receipt = take(GOOD, *[REFUSED["unknown_verdict verdict"]] * 1025)
+    assert len(receipt.warnings) == 21
+    assert receipt.warnings[-1] == "and 1,005 refused rows more, in quarantine/"
+
+
+def test_a_file_of_nothing_but_refused_rows_is_an_error_that_counts_them_by_reason(home, take):
+    rows = [REFUSED["unknown_verdict verdict"], REFUSED["missing verdict"], REFUSED["missing verdict"]]
+    for _ in range(2):  # the second time as well
+        with pytest.raises(InputError, match="no row was accepted, 3 refused") as error:
+            take(*rows)
+        assert error.value.exit_code == 3
+        assert {"missing verdict: 2", "unknown_verdict verdict: 1"} < set(error.value.found)
+        assert "line 2, verdict: wanted one of confirmed, dismissed, unsure" in error.value.found
+        assert "guilty" not in str(error.value)
+    assert len(quarantine(home)) == 3
     assert labels(home) == []
+
+
+@pytest.mark.parametrize("pattern", ["lists/issues/*/*/risk_list.parquet", "verdicts/*.parquet"])
+def test_a_damaged_file_of_our_own_is_named(home, take, pattern):
+    take(GOOD)
+    path = next(home.glob(pattern))
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match="is damaged"):
+        take(GOOD)
+
+
+def test_a_header_without_rows_is_no_error(take):
+    assert take().read == 0
+
+
+ODD_NAMES = ["caf\udce9.csv", "two\nlines.csv", "\x1b[31mred.csv", "right\u202eto left.csv"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_cannot_be_written_down_is_refused_before_anything_is_written(home, take, name):
+    before = state(home)
+    with pytest.raises(InputError, match="cannot be written down") as error:
+        take(GOOD, name=name)
+    assert str(error.value).isascii() and error.value.problem.isprintable()
+    assert state(home) == before
+
+
+def test_what_is_no_regular_file_is_refused(settings, tmp_path):
+    (tmp_path / "d.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("d.csv", "pipe.csv"):
+        with pytest.raises(InputError, match=f"{name} is not a regular file"):
+            feedback.run(settings, RETAIL, tmp_path / name)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(settings, tmp_path):
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match=r"huge.csv is larger than 4,194,304 bytes"):
+        feedback.run(settings, RETAIL, tmp_path / "huge.csv")
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_time(home, settings, tmp_path, monkeypatch):
+    path = tmp_path / "growing.csv"
+    path.write_text(f"day,verdict,decided_at,user_id\n{DAY},confirmed,2026-11-20T10:30:00Z,ann")  # ann, or anna?
+    real = records.os.fstat
+
+    def grows(handle):
+        with path.open("a") as file:
+            file.write("a\n")
+        return real(handle)
+
+    monkeypatch.setattr(records.os, "fstat", grows)
+    with pytest.raises(InputError, match="changed while it was read"):
+        feedback.run(settings, RETAIL, path)
+    assert not (home / "lake").exists()
 
 
 KILLED = """
@@ -225,4 +387,42 @@ def test_killed_anywhere_and_run_again_nothing_is_lost_or_doubled(home, settings
 
 def test_the_clock_of_the_settings_decides_what_is_future(home, take):
     early = Settings(home=home, now=datetime(2026, 11, 20, 9, tzinfo=UTC))
-    assert take(GOOD, using=early).details["reasons"] == {"future_time decided_at": 1}
+    with pytest.raises(InputError, match="future_time decided_at: 1"):
+        take(GOOD, using=early)
+
+
+@pytest.fixture
+def command(home, monkeypatch, capsys):
+    """`dawnlist feedback FILE` in this process; gives the exit code and what it said."""
+
+    def run(path):
+        monkeypatch.setenv("RISK_NOW", "2026-11-21T09:00:00Z")
+        monkeypatch.setattr(sys, "argv", ["dawnlist", "feedback", str(path), "--home", str(home), "--domain", "retail"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out + said.err
+
+    return run
+
+
+def test_by_hand_a_refused_row_is_told_by_its_line(command, tmp_path):
+    path = tmp_path / "verdicts.csv"
+    path.write_text(
+        f"day,user_id,verdict,typology,note,analyst,decided_at\n{GOOD}\n{GOOD.replace('confirmed', 'yes')}\n"
+    )
+    code, said = command(path)
+    assert code == 0
+    assert "read 2, accepted 1, refused 1, duplicates 0" in said
+    assert "  refused: unknown_verdict verdict 1\n" in said
+    assert "line 3, verdict: wanted one of confirmed, dismissed, unsure" in said
+    assert command(path)[1].startswith("feedback: read 2, accepted 0, refused 1, duplicates 1")
+
+
+def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(command, tmp_path):
+    odd, refused = tmp_path / "caf\udce9.csv", tmp_path / "refused.csv"
+    for path in (odd, refused):
+        path.write_text(f"day,user_id,verdict,decided_at\n{DAY},ann,yes,2026-11-20T10:30:00Z\n")
+    for path, wanted in ((odd, "cannot be written down"), (refused, "no row was accepted, 1 refused")):
+        code, said = command(path)
+        assert (code, wanted in said, "Traceback" in said) == (3, True, False)

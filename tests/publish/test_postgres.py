@@ -2,8 +2,10 @@
 
 import os
 import pwd
+import random
 import shutil
 import socket
+import string
 import subprocess
 import tempfile
 from datetime import date, timedelta
@@ -152,6 +154,14 @@ def test_all_rows_or_none(connected, rows, publish_day, server):
     with pytest.raises(InputError, match="PostgreSQL refused the list of 2026-11-19"):
         publish_day(using=connected, as_of=LATER)
     assert rows() == ["ann", "bob", "cat", "dan"]
+
+
+def test_an_id_that_no_index_can_take_is_told_without_the_id(connected, rows, issue):
+    endless = "".join(random.Random(7).choices(string.ascii_letters, k=4096))
+    add_scores(connected.home, RISKS | {endless: 0.99}, as_of=LATER, salt="endless")
+    with pytest.raises(InputError, match="the server said: index row size") as failure:
+        issue(using=connected, as_of=LATER)
+    assert "shorten user_id" in failure.value.fix and endless[:20] not in str(failure.value)
 
 
 WRONG = {

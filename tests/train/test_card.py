@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from pipeline import bundles_cli
 from pipeline.cells import one_line
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.files import sha256_of
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
+from pipeline.settings import Settings
 from pipeline.train import card as cards
 from pipeline.train.card import card, safe
 
@@ -294,6 +296,20 @@ def tokens(text):
             if is_text:
                 found.append(Token("inline_text", "", 0, content="".join(part.content for part in run)))
     return found
+
+
+@given(st.text(max_size=80))
+def test_a_terminal_shows_a_name_without_escapes(name):
+    assert cards.plain(safe(name)).strip() == shortened(name)
+
+
+def test_a_title_is_printed_without_a_backslash(monkeypatch, capsys):
+    titled = SHOP.model_copy(update={"title": "Online [red] Retail (UCI) & <sons>"})
+    monkeypatch.setattr(bundles_cli.daily, "reading", lambda overrides: Settings())
+    monkeypatch.setattr(cards, "read", lambda *_: ("one", card(manifest(), titled)))
+    bundles_cli.models_card()
+    shown = capsys.readouterr().out
+    assert "(Online [red] Retail (UCI) & <sons>)" in shown
 
 
 def test_plain_names_are_left_as_they_are():

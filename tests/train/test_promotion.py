@@ -128,6 +128,14 @@ def test_a_better_stacker_takes_over(two_stackers, applied, decide, home):
     assert registry.in_use(home, AT)[-1].bundle == old
 
 
+def test_both_are_judged_by_as_many_reviews_as_the_run_asks_for(two_stackers, judged, decide, home):
+    old, new = two_stackers
+    judged.risk = {old: BAD, new: GOOD}
+    asked = Settings(home=home, list_size=2)
+    promotion.promote(asked, SHOP, new, as_of=AT, at=AT + timedelta(hours=1))
+    assert {found["reviews_per_day"] for found in registry.ledger(home)[-1].metrics.values()} == {2}
+
+
 @pytest.mark.parametrize("risk", [BAD, GOOD], ids=["worse", "as good"])
 def test_a_stacker_that_is_not_better_is_rejected(risk, two_stackers, applied, decide, home):
     old, new = two_stackers

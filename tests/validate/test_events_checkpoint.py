@@ -1,13 +1,14 @@
 """What breaks in real feeds, one by one: the right expectation notices, with the right severity."""
 
 import json
+import logging
 import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day, write_past
 
-from pipeline import validate
+from pipeline import checkpoints, validate
 from pipeline.checkpoints import read_report, report_path
 from pipeline.context import Run
 from pipeline.errors import CheckpointFailedError
@@ -28,6 +29,15 @@ def test_an_ordinary_day_passes_without_a_word(settings):
     report = judged(settings)
     assert not report.has_failed
     assert report.warnings == []
+
+
+def test_great_expectations_says_nothing_of_its_own(capfd, monkeypatch):
+    everything = logging.StreamHandler()  # as Airflow has one
+    monkeypatch.setattr(logging.root, "handlers", [everything])
+    monkeypatch.setattr(logging.root, "level", logging.INFO)
+    checkpoints._batches.cache_clear()
+    checkpoints._batches()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_ordinary_saturday_is_compared_with_saturdays(settings):
