@@ -147,7 +147,7 @@ def same_bytes(real: RealSet, source: Path, folder: Path) -> tuple[int, list[str
             shutil.copy(key, home / "key")
         load(real, source, home)
         daily.build_features(given(real, home) | {"day": days[-1]}, real.until - 59 * DAY)
-        bundle = daily.train_candidate(given(real, home) | {"day": real.until})["details"]["bundle"]
+        bundle = daily.train_challenger(given(real, home) | {"day": real.until})["details"]["bundle"]
         daily.promote_if_better(given(real, home), bundle, at=lake.end_of(real.until))
         lists.append({str(day): issue(real, home, day) for day in days})
     wrong = [day for day in lists[0] if lists[0][day] != lists[1][day]]

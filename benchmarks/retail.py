@@ -48,7 +48,7 @@ def run_year(home: Path, source: Path) -> dict[str, object]:
     due = [FIRST - timedelta(days=1), *month_ends()]
     for day in track(trading, "lists", console=console):
         while due and due[0] < day:
-            bundle = daily.train_candidate(given | {"day": due.pop(0)})["details"]["bundle"]
+            bundle = daily.train_challenger(given | {"day": due.pop(0)})["details"]["bundle"]
             decisions.append(daily.promote_if_better(given, bundle)["details"])
         run = given | {"day": day}
         try:

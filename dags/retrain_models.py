@@ -4,7 +4,7 @@ Reads   `$RISK_HOME/lake`: events, and labels known by the end of `until`
 Writes  `$RISK_HOME/models`: a bundle, and a line in registry.jsonl that says whether it was promoted and why
 Rerun   always safe: the same inputs give the same bundle, and a promotion is recorded once
 
-The candidate is promoted only if it is the first or does better on later days whose labels have matured. To go
+The challenger is promoted only if it is the first or does better on later days whose labels have matured. To go
 back to the one before: `dawnlist models rollback`.
 """
 
@@ -56,25 +56,25 @@ def retrain_models():
         return daily.build_training_features(run)
 
     @task(inlets=[VERDICTS])
-    def train_candidate(run):
+    def train_challenger(run):
         """Fit the autoencoder, the stacker and its calibration on days up to `until`, with labels known by its end."""
         from pipeline import daily
 
-        return daily.train_candidate(run)
+        return daily.train_challenger(run)
 
     @task(outlets=[MODEL_BUNDLE])
-    def promote_if_better(run, candidate, outlet_events):
-        """Compare with the bundle in use on later matured days, and write the decision into the ledger."""
+    def promote_if_better(run, challenger, outlet_events):
+        """Compare with the champion on later matured days, and write the decision into the ledger."""
         from pipeline import daily
 
-        receipt = daily.promote_if_better(run, candidate["details"]["bundle"])
+        receipt = daily.promote_if_better(run, challenger["details"]["bundle"])
         outlet_events[MODEL_BUNDLE].extra = receipt["details"]
         return receipt
 
     run = ingest_events(choose_last_day())
-    candidate = train_candidate(run)
-    build_features(run) >> candidate
-    promote_if_better(run, candidate)
+    challenger = train_challenger(run)
+    build_features(run) >> challenger
+    promote_if_better(run, challenger)
 
 
 retrain_models()

@@ -1,4 +1,4 @@
-"""`dawnlist models`: the bundles of a home, and which is in use."""
+"""`dawnlist models`: the bundles of a home, and which one is the champion."""
 
 import json
 from typing import Annotated
@@ -18,11 +18,11 @@ app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll 
 
 @app.command("list")
 def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Every decision about a bundle, and which one is in use."""
+    """Every decision about a bundle, and which one is the champion."""
     from pipeline.models import registry
 
     settings = daily.reading(asked(home, domain))
-    entries, standing = registry.ledger(settings.home), registry.in_use(settings.home, settings.clock())
+    entries, standing = registry.ledger(settings.home), registry.champions(settings.home, settings.clock())
     if as_json:
         print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
         return
@@ -31,14 +31,14 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
     table.add_column("decision")
     table.add_column("why", overflow="fold")
     for entry in entries:
-        mark = " (in use)" if standing and entry == standing[-1] else ""
+        mark = " (champion)" if standing and entry == standing[-1] else ""
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.bundle, entry.action + mark, Text(one_line(entry.why)))
     Console().print(table if entries else "no bundle was ever trained here; to fix: dawnlist train --until DAY")
 
 
 @app.command("card")
 def models_card(
-    bundle: Annotated[str | None, typer.Argument(help="A bundle's name; without one, the bundle in use.")] = None,
+    bundle: Annotated[str | None, typer.Argument(help="A bundle's name; without one, the champion.")] = None,
     home: Home = None,
     domain: Pack = None,
     as_json: AsJson = False,
@@ -58,11 +58,11 @@ def models_promote(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a bundle in use by hand, better or not."""
+    """Make a bundle the champion by hand, better or not."""
     print_answer(daily.promote(asked(home, domain), bundle), as_json)
 
 
 @app.command("rollback")
 def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Go back to the bundle that was in use before this one."""
+    """Go back to the bundle that was the champion before this one."""
     print_answer(daily.roll_back(asked(home, domain)), as_json)

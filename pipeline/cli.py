@@ -95,15 +95,15 @@ def train(
     run = asked(home, domain, until, as_of or _now())
     with status(f"building the features of the days up to {until}", as_json):
         daily.build_training_features(run)
-    trained = daily.train_candidate(run, progress=shows_progress(as_json))
-    with status(f"comparing {trained['details']['bundle']} with the bundle in use", as_json):
+    trained = daily.train_challenger(run, progress=shows_progress(as_json))
+    with status(f"comparing {trained['details']['bundle']} with the champion", as_json):
         decided = daily.promote_if_better(run, trained["details"]["bundle"])
     print_answers([trained, decided], as_json)
 
 
 @app.command()
 def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Score every account active on a day with the bundle in use."""
+    """Score every account active on a day with the champion."""
     with status(f"scoring {day}", as_json):
         answer = daily.score_users(asked(home, domain, day, as_of))
     print_answer(answer, as_json)

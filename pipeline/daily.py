@@ -91,8 +91,8 @@ def build_training_features(asked: Asked) -> Answer:
     return _locked(run, lambda: features.run(run, run.first_training_day))
 
 
-def train_candidate(asked: Asked, *, progress: bool = False) -> Answer:
-    """Train a candidate on days up to the asked one. `promote_if_better` decides about it."""
+def train_challenger(asked: Asked, *, progress: bool = False) -> Answer:
+    """Train a challenger on days up to the asked one. `promote_if_better` decides about it."""
     from pipeline import train
 
     run = opened(asked)
@@ -105,7 +105,7 @@ def promote_if_better(asked: Asked, bundle: str, *, at: datetime | None = None) 
 
 
 def promote(asked: Asked, bundle: str) -> Answer:
-    """Put a bundle in use, better or not."""
+    """Make a bundle the champion, better or not."""
     return _promote(asked, bundle, None, force=True)
 
 
@@ -123,7 +123,7 @@ def roll_back(asked: Asked) -> Answer:
 
     def step() -> Receipt:
         left, now = registry.roll_back(run.home, run.settings.clock())
-        return Receipt(step="rollback", day=now.until, details={"left": left.bundle, "in_use": now.bundle})
+        return Receipt(step="rollback", day=now.until, details={"left": left.bundle, "champion": now.bundle})
 
     return _locked(run, step)
 

@@ -115,13 +115,15 @@ def owner_faults(home: Path, path: Path) -> Faults:
 def registry_faults(home: Path, path: Path) -> Faults:
     yield from _torn(home, path, "decide about the bundle again")
     try:
-        standing = registry.in_use(home, datetime.max.replace(tzinfo=UTC))
+        standing = registry.champions(home, datetime.max.replace(tzinfo=UTC))
     except InputError:
         yield _damaged(home, path)
         return
     for entry in standing[-1:]:
         if not (bundles.folder(home, entry.bundle) / "bundle.json").is_file():
-            yield Fault(f"models/{entry.bundle}", "is in use and missing", f"{BACKUP}, or dawnlist models rollback")
+            yield Fault(
+                f"models/{entry.bundle}", "is the champion, and missing", f"{BACKUP}, or dawnlist models rollback"
+            )
 
 
 def bundle_faults(home: Path, path: Path) -> Faults:

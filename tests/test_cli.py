@@ -111,8 +111,8 @@ def test_a_pack_that_is_no_mapping_is_told(content, tmp_path):
     ("command", "words"),
     [
         (("show", "--day", TODAY), ("no list up to 2026-01-26", "dawnlist run --day 2026-01-26")),
-        (("score", "--day", TODAY), ("no bundle in use", "no bundle was ever promoted", "dawnlist train --until")),
-        (("publish", "--day", TODAY), ("no bundle in use",)),
+        (("score", "--day", TODAY), ("no champion", "no bundle was ever promoted", "dawnlist train --until")),
+        (("publish", "--day", TODAY), ("no champion",)),
         (("features", "--from", TODAY, "--to", TODAY), ("no events up to 2026-01-26", "dawnlist ingest")),
         (("train", "--until", TODAY), ("no events up to 2026-01-26",)),
         (("models", "promote", "2026-01-25-nonsense"), ("no bundle '2026-01-25-nonsense'", "bundles here: none")),
@@ -201,7 +201,7 @@ def test_the_ledger_names_bundles_in_full(at_end_of):
     [bundle] = [path.name for path in (home.path / "models").iterdir() if path.is_dir()]
     said = home.does("models", "list", now=NOW, COLUMNS="60")
     assert bundle in said.out
-    assert "(in use)" in said.out.replace("\n", " ")
+    assert "(champion)" in said.out.replace("\n", " ")
 
 
 def test_show_prints_as_many_rows_as_asked(at_end_of):

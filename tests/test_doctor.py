@@ -94,7 +94,13 @@ def test_what_is_cut_gone_or_left_over_is_found_and_said_in_one_line_each(at_end
     assert lines[0].endswith("faults 5")
     for line, words in zip(
         lines[1:],
-        ("wanted", "belongs to no batch", "is in use and missing", "missing; to fix: dawnlist publish", "unfinished"),
+        (
+            "wanted",
+            "belongs to no batch",
+            "is the champion, and missing",
+            "missing; to fix: dawnlist publish",
+            "unfinished",
+        ),
         strict=True,
     ):
         assert words in line

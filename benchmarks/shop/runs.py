@@ -90,7 +90,7 @@ def load(shop: ShopRun) -> None:
 
 def train(shop: ShopRun) -> dict[str, Any]:
     with timed(f"{shop.name}: training"):
-        trained = daily.train_candidate(shop.given | {"day": UNTIL})["details"]
+        trained = daily.train_challenger(shop.given | {"day": UNTIL})["details"]
     daily.promote(shop.given, trained["bundle"])
     return trained
 

@@ -108,8 +108,8 @@ def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = Fal
     first = daily.opened(given | {"day": protocol.until}).first_training_day
     before = protocol.until - timedelta(days=WEEK)
     daily.build_features(given | {"day": protocol.test[1]}, first if quick else first - timedelta(days=WEEK))
-    older = None if quick else daily.train_candidate(given | {"day": before})["details"]["bundle"]
-    bundle = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
+    older = None if quick else daily.train_challenger(given | {"day": before})["details"]["bundle"]
+    bundle = daily.train_challenger(given | {"day": protocol.until})["details"]["bundle"]
     with connect(settings) as con:
         return _assemble(protocol, settings, domain, con, Built(first, bundle, older, truth))
 

@@ -94,7 +94,7 @@ def run_injected(
         daily.ingest_events(given, events=[file, added], history=True)
         first = daily.opened(given | {"day": protocol.until}).first_training_day
         daily.build_features(given | {"day": protocol.test[1]}, first)
-        bundle_id = daily.train_candidate(given | {"day": protocol.until})["details"]["bundle"]
+        bundle_id = daily.train_challenger(given | {"day": protocol.until})["details"]["bundle"]
     settings = Settings.load(home=home, domain=protocol.domain)
     training, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)

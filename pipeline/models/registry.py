@@ -38,7 +38,7 @@ def write(home: Path, entry: Entry) -> None:
     append_line(ledger_path(home), entry.model_dump(mode="json"))
 
 
-def in_use(home: Path, as_of: datetime) -> list[Entry]:
+def champions(home: Path, as_of: datetime) -> list[Entry]:
     """Promotions in force at `as_of`, oldest first: a rollback takes back the promotion of its bundle."""
     standing: list[Entry] = []
     for entry in ledger(home):
@@ -53,11 +53,11 @@ def in_use(home: Path, as_of: datetime) -> list[Entry]:
 
 def bundle_for(home: Path, day: date, as_of: datetime) -> str:
     """The bundle to score `day` with: the last one in force at `as_of` that learned from earlier days only."""
-    standing = in_use(home, as_of)
+    standing = champions(home, as_of)
     earlier = [entry for entry in standing if entry.until < day]
     if not earlier:
         raise InputError(
-            f"no bundle in use that was trained before {day}",
+            f"no champion that was trained before {day}",
             *_why_none(home, standing),
             fix="dawnlist train --until D with an earlier D; a bundle never scores days it has learned from",
         )
@@ -74,7 +74,7 @@ def _why_none(home: Path, standing: list[Entry]) -> list[str]:
 
 def roll_back(home: Path, at: datetime) -> tuple[Entry, Entry]:
     """Go back to the promotion before the last. Returns the promotion taken back and the one now in force."""
-    standing = in_use(home, at)
+    standing = champions(home, at)
     if len(standing) < 2:
         raise UsageError("there is no earlier promoted bundle to go back to", fix="dawnlist models list")
     left, now = standing[-1], standing[-2]

@@ -1,6 +1,6 @@
 """Score: how surprising, and how risky, each account active on a day is.
 
-Reads   snapshots/user_days, snapshots/event_tokens, the bundle in use
+Reads   snapshots/user_days, snapshots/event_tokens, the champion
 Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
@@ -26,7 +26,7 @@ TABLES = ("scores", "contributions", EMBEDDINGS)
 
 
 def run(run: Run) -> Receipt:
-    """Score every user-day of the run's day with the bundle in use for it.
+    """Score every user-day of the run's day with its champion.
 
     Raises InputError without a bundle, or with one that was trained on other features.
     """

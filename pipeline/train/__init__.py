@@ -30,7 +30,7 @@ LEAST_DAYS = 7
 
 
 def run(run: Run, *, progress: bool = False) -> Receipt:
-    """Train a candidate bundle. It is not in use before it is promoted.
+    """Train a challenger. It is not the champion before it is promoted.
 
     Labels count if known by the end of the run's day; events of days up to it, as they had arrived by `as_of`.
     """

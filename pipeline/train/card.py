@@ -86,9 +86,9 @@ _TRAIN = "dawnlist train --until DAY"
 
 
 def _champion(home: Path, at: datetime) -> str:
-    standing = registry.in_use(home, at)
+    standing = registry.champions(home, at)
     if not standing:
-        raise InputError("no bundle is in use", fix=_TRAIN)
+        raise InputError("there is no champion", fix=_TRAIN)
     return standing[-1].bundle
 
 

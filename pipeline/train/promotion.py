@@ -19,9 +19,9 @@ def promote(run: Run, bundle_id: str, *, at: datetime, force: bool = False) -> R
     """Decide about a challenger by what the run sees. The ledger's line takes effect `at`."""
     settings = run.settings
     challenger = bundles.read_manifest(settings.home, bundle_id)
-    standing = registry.in_use(settings.home, at)
+    standing = registry.champions(settings.home, at)
     if standing and standing[-1].bundle == bundle_id:
-        return _receipt(challenger.until, "promoted", bundle_id, "is in use already", {})
+        return _receipt(challenger.until, "promoted", bundle_id, "is the champion already", {})
     champion = standing[-1].bundle if standing else None
     metrics: dict[str, Any] = {}
     if force:

@@ -95,7 +95,7 @@ def test_airflow_answers_under_this_computers_own_names_only(live, page):
 
 def test_the_first_bundle_is_promoted_and_the_asset_says_so(live, trained):
     assert trained["state"] == "success", live.why(trained)
-    bundle = live.receipt(trained, "train_candidate")["details"]["bundle"]
+    bundle = live.receipt(trained, "train_challenger")["details"]["bundle"]
     assert bundle.startswith(str(shop.day(UNTIL)))
     assert [event["extra"]["bundle"] for event in live.asset_events("model_bundle")] == [bundle]
 

@@ -65,7 +65,7 @@ def test_a_busy_home_is_tried_again(dags, steps, home, monkeypatch):
 def test_retraining_builds_the_days_it_learns_from_and_asks_for_promotion(dags, steps, home):
     run = dags["retrain_models"].test(run_conf={**FORM, "until": "2011-11-30", "day": None, "list_size": None})
     assert run.state == "success"
-    assert steps.names == ["ingest_events", "build_training_features", "train_candidate", "promote_if_better"]
+    assert steps.names == ["ingest_events", "build_training_features", "train_challenger", "promote_if_better"]
     assert {call[1]["day"] for call in steps.calls} == {"2011-11-30"}
     assert steps.calls[-1][2] == "2011-11-30-0123456789ab"
 

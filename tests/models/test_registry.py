@@ -1,4 +1,4 @@
-"""The ledger says which bundle is in use, now and at any time before."""
+"""The ledger says which bundle is the champion, now and at any time before."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -26,21 +26,21 @@ def at(hour):
     return START + timedelta(hours=hour)
 
 
-def in_use(home, hour):
-    return [entry.bundle for entry in registry.in_use(home, at(hour))]
+def champions(home, hour):
+    return [entry.bundle for entry in registry.champions(home, at(hour))]
 
 
 def test_nothing_is_in_use_before_the_first_promotion(tmp_path, decide):
-    assert in_use(tmp_path, 0) == []
+    assert champions(tmp_path, 0) == []
     decide(1, "promoted", "a1")
-    assert in_use(tmp_path, 0) == []
-    assert in_use(tmp_path, 1) == ["a1"]
+    assert champions(tmp_path, 0) == []
+    assert champions(tmp_path, 1) == ["a1"]
 
 
-def test_a_rejected_bundle_is_never_in_use(tmp_path, decide):
+def test_a_rejected_bundle_is_never_champion(tmp_path, decide):
     decide(1, "promoted", "a1")
     decide(2, "rejected", "b2")
-    assert in_use(tmp_path, 3) == ["a1"]
+    assert champions(tmp_path, 3) == ["a1"]
 
 
 def test_a_rollback_takes_the_last_promotion_back(tmp_path, decide):
@@ -48,8 +48,8 @@ def test_a_rollback_takes_the_last_promotion_back(tmp_path, decide):
         decide(hour, "promoted", bundle)
     left, now = registry.roll_back(tmp_path, at(5))
     assert (left.bundle, now.bundle) == ("c3", "b2")
-    assert in_use(tmp_path, 5) == ["a1", "b2"]
-    assert in_use(tmp_path, 4) == ["a1", "b2", "c3"], "what was in use before the rollback is still known"
+    assert champions(tmp_path, 5) == ["a1", "b2"]
+    assert champions(tmp_path, 4) == ["a1", "b2", "c3"], "what was the champion before the rollback is still known"
     registry.roll_back(tmp_path, at(6))
     with pytest.raises(UsageError, match="no earlier promoted bundle"):
         registry.roll_back(tmp_path, at(7))
@@ -60,13 +60,13 @@ def test_a_bundle_rolled_back_can_be_promoted_again(tmp_path, decide):
     decide(2, "promoted", "b2")
     registry.roll_back(tmp_path, at(3))
     decide(4, "promoted", "b2")
-    assert in_use(tmp_path, 4) == ["a1", "b2"]
+    assert champions(tmp_path, 4) == ["a1", "b2"]
 
 
 def test_promoting_an_older_bundle_again_puts_it_on_top(tmp_path, decide):
     for hour, bundle in enumerate(("a1", "b2", "a1")):
         decide(hour, "promoted", bundle)
-    assert in_use(tmp_path, 9) == ["b2", "a1"]
+    assert champions(tmp_path, 9) == ["b2", "a1"]
 
 
 def test_a_day_is_scored_by_the_last_bundle_that_learned_from_earlier_days_only(tmp_path, decide):
@@ -94,9 +94,9 @@ def test_a_line_cut_short_by_a_crash_does_not_count_and_is_written_over(cut, tmp
     path = tmp_path / "models" / "registry.jsonl"
     first, second = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + second[:cut])
-    assert in_use(tmp_path, 9) == ["a1"]
+    assert champions(tmp_path, 9) == ["a1"]
     decide(3, "promoted", "c3")
-    assert in_use(tmp_path, 9) == ["a1", "c3"]
+    assert champions(tmp_path, 9) == ["a1", "c3"]
     assert len(path.read_bytes().splitlines()) == 2
 
 

@@ -230,7 +230,7 @@ def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
     assert said[-1]["details"]["ranked_by"] == "surprise"
     rolled = home.does("models", "rollback", "--json", now=now).json
-    assert rolled["details"] == {"left": first, "in_use": second}
+    assert rolled["details"] == {"left": first, "champion": second}
     said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
     assert said[-1]["details"]["ranked_by"] == "risk"
     again = home.says("models", "rollback", now=now)

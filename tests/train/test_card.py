@@ -344,7 +344,7 @@ def trained(tmp_path):
 
 
 def test_the_card_of_the_bundle_in_use_is_read_unless_another_is_named(trained):
-    with pytest.raises(InputError, match="no bundle is in use"):
+    with pytest.raises(InputError, match="there is no champion"):
         cards.read(trained, None, AT)
     assert cards.read(trained, NAME, AT) == (NAME, card(manifest(), SHOP, "shop"))
     registry.write(trained, registry.Entry(at=AT, action="promoted", bundle=NAME, until=date(2026, 3, 28), why="first"))

@@ -100,13 +100,13 @@ MARCH = (date(2026, 3, 10), date(2026, 3, 20))
 def test_the_first_bundle_is_promoted(trained, applied, decide, home):
     name = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
     assert decide(name) == ("promoted", "the first bundle")
-    assert [entry.bundle for entry in registry.in_use(home, AT)] == [name]
+    assert [entry.bundle for entry in registry.champions(home, AT)] == [name]
 
 
 def test_asked_again_it_is_in_use_already_and_nothing_is_written(trained, applied, decide, home):
     name = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
     decide(name)
-    assert decide(name, hours=1) == ("promoted", "is in use already")
+    assert decide(name, hours=1) == ("promoted", "is the champion already")
     assert len(registry.ledger(home)) == 1
 
 
@@ -124,8 +124,8 @@ def test_a_better_stacker_takes_over(two_stackers, applied, decide, home):
     action, why = decide(new, hours=1)
     assert action == "promoted"
     assert why == "average precision 1.000 against 0.417 on 2026-03-10..2026-03-20: better"
-    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == new
-    assert registry.in_use(home, AT)[-1].bundle == old
+    assert registry.champions(home, AT + timedelta(hours=1))[-1].bundle == new
+    assert registry.champions(home, AT)[-1].bundle == old
 
 
 def test_both_are_judged_by_as_many_reviews_as_the_run_asks_for(two_stackers, judged, decide, home):
@@ -143,7 +143,7 @@ def test_a_stacker_that_is_not_better_is_rejected(risk, two_stackers, applied, d
     action, why = decide(new, hours=1)
     assert action == "rejected"
     assert why.endswith("not better")
-    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == old
+    assert registry.champions(home, AT + timedelta(hours=1))[-1].bundle == old
     assert registry.ledger(home)[-1].metrics["champion"]["average_precision"] == 1.0
 
 
@@ -216,7 +216,7 @@ def test_the_first_stacker_waits_while_surprise_alone_ranks_as_well(more, words,
     decide(plain)
     action, why = decide(stacked, hours=1)
     assert action == "rejected" and words in why
-    assert registry.in_use(home, AT + timedelta(hours=1))[-1].bundle == plain
+    assert registry.champions(home, AT + timedelta(hours=1))[-1].bundle == plain
 
 
 @pytest.mark.parametrize(
