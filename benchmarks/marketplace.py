@@ -89,9 +89,11 @@ def measure(shop: ShopRun) -> dict[str, Any]:
         rules = best_rules(shop, *learned, typologies)
     scores = scores_of(frame, rules["all"])
     with timed("measuring"):
-        arms = {name: evaluate(frame, of, began, None if name == OURS else ["all"]) for name, of in scores.items()}
+        contenders = {
+            name: evaluate(frame, of, began, None if name == OURS else ["all"]) for name, of in scores.items()
+        }
         own = {name: evaluate(frame, rule_score(frame, rules[name]), began)[name] for name in typologies}
-    worst = min(typologies, key=lambda name: (arms[OURS][name].recall, arms[OURS][name].ap))
+    worst = min(typologies, key=lambda name: (contenders[OURS][name].recall, contenders[OURS][name].ap))
     then, untaught = never_taught(shop, worst, frame)
     known = known_bad(shop, UNTIL)
     return {
@@ -100,7 +102,7 @@ def measure(shop: ShopRun) -> dict[str, Any]:
         "trained": trained,
         "learned": list(map(str, learned)),
         "labelled": known[known["event_day"].between(*learned)]["typology"].value_counts().to_dict(),
-        "arms": arms,
+        "contenders": contenders,
         "rules": rules,
         "own": own,
         "by_budget": {name: recall_by_budget(frame, score) for name, score in scores.items()},
@@ -124,7 +126,7 @@ def scores_of(frame: pd.DataFrame, rule: str) -> dict[str, np.ndarray]:
         PURCHASE: rule_score(frame, "max_purchase_amount desc"),
         EVENTS: rule_score(frame, "event_count desc"),
         RULE: rule_score(frame, rule),
-        SURPRISE: frame["arm_surprise"].to_numpy(),
+        SURPRISE: frame["score_surprise"].to_numpy(),
         OURS: risk_of(frame),
         ORACLE: frame["is_bad"].to_numpy().astype(float),
     }
@@ -138,7 +140,7 @@ def never_taught(shop: ShopRun, typology: str, frame: pd.DataFrame) -> tuple[np.
     with timed(f"{other.name}: scores"):
         for day in TEST:
             daily.score_users(other.given | {"day": day})
-    scores = read_days(other, "scores", TEST, "user_id, risk, arm_surprise")
+    scores = read_days(other, "scores", TEST, "user_id, risk, score_surprise")
     keys = frame[["user_id", "event_day"]]
     return risk_of(keys.merge(scores, on=["user_id", "event_day"], how="left", validate="one_to_one")), trained
 

@@ -70,7 +70,7 @@ def listed(home: Path) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute(
         f"""create table listed as
-            select lists.*, arm_surprise as surprise from read_parquet('{home}/lists/revisions/*/*/risk_list.parquet',
+            select lists.*, score_surprise as surprise from read_parquet('{home}/lists/revisions/*/*/risk_list.parquet',
                 union_by_name = true, hive_partitioning = false) lists
             order by surprise desc, day, user_id"""
     )

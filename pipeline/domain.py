@@ -130,7 +130,7 @@ class Domain(Strict):
     late_days: int = Field(3, ge=0, le=28)  # how late a day's events may come and still be expected
     labels: Labels | None = None
     token: Token = Token()
-    arms: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
+    base_models: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
     # policy: how the risk may move with a feature
     monotone: dict[str, Literal["rises", "falls"]] = Field(default_factory=dict)
     list_size: int = Field(100, ge=1, le=100_000)
@@ -152,7 +152,7 @@ class Domain(Strict):
             raise ValueError(f"cannot pseudonymise {unknown}; possible: {sorted(allowed)}")
         return value
 
-    @field_validator("arms")
+    @field_validator("base_models")
     @classmethod
     def known_base_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if ALWAYS_IN in value:

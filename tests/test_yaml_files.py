@@ -6,11 +6,11 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pipeline.models.arms.catalogue import ARMS
 
 from pipeline.domain import ALWAYS_IN, BASE_MODELS, Domain
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import Protocol
+from pipeline.models.base import catalogue
 from pipeline.settings import PROJECT
 from pipeline.yaml_files import MAX_BYTES
 
@@ -64,9 +64,12 @@ def refusal(folder, content):
         (f"{FINE}timezone: ../UTC\n", "timezone: unknown time zone '../UTC'"),
         (f"{FINE}timezone: {'a' * 5000}\n", "timezone: unknown time zone"),
         (f"{FINE}timezone: localtime\n", "timezone: unknown time zone"),
-        (f"{FINE}arms: [novelty, lstmm]\n", "arms: unknown base models ['lstmm']; known: novelty, isolation_forest"),
-        (f"{FINE}arms: [lstm_autoencoder]\n", "arms: lstm_autoencoder is in every bundle: leave it out"),
-        (f"{FINE}arms: [gru, gru]\n", "arms: a base model is named twice"),
+        (
+            f"{FINE}base_models: [novelty, lstmm]\n",
+            "base_models: unknown base models ['lstmm']; known: novelty, isolation_forest",
+        ),
+        (f"{FINE}base_models: [lstm_autoencoder]\n", "base_models: lstm_autoencoder is in every bundle: leave it out"),
+        (f"{FINE}base_models: [gru, gru]\n", "base_models: a base model is named twice"),
         (f"{FINE}evnts: {{}}\n", "evnts: no such field; fields here: name, title, currency"),
         (f"{FINE}labels: {{delay: 3}}\n", "labels.delay: no such field; fields here: source, columns, delay_days"),
         (f"{FINE}late_days: 40\n", "late_days: Input should be less than or equal to 28, found 40"),
@@ -122,7 +125,7 @@ def test_a_pack_that_may_not_be_read_is_told(tmp_path):
 
 
 def test_the_base_models_a_pack_may_name_are_those_there_are():
-    assert {ALWAYS_IN, *BASE_MODELS} == set(ARMS)
+    assert {ALWAYS_IN, *BASE_MODELS} == set(catalogue.BASE_MODELS)
 
 
 HOSTILE = [

@@ -48,9 +48,9 @@ class Measured:
 
 def product_page(found: dict[str, Any]) -> Page:
     """The page on what the product shows, and its two pictures."""
-    arms, own, worst = found["arms"], found["own"], found["worst"]
-    typologies = sorted(own, key=lambda name: (arms[OURS][name].recall, arms[OURS][name].ap))
-    shop, ours = found["shop"], arms[OURS]
+    contenders, own, worst = found["contenders"], found["own"], found["worst"]
+    typologies = sorted(own, key=lambda name: (contenders[OURS][name].recall, contenders[OURS][name].ap))
+    shop, ours = found["shop"], contenders[OURS]
     stacker = found["trained"]["stacker"]
     labelled = found["labelled"] | {"all": stacker["bad_user_days"]}
     lines = [
@@ -87,7 +87,7 @@ def product_page(found: dict[str, Any]) -> Page:
         f"The worst typology is **{worst}**. A list of its own by one feature finds more of "
         f"{', '.join(n for n in typologies if own[n].recall > ours[n].recall) or 'no typology'} than the product does "
         f"(below); surprise alone finds at least as much of "
-        f"{', '.join(n for n in typologies if arms[SURPRISE][n].recall >= ours[n].recall) or 'no typology'}. "
+        f"{', '.join(n for n in typologies if contenders[SURPRISE][n].recall >= ours[n].recall) or 'no typology'}. "
         f"One account is up to {1 / min(ours[n].accounts for n in typologies):.2f} of a typology's recall: differences "
         "of that size say nothing.",
         "",
@@ -98,14 +98,14 @@ def product_page(found: dict[str, Any]) -> Page:
         "",
         *_table(
             BESIDE,
-            (_beside(name, arms, own, found["rules"]) for name in (*typologies, *GROUPS)),
+            (_beside(name, contenders, own, found["rules"]) for name in (*typologies, *GROUPS)),
         ),
         "",
         f"The best rule for all: `{found['rules']['all']}`.",
         "",
         *_table(
             ["ranked by", *FOUND],
-            ([name, *_cells(of["all"])[1:]] for name, of in arms.items()),
+            ([name, *_cells(of["all"])[1:]] for name, of in contenders.items()),
         ),
         "",
         f"Calibration error of the risk: {found['calibration']:.4f}.",
@@ -147,15 +147,15 @@ def _cells(of: Measured) -> list[str]:
     ]
 
 
-def _beside(name: str, arms: dict[str, Any], own: dict[str, Measured], rules: dict[str, str]) -> list[str]:
+def _beside(name: str, contenders: dict[str, Any], own: dict[str, Measured], rules: dict[str, str]) -> list[str]:
     names = [OURS, RANDOM, PURCHASE, EVENTS, RULE, SURPRISE]
-    recalls = [f"{arms[arm][name].recall:.2f}" for arm in names]
+    recalls = [f"{contenders[contender][name].recall:.2f}" for contender in names]
     rule = [f"{own[name].recall:.2f}", f"`{rules[name]}`"] if name in own else ["", ""]
-    return [name, *recalls, *rule, f"{arms[ORACLE][name].recall:.2f}"]
+    return [name, *recalls, *rule, f"{contenders[ORACLE][name].recall:.2f}"]
 
 
 def _unseen(found: dict[str, Any]) -> list[str]:
-    worst, before, after = found["worst"], found["arms"][OURS], found["untaught"]
+    worst, before, after = found["worst"], found["contenders"][OURS], found["untaught"]
     stacker = found["untaught_stacker"]
     used = f"{stacker['bad_user_days']} bad user-days" if stacker["is_used"] else f"no stacker: {stacker['why']}"
     return [
@@ -318,14 +318,14 @@ def _delay_picture(found: dict[str, Any], typologies: Sequence[str]) -> bytes:
     panels = [*typologies, "all"]
     figure, grid = _pyplot().subplots(3, 4, figsize=(11, 7), sharex=True, sharey=True)
     for axes, name in zip(grid.flat, panels, strict=False):
-        for arm in (ORACLE, RANDOM, SURPRISE, OURS):
-            colour, dash = LINES[arm]
-            curve = found["arms"][arm][name].curve
+        for contender in (ORACLE, RANDOM, SURPRISE, OURS):
+            colour, dash = LINES[contender]
+            curve = found["contenders"][contender][name].curve
             days = np.concatenate([[0], curve.hours / 24, [len(found["test"])]])
             share = np.concatenate([[0], 1 - curve.undetected, 1 - curve.undetected[-1:]])
             share = np.append(share, 0) if len(share) < len(days) else share
-            axes.step(days, share, dash, where="post", color=colour, lw=1.6, label=arm)
-        axes.set_title(f"{name.replace('_', ' ')} ({found['arms'][OURS][name].cases})", fontsize=9)
+            axes.step(days, share, dash, where="post", color=colour, lw=1.6, label=contender)
+        axes.set_title(f"{name.replace('_', ' ')} ({found['contenders'][OURS][name].cases})", fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, SHOWN_DAYS)
     rest = grid.flat[len(panels)]

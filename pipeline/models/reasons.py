@@ -112,7 +112,7 @@ def duration(seconds: float) -> str:
 
 
 def _learned_sentence(name: str, value: float | None) -> str | None:
-    if name.startswith(("code_", "arm_")):
+    if name.startswith(("code_", "score_")):
         return LEARNED["code"]
     if value is None or not isfinite(value):
         return None

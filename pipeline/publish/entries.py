@@ -40,7 +40,7 @@ def assemble(
     sentences: Sentences,
 ) -> "pa.Table":
     """The published rows: `chosen` in order, each with up to three sentences that say why."""
-    arms = sorted(column for column in chosen.column_names if column.startswith("arm_"))
+    score_columns = sorted(column for column in chosen.column_names if column.startswith("score_"))
     rows = []
     for place, score in enumerate(chosen.to_pylist(), start=1):
         user = score["user_id"]
@@ -54,7 +54,7 @@ def assemble(
                 "user_id": user,
                 "risk": _rounded(score["risk"]),
                 "surprise_percentile": _rounded(score["surprise_percentile"]),
-                **{arm: _rounded(score[arm]) for arm in arms},
+                **{column: _rounded(score[column]) for column in score_columns},
                 "ring_id": None,
                 "ring_size": None,
                 **{f"reason_{n}": reason for n, reason in enumerate(reasons, start=1)},
@@ -63,10 +63,10 @@ def assemble(
                 "is_stale": False,
             }
         )
-    return _table(rows, arms)
+    return _table(rows, score_columns)
 
 
-def _table(rows: list[dict[str, Any]], arms: Sequence[str]) -> "pa.Table":
+def _table(rows: list[dict[str, Any]], score_columns: Sequence[str]) -> "pa.Table":
     import pyarrow as pa
 
     kinds = {
@@ -75,7 +75,7 @@ def _table(rows: list[dict[str, Any]], arms: Sequence[str]) -> "pa.Table":
         "user_id": pa.string(),
         "risk": pa.float64(),
         "surprise_percentile": pa.float64(),
-        **{arm: pa.float64() for arm in arms},
+        **{column: pa.float64() for column in score_columns},
         "ring_id": pa.string(),
         "ring_size": pa.int32(),
         **{f"reason_{n}": pa.string() for n in range(1, REASONS + 1)},

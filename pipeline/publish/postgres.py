@@ -21,7 +21,7 @@ create table if not exists {TABLE} (
     user_id text not null,
     risk double precision,
     surprise_percentile double precision,
-    arms json not null,
+    scores json not null,
     ring_id text,
     ring_size integer,
     reason_1 text,
@@ -35,7 +35,7 @@ create table if not exists {TABLE} (
 )
 """
 COLUMNS = (
-    *("domain", "day", "rank", "user_id", "risk", "surprise_percentile", "arms", "ring_id", "ring_size"),
+    *("domain", "day", "rank", "user_id", "risk", "surprise_percentile", "scores", "ring_id", "ring_size"),
     *("reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "revision"),
 )
 KEYS = ("domain", "day", "user_id")
@@ -89,9 +89,9 @@ def _server_said(error: Exception) -> str:
 
 
 def _row(domain: str, revision: str, row: dict[str, Any]) -> dict[str, Any]:
-    arms = {name: value for name, value in row.items() if name.startswith("arm_")}
-    plain = {name: _text(value) for name, value in row.items() if not name.startswith("arm_")}
-    return {**plain, "domain": domain, "revision": revision, "arms": json.dumps(arms)}
+    scores = {name: value for name, value in row.items() if name.startswith("score_")}
+    plain = {name: _text(value) for name, value in row.items() if not name.startswith("score_")}
+    return {**plain, "domain": domain, "revision": revision, "scores": json.dumps(scores)}
 
 
 def _text(value: Any) -> Any:

@@ -42,7 +42,7 @@ def read_scores(path: Path) -> "pa.Table":
 
     file = pq.ParquetFile(path)
     names = file.schema_arrow.names
-    return file.read(columns=[name for name in names if name in SCORE_COLUMNS or name.startswith("arm_")])
+    return file.read(columns=[name for name in names if name in SCORE_COLUMNS or name.startswith("score_")])
 
 
 def _rows_of(settings: Settings, path: Path, users: list[str], columns: str = "*") -> list[dict[str, Any]]:

@@ -89,8 +89,8 @@ def _scores(
         "user_id": scored.user_id,
         "risk": unknown if scored.risk is None else pa.array(scored.risk),
         "surprise_percentile": pa.array(percentile),
-        "arm_stacker": unknown if scored.score is None else pa.array(scored.score),
-        "arm_surprise": pa.array(scored.surprise.level),
+        "score_stacker": unknown if scored.score is None else pa.array(scored.score),
+        "score_surprise": pa.array(scored.surprise.level),
         **{name: pa.array(values) for name, values in scored.base_models.items()},
         **scored.surprise.columns(bundle.fields),
         "history_event_count": pa.array(scored.surprise.history),
@@ -101,7 +101,7 @@ def _scores(
 
 def _no_scores() -> pa.Table:
     """The scores of a day without users: the columns that publishing reads, and no rows."""
-    names = ("risk", "surprise_percentile", "arm_stacker", "arm_surprise", "surprise")
+    names = ("risk", "surprise_percentile", "score_stacker", "score_surprise", "surprise")
     columns: dict[str, pa.DataType] = {"user_id": pa.string(), **dict.fromkeys(names, pa.float64())}
     return pa.schema([*columns.items(), ("top_events", pa.string())]).empty_table()
 

@@ -223,7 +223,7 @@ def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since
     }
     fitted: dict[str, dict[str, Scorer | None]] = {}
     not_fitted: dict[str, str] = {}
-    for name in fitting.domain.arms:
+    for name in fitting.domain.base_models:
         try:
             found = walk_forward(PACK_MODELS[name], samples, since, fitting.options)
         except InputError as error:

@@ -101,7 +101,7 @@ def test_the_rows_of_the_list_are_in_the_table(connected, rows, publish_day):
     found = rows(f"select {names} from dawnlist_risk_list order by rank")
     wanted = [{**row, "revision": manifest["revision"], "domain": "shop"} for row in table.to_pylist()]
     assert found == [tuple(row[name] for name in names.split(", ")) for row in wanted]
-    assert rows("select arms ->> 'arm_stacker' from dawnlist_risk_list order by rank")[0] == "0.95"
+    assert rows("select scores ->> 'score_stacker' from dawnlist_risk_list order by rank")[0] == "0.95"
     assert rows("select top_events -> 0 ->> 'event_id' from dawnlist_risk_list where rank = 1") == ["e1"]
 
 

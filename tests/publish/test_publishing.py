@@ -44,7 +44,7 @@ def test_the_golden_list(home, publish_day):
     event = '"' + json.dumps([EVENT]).replace('"', '""') + '"'
     said = "money added 1.5,pace added 0.5,1 odd events"
     assert text.split("\r\n") == [
-        "day,rank,user_id,risk,surprise_percentile,arm_stacker,arm_surprise,ring_id,ring_size,"
+        "day,rank,user_id,risk,surprise_percentile,score_stacker,score_surprise,ring_id,ring_size,"
         "reason_1,reason_2,reason_3,top_events,bundle,is_stale",
         f"2026-11-19,1,ann,0.95,0.999,0.95,5.0,,,{said},{event},2026-11-01-abc,false",
         f"2026-11-19,2,bob,0.6,0.959,0.6,4.875,,,{said},{event},2026-11-01-abc,false",

@@ -54,7 +54,7 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
     torch.manual_seed(1)
     random = np.random.default_rng(2)
     level = random.gamma(2, 2, 300)
-    columns = [*SEEN, "surprise", *([f"arm_{base_model}"] if base_model else [])] if has_stacker else []
+    columns = [*SEEN, "surprise", *([f"score_{base_model}"] if base_model else [])] if has_stacker else []
     booster = None
     if has_stacker:
         rows = random.integers(0, 5, (400, len(columns))).astype(np.float32)

@@ -56,7 +56,7 @@ def test_everybody_active_has_a_score_and_an_embedding_and_the_likeliest_what_sp
 
 def test_the_more_surprising_of_two_days_never_has_the_lower_percentile(score):
     scores = score(small.bundle())["scores"]
-    by_surprise = np.argsort(column(scores, "arm_surprise"))
+    by_surprise = np.argsort(column(scores, "score_surprise"))
     assert np.all(np.diff(np.array(column(scores, "surprise_percentile"))[by_surprise]) >= 0)
     assert column(scores, "risk") == [None] * len(score.active)
 
@@ -83,9 +83,9 @@ def test_a_base_model_that_is_on_has_its_own_column_and_one_that_is_off_has_none
     with connect(Settings(home=score.folder, threads=1)) as con:
         read = read_user_days(con, [score.folder / "user_days.parquet"])
     place = Samples.unlabelled(Sequences(None, None, read.day), tuple(small.features()), read.rows)
-    assert column(scores, "arm_novelty") == pytest.approx(small.novelty().score(place), abs=1e-5)
-    assert len(set(column(scores, "arm_novelty"))) > 1
-    assert "arm_novelty" not in score(small.bundle(has_stacker=True), "off")["scores"].column_names
+    assert column(scores, "score_novelty") == pytest.approx(small.novelty().score(place), abs=1e-5)
+    assert len(set(column(scores, "score_novelty"))) > 1
+    assert "score_novelty" not in score(small.bundle(has_stacker=True), "off")["scores"].column_names
 
 
 @pytest.mark.parametrize("has_stacker", [True, False])

@@ -64,12 +64,12 @@ def test_no_block_is_scored_by_what_was_learned_from_it_or_later(drawn):
 def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_not(drawn):
     seen, strength = drawn
     noise = np.random.default_rng(9).normal(size=N)
-    stacked = fit_stack(seen, {"clever": {"arm_clever": strength}, "blind": {"arm_blind": noise}}, PLAN)
+    stacked = fit_stack(seen, {"clever": {"score_clever": strength}, "blind": {"score_blind": noise}}, PLAN)
     gates = {gate.base_model: gate for gate in stacked.gates}
     assert gates["clever"].is_on
     assert gates["clever"].lift.caught.low > 0
     assert not gates["blind"].is_on
-    assert stacked.columns == ["column_0", "column_1", "arm_clever"]
+    assert stacked.columns == ["column_0", "column_1", "score_clever"]
     said = gates["blind"].to_dict()
     assert said["caught"]["low"] <= 0
     assert said["why"] == "no proven lift at the review budget"
@@ -77,7 +77,7 @@ def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_n
 
 def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other_base_model_is(drawn, monkeypatch):
     seen, _ = drawn
-    says_nothing = {"arm_blind": np.random.default_rng(9).normal(size=N)}
+    says_nothing = {"score_blind": np.random.default_rng(9).normal(size=N)}
     later = seen.is_bad & (blocks_of(seen.windows.day) > 0)
     bad = len(np.unique(seen.windows.user[later]))
 
@@ -118,7 +118,7 @@ def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn
     seen, strength = drawn
     one_in_five = replace(seen, share=0.2)
     whole, sampled = (
-        fit_stack(samples, {"clever": {"arm_clever": strength}}, PLAN).gates[0] for samples in (seen, one_in_five)
+        fit_stack(samples, {"clever": {"score_clever": strength}}, PLAN).gates[0] for samples in (seen, one_in_five)
     )
     assert (whole.reviews, sampled.reviews) == (20, 20)
     assert sampled.lift.average_precision.value != whole.lift.average_precision.value
@@ -171,7 +171,7 @@ def test_of_very_many_good_user_days_some_stand_for_all(drawn, monkeypatch):
 def test_equal_inputs_make_equal_bytes(drawn, tmp_path):
     seen, strength = drawn
     for name in ("a", "b"):
-        stacked = fit_stack(seen, {"clever": {"arm_clever": strength}}, PLAN)
+        stacked = fit_stack(seen, {"clever": {"score_clever": strength}}, PLAN)
         stacker.save(stacked.booster, tmp_path / f"{name}.ubj")
         stacked.calibration.save(tmp_path / f"{name}.json")
     assert (tmp_path / "a.ubj").read_bytes() == (tmp_path / "b.ubj").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 from user_days import FIRST_DAY, user_days
 
 from pipeline.errors import InputError
-from pipeline.models.base import Arm
+from pipeline.models.base import Learner
 from pipeline.train.walk_forward import FitOptions, fit_base_model, walk_forward, with_gaps
 
 
@@ -28,7 +28,7 @@ def fit(learn, stop, seed, threads, progress):
     return LastDaySeen(int(stop.windows.day.max()))
 
 
-LAST_DAY = Arm("last day", "supervised", "for tests", fit, load=None)
+LAST_DAY = Learner("last day", "supervised", "for tests", fit, load=None)
 OPTIONS = FitOptions(seed=7, threads=2)
 
 
@@ -56,9 +56,9 @@ def test_a_block_with_too_little_before_it_is_not_scored(known):
 
 def test_scores_on_the_days_learned_from_are_unknown(known):
     is_after = known.windows.day >= FIRST_DAY + 5
-    found = with_gaps({"arm_x": np.arange(is_after.sum(), dtype=float)}, is_after)
-    assert np.isnan(found["arm_x"][~is_after]).all()
-    assert found["arm_x"][is_after].tolist() == list(range(is_after.sum()))
+    found = with_gaps({"score_x": np.arange(is_after.sum(), dtype=float)}, is_after)
+    assert np.isnan(found["score_x"][~is_after]).all()
+    assert found["score_x"][is_after].tolist() == list(range(is_after.sum()))
 
 
 def test_the_last_fifth_of_the_days_says_when_to_stop(known):

@@ -40,7 +40,7 @@ class Learner:
 
 def column_of(base_model: str) -> str:
     """The stacker's column of a base model."""
-    return f"arm_{base_model}"
+    return f"score_{base_model}"
 
 
 def base_columns(scorers: Mapping[str, Scorer], samples: Samples, threads: int) -> dict[str, Doubles]:

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.models.base.catalogue import BASE_MODELS
 
-SUPERVISED = [name for name, arm in BASE_MODELS.items() if arm.kind == "supervised"]
+SUPERVISED = [name for name, learner in BASE_MODELS.items() if learner.kind == "supervised"]
 
 
 def auc_on_last_days(name, samples):

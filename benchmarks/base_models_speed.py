@@ -1,6 +1,6 @@
-"""How fast every arm trains and scores, beside its bare network on tensors that already lie in memory.
+"""How fast every base model trains and scores, beside its bare network on tensors that already lie in memory.
 
-    python benchmarks/arms_speed.py [--users 20000] [--threads 2] [--windows 4000] [arm …]
+    python benchmarks/base_models_speed.py [--users 20000] [--threads 2] [--windows 4000] [MODEL …]
 
 Invents the tokens of a 28-day stretch (as sequence_speed.py) and labels drawn by lot. Training is timed as a whole
 `fit`: choosing, laying windows side by side and judging by later days count too, while only windows that were learned
@@ -126,7 +126,7 @@ def ready_windows(samples: Samples, what: str) -> list[Batch]:
 
 
 def measure(name: str, samples: Samples, n_windows: int, threads: int) -> dict[str, float]:
-    """Throughput of one arm in windows and events per second, and its share of the bare network's."""
+    """Throughput of one base model in windows and events per second, and its share of the bare network's."""
 
     def some(back: int, until: int, at_most: int) -> Samples:
         part = samples.between(LAST - timedelta(back), LAST - timedelta(until))
@@ -156,8 +156,8 @@ def measure(name: str, samples: Samples, n_windows: int, threads: int) -> dict[s
 
 
 def table(results: dict[str, dict[str, float]]) -> Table:
-    """Arms by name; throughput in windows and events per second."""
-    shown = Table("arm", "fit s", *(f"{what} {unit}" for what in ("train", "score") for unit in UNITS))
+    """Base models by name; throughput in windows and events per second."""
+    shown = Table("base model", "fit s", *(f"{what} {unit}" for what in ("train", "score") for unit in UNITS))
     for name, result in results.items():
         cells = [f"{result['fit_s']:.1f}"]
         for what in ("train", "score"):
@@ -171,20 +171,22 @@ def table(results: dict[str, dict[str, float]]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("arms", nargs="*", metavar="arm", help=f"of {', '.join(BASE_MODELS)}; default: all")
+    parser.add_argument("base_models", nargs="*", metavar="MODEL", help=f"of {', '.join(BASE_MODELS)}; default: all")
     parser.add_argument("--users", type=int, default=20_000, help="active on the last day")
     parser.add_argument("--windows", type=int, default=4000, help="learned from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if unknown := sorted(set(options.arms) - set(BASE_MODELS)):
-        parser.error(f"no such arm: {', '.join(unknown)}")
+    if unknown := sorted(set(options.base_models) - set(BASE_MODELS)):
+        parser.error(f"no such base model: {', '.join(unknown)}")
     con = duckdb.connect(config={"threads": options.threads, "memory_limit": "2GB"})
     with tempfile.TemporaryDirectory() as folder:
         samples = make_samples(con, Path(folder), options.users)
-    results = {name: measure(name, samples, options.windows, options.threads) for name in options.arms or BASE_MODELS}
+    results = {
+        name: measure(name, samples, options.windows, options.threads) for name in options.base_models or BASE_MODELS
+    }
     if options.json:
-        rounded = {arm: {name: round(value, 3) for name, value in found.items()} for arm, found in results.items()}
+        rounded = {model: {name: round(value, 3) for name, value in found.items()} for model, found in results.items()}
         print(json.dumps(rounded, indent=1))
     else:
         Console(width=160).print(table(results))
