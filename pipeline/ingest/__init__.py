@@ -131,7 +131,8 @@ def _parted(counted: tuple[str, int]) -> tuple[str, str, int]:
 
 
 def _all_failures(failed: Sequence[InputError], done: Sequence[Batch]) -> InputError:
-    loaded = f"loaded all the same: {len(done)} files, {sum(batch.accepted for batch in done):,} rows" if done else ""
+    good = [batch for batch in done if batch.accepted]
+    loaded = f"loaded all the same: {len(good)} files, {sum(batch.accepted for batch in good):,} rows" if good else ""
     if len(failed) == 1:
         error = failed[0]
         return InputError(error.problem, *error.found, *filter(None, [loaded]), fix=error.fix)

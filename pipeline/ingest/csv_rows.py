@@ -51,9 +51,10 @@ class CsvRows:
             is_whole = rows.is_between and (block.endswith(b"\n") or self.blocks.is_at_end)
             if is_whole and (table := fast_rows(block, line, width, positions, wanted, self.delimiter)):
                 yield Chunk(table, partial(_lines_of, block, line))
-            else:
-                yield slow_rows(rows.feed(line, block), width, positions, wanted, self.delimiter)
-        yield slow_rows(rows.finish(), width, positions, wanted, self.delimiter)
+            elif chunk := slow_rows(rows.feed(line, block), width, positions, wanted, self.delimiter):
+                yield chunk
+        if chunk := slow_rows(rows.finish(), width, positions, wanted, self.delimiter):
+            yield chunk
 
 
 def fast_rows(

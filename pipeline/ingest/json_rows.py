@@ -49,8 +49,10 @@ class JsonRows:
         """The rows of the `wanted` columns, all as text."""
         rows = Rows(Syntax())
         for line, block in self.blocks:
-            yield _chunk(rows.feed(line, block), wanted)
-        yield _chunk(rows.finish(), wanted)
+            if chunk := _chunk(rows.feed(line, block), wanted):
+                yield chunk
+        if chunk := _chunk(rows.finish(), wanted):
+            yield chunk
 
 
 def parse(line: str) -> Any:

@@ -73,3 +73,6 @@ class Chunk:
     rows: pa.Table
     raw: Callable[[Sequence[int]], list[str]]
     refused: list[Refusal] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return self.rows.num_rows + len(self.refused)
