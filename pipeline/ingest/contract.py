@@ -10,7 +10,8 @@ from pipeline.domain import EVENT_COLUMNS, LABEL_COLUMNS, REQUIRED_EVENT_COLUMNS
 from pipeline.ingest.mapping import Fitted, columns_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
-from pipeline.ingest.values import literal, trimmed
+from pipeline.ingest.values import trimmed
+from pipeline.sql import literal, parquet
 
 EARLIEST = "timestamp '1990-01-01'"
 AHEAD = timedelta(minutes=5)  # clocks differ
@@ -24,13 +25,19 @@ class Rows:
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, domain: Domain, fitted: Fitted, now: datetime, events: Sequence[str] = ()
+        self,
+        con: duckdb.DuckDBPyConnection,
+        domain: Domain,
+        fitted: Fitted,
+        now: datetime,
+        key: bytes | None,
+        events: Sequence[str] = (),
     ) -> None:
         """`events` are the lake's event files, to complete labels from."""
         self.con, self.domain, self.fitted, self.events = con, domain, fitted, list(events)
         self.now = now.replace(tzinfo=None)
         self.columns = list(columns_of(fitted.kind))
-        self.pseudonyms = Pseudonyms(con, domain, self.columns)
+        self.pseudonyms = Pseudonyms(con, domain, self.columns, key)
 
     def stage(self) -> None:
         """Make the table of good rows."""
@@ -102,7 +109,7 @@ class Rows:
                 arg_min(known.user_id, (known.event_at, known.user_id)) as user_id,
                 min(known.event_at) as happened_at
             from hidden
-            join read_parquet({self.events!r}, union_by_name = true) as known
+            join {parquet(self.events, "union_by_name = true")} as known
                 on hidden.event_id = known.event_id
                 and (hidden.user_id is null or hidden.user_id = known.user_id)
                 and (hidden.happened_at is null or hidden.happened_at = known.event_at)

@@ -19,7 +19,7 @@ from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
 from pipeline.ingest.mapping import Fitted, fit, mapping_of
-from pipeline.ingest.pseudonyms import key_of, use_key
+from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
 from pipeline.settings import Settings
@@ -128,7 +128,7 @@ class Loader:
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
         judges: Queue[Rows] = Queue()
         for _ in range(min(self.settings.threads, MOST_JUDGES)):
-            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events if kind == "labels" else ())
+            judge = Rows(self._cursor(con), self.domain, fitted, self.now, self.key, events if kind == "labels" else ())
             if judges.empty():
                 judge.stage()
             judges.put(judge)
@@ -160,7 +160,6 @@ class Loader:
     def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         cursor = con.cursor()
         cursor.execute("set TimeZone = 'UTC'")
-        use_key(cursor, self.key)
         return cursor
 
     def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:
