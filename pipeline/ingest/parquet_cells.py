@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-DAY_US = 86_400_000_000
-YEARS_1_TO_9999_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-TICKS_US = {"s": 1_000_000.0, "ms": 1000.0, "us": 1.0, "ns": 0.001}
+DAY = 86_400
+YEARS_1_TO_9999 = (-62_135_596_800, 253_402_300_800)  # in seconds; the end is not included
+TICKS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
 EVERYTHING = 2**62
 FITS = 2**63 - 2  # beside Arrow's largest numbers, which DuckDB takes for infinity
 
@@ -98,17 +98,13 @@ def _time(column: pa.Array) -> Plain:
     """Times of the calendar's years 1 to 9999, and durations as long; the zone is only how a moment is shown."""
     kind = column.type
     ticks = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64())
-    earliest, latest = YEARS_1_TO_9999_US
+    start, end = (0, DAY) if pa.types.is_time(kind) else YEARS_1_TO_9999
     if pa.types.is_date32(kind):
-        tick = float(DAY_US)
-    elif pa.types.is_date64(kind):
-        tick = 1000.0
+        first, after = start // DAY, end // DAY
     else:
-        tick = TICKS_US[kind.unit]
-    if pa.types.is_time(kind):
-        earliest, latest = 0, DAY_US - 1
-    first, last = (int(max(min(bound / tick, FITS), -FITS)) for bound in (earliest, latest))
-    bad = pc.or_(pc.less(ticks, first), pc.greater(ticks, last)).fill_null(False)
+        in_a_second = TICKS["ms" if pa.types.is_date64(kind) else kind.unit]
+        first, after = max(start * in_a_second, -FITS), min(end * in_a_second, FITS)
+    bad = pc.or_(pc.less(ticks, first), pc.greater_equal(ticks, after)).fill_null(False)
     if pa.types.is_timestamp(kind) and kind.tz:
         column = ticks.view(pa.timestamp(kind.unit, "UTC"))
     if not pc.any(bad).as_py():
@@ -178,8 +174,8 @@ def _python(column: pa.Array, rows: Sequence[int]) -> list[object]:
                 return taken.to_pylist()  # type: ignore[no-any-return]
             taken = pc.cast(taken, pa.large_binary()).to_pylist()
             return [cell if cell is None else cell.decode(errors="backslashreplace") for cell in taken]
-    except (pa.ArrowException, ValueError, OverflowError):
-        pass  # some cell is odd: one by one
+    except Exception:
+        pass
     return [shown(column[row], EVERYTHING) for row in rows]
 
 
@@ -200,7 +196,7 @@ def shown(cell: pa.Scalar, limit: int) -> object:
         return [shown(item, limit) for item in _first(cell, limit)]
     try:
         return cell.as_py()
-    except (pa.ArrowException, ValueError, OverflowError):  # beyond Python's calendar, or in no zone we know
+    except Exception:  # beyond Python's calendar, in no zone we know: libraries differ in what they raise
         return f"{cell.value} {kind}"
 
 

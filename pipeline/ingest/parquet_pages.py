@@ -182,7 +182,8 @@ class Thrift:
 def _longest_in_dictionaries(path: Path, leaf: int, meta: pq.FileMetaData) -> int:
     """Bytes of the longest value in the dictionaries of a column of text."""
     longest = 0
-    with pq.ParquetFile(path, read_dictionary=[meta.schema.column(leaf).path], buffer_size=HEADER) as file:
+    options = {"read_dictionary": [meta.schema.column(leaf).path], "arrow_extensions_enabled": False}
+    with pq.ParquetFile(path, buffer_size=HEADER, **options) as file:
         for group in range(meta.num_row_groups):
             batches = file.reader.iter_batches(1, [group], [leaf], use_threads=False)
             if (batch := next(batches, None)) is not None and batch.num_rows:
@@ -193,10 +194,8 @@ def _longest_in_dictionaries(path: Path, leaf: int, meta: pq.FileMetaData) -> in
 
 def _innermost(column: pa.Array) -> pa.Array:
     """The only leaf of a column."""
-    while not pa.types.is_dictionary(column.type):
-        if isinstance(column, pa.ExtensionArray):
-            column = column.storage
-        elif pa.types.is_map(column.type):
+    while pa.types.is_nested(column.type):
+        if pa.types.is_map(column.type):
             column = column.keys
         else:
             column = column.field(0) if pa.types.is_struct(column.type) else column.values
