@@ -16,6 +16,7 @@ DICTIONARY_PAGE = 2
 DELTA_BYTE_ARRAY = 7  # the encoding that repeats the beginning of the value before
 HEADER = 4096  # most headers are shorter
 LONGEST_HEADER = 2**20
+HELD = 128 * 2**20  # bytes of pages, packed and unpacked, in the reader at a time
 SENSELESS = "a page header makes no sense"
 
 
@@ -67,7 +68,7 @@ def measure(path: Path, file: pq.ParquetFile) -> list[Leaf]:
             for i, leaf in enumerate(leaves):
                 _add(leaf, raw, meta.row_group(group).column(i), meta.schema.column(i).length or 8)
     for i, leaf in enumerate(leaves):
-        if leaf.has_dictionary and meta.schema.column(i).physical_type == "BYTE_ARRAY":
+        if leaf.has_dictionary and leaf.held <= HELD and meta.schema.column(i).physical_type == "BYTE_ARRAY":
             leaf.widest = max(leaf.widest, _longest_in_dictionaries(path, i, meta))
     return leaves
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.ingest.blocks import BOMB_BYTES, BOMB_RATIO
 from pipeline.ingest.parquet_cells import as_json, as_short_json, plain, sizes
-from pipeline.ingest.parquet_pages import Leaf, measure
+from pipeline.ingest.parquet_pages import HELD, Leaf, measure
 from pipeline.ingest.refusals import MAX_LINE, Chunk, Refusal
 
 ROWS = 131_072
 CHUNK = 32 * 2**20  # bytes of a chunk
 BATCH = 64 * 2**20  # bytes the reader may hand over at a time
-HELD = 128 * 2**20  # bytes of pages, packed and unpacked, in the reader at a time
 FOOTER = 16 * 2**20
 BUFFER = 65_536
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-# A value of the contract's text columns may have this many bytes, a line of a text file that many.
-MAX_VALUE = 4096
+# A value of the contract's text columns may have this many bytes, a row of a file that many.
+MAX_VALUE = 2048  # PostgreSQL's indexes take no id of more than 2,700
 MAX_LINE = 1_000_000
 MAX_NUMBER = 1e12
 

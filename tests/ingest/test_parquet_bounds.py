@@ -113,7 +113,8 @@ def test_chunks_by_bytes_give_the_same_rows(shop: Shop, monkeypatch: pytest.Monk
     for name, value in (("CHUNK", 5000), ("BATCH", 10_000), ("ROWS", 700)):
         monkeypatch.setattr(parquet_rows, name, value)
     other.deliver(rows, "events.parquet")
-    assert shop.content() == other.content()
+    assert shop.events() == other.events()
+    assert shop.refused() == other.refused()
     assert len(shop.refused()) == 429
 
 
@@ -131,5 +132,5 @@ def test_page_headers_are_read_as_they_are_written(tmp_path: Path, version: str,
     assert sum(count for count, _ in text.pages) == 5000
     assert sum(count for count, _ in numbers.pages) == 10_000
     assert numbers.fullest[0] == 4000
-    assert text.widest >= len("value 4999")
+    assert (text.widest >= len("value 4999")) == (encoding != "PLAIN")
     assert text.most_in(10) <= text.most_in(5000)

@@ -146,3 +146,21 @@ def test_the_key_shows_up_nowhere(shop: Shop, caplog: pytest.LogCaptureFixture, 
     seen = caplog.text + "".join(capfd.readouterr()) + receipt.model_dump_json() + repr(shop.settings)
     assert KEY not in seen
     assert all(KEY.encode() not in content for content in shop.content().values())
+
+
+def test_duckdb_never_holds_the_key(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.ingest import store
+
+    held: list[str] = []
+    drop = store.drop_event_duplicates
+
+    def looking(con, lake):
+        held.append(repr(con.execute("select * from duckdb_variables()").fetchall()))
+        held.append(repr(con.execute("select * from duckdb_settings()").fetchall()))
+        return drop(con, lake)
+
+    monkeypatch.setattr(store, "drop_event_duplicates", looking)
+    shop.deliver([event(**ENTITIES)])
+    assert len(held) == 2
+    assert KEY not in "".join(held)
+    assert held[0] == "[]"
