@@ -1,11 +1,16 @@
 {# Everything that is DuckDB's own SQL lives here, so that the models also run on another engine. #}
 
+{#- A path inside a quoted text, as a pattern that only this path matches. -#}
+{% macro exact_path(path) -%}
+    {{ path | replace("'", "''") | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') }}
+{%- endmacro %}
+
 {#- Rows of Parquet files, or none at all with the same columns when there are no files. -#}
 {% macro parquet_rows(files, columns) -%}
     {%- if files %}
     (select {{ columns.keys() | join(', ') }} from read_parquet([
-        {%- for file in files %}'{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
-    ]))
+        {%- for file in files %}'{{ exact_path(file) }}'{{ ', ' if not loop.last }}{% endfor -%}
+    ], hive_partitioning = false))
     {%- else %}
     (
         select

@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 from pipeline.models.fields import FIRST_KNOWN, CategoricalField, Fields, NumericField
 from pipeline.models.samples import Samples
 from pipeline.models.windows import Tokens, Windows
+from pipeline.sql import parquet
 
 FLAGS = tuple(f"f{i}" for i in range(9))  # unnamed; an edit has them or has not
 SPLITS = ("train", "valid", "test")
@@ -39,8 +40,8 @@ def read_edits(path: Path, steps: int) -> Edits:
     with duckdb.connect() as con:
         rows = con.sql(
             f"""select split || '_' || user_idx as editor, split, step, label, {flags}
-                from read_parquet($path) where step < $steps order by editor, step""",
-            params={"path": str(path), "steps": steps},
+                from {parquet([path])} where step < $steps order by editor, step""",
+            params={"steps": steps},
         ).to_arrow_table()
     editor = rows["editor"].to_numpy()
     users, user = np.unique(editor, return_inverse=True)

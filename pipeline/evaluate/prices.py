@@ -10,6 +10,7 @@ from pipeline import lake
 from pipeline.evaluate.leaks import Price, price_list
 from pipeline.evaluate.leaks.user_days import EVENTS, LABELS
 from pipeline.evaluate.trial import Trial
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 LOOK_BACK_DAYS = 28  # of history before the first day learned from
@@ -46,11 +47,8 @@ def _rows(con: duckdb.DuckDBPyConnection, trial: Trial) -> tuple[pa.Table, pa.Ta
     assert trial.protocol.test is not None
     home, first = trial.settings.home, trial.cuts.stack_first - timedelta(days=LOOK_BACK_DAYS)
     files = lake.event_files(home, first, trial.protocol.test[1])
-    events = con.sql(f"select {', '.join(EVENTS)} from read_parquet($files)", params={"files": _paths(home, files)})
-    labels = con.sql(
-        f"select {', '.join(LABELS)} from read_parquet($files)",
-        params={"files": _paths(home, lake.label_files(home))},
-    )
+    events = con.sql(f"select {', '.join(EVENTS)} from {parquet(_paths(home, files))}")
+    labels = con.sql(f"select {', '.join(LABELS)} from {parquet(_paths(home, lake.label_files(home)))}")
     return events.to_arrow_table(), labels.to_arrow_table()
 
 

@@ -3,23 +3,25 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from queue import Queue
 from typing import TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from pipeline import lake
 from pipeline.domain import Domain
-from pipeline.errors import InputError, UsageError
+from pipeline.errors import InputError, PipelineError, UsageError
 from pipeline.files import publish
 from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
 from pipeline.ingest.mapping import FileMapping, fit, mapping_of
-from pipeline.ingest.pseudonyms import key_of, use_key
+from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
 from pipeline.settings import Settings
@@ -28,6 +30,9 @@ from pipeline.warehouse import connect
 KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_JUDGES = 4
 MEMORY = 400_000_000  # of DuckDB, in bytes, so that ingest stays below 1 GB: it spills in order
+
+# What the libraries make of an odd cell. Any other error on the way to the lake is a bug of ours.
+LIBRARIES = (pa.ArrowException, duckdb.Error, UnicodeError, OverflowError)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,6 +47,29 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+@contextmanager
+def blamed(path: Path, errors: tuple[type[Exception], ...] = (Exception,)) -> Iterator[None]:
+    """Turn `errors` into the refusal of this file: the others still load.
+
+    What a person has to mend on this machine stays what it is.
+    """
+    try:
+        yield
+    except (PipelineError, MemoryError, duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
+    except errors as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise InputError(f"{path.name} cannot be read: {what}", fix="deliver the file again, whole") from None
+
+
+def _blamed_on(path: Path, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    while True:
+        with blamed(path):
+            if (chunk := next(chunks, None)) is None:
+                return
+        yield chunk
 
 
 def _sweep(home: Path) -> None:
@@ -80,8 +108,9 @@ class Loader:
             ) from None
 
     def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
-        before = path.stat()
-        batch_id = self.contents.id_of(path)
+        with blamed(path):
+            before = path.stat()
+            batch_id = self.contents.id_of(path)
         if before_it := next((batch for batch in self.known[kind] if batch.batch_id == batch_id), None):
             return None, _seen_before(path, before_it)
         folder = self.aside / f"{kind}-{batch_id}"
@@ -89,7 +118,8 @@ class Loader:
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
         with self._connect() as con:
             fitted, read, reasons = self._read(con, kind, path, quarantine, advance)
-            after = path.stat()
+            with blamed(path):
+                after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise InputError(
                     f"{path.name} changed while it was read", fix="deliver it under another name, then rename"
@@ -125,12 +155,13 @@ class Loader:
         advance: Callable[[float], None],
     ) -> tuple[FileMapping, int, Counter[str]]:
         self.looks.clear()
-        reader = open_reader(path, self.settings.max_file_bytes)
+        with blamed(path):
+            reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = [str(self.home / file.path) for batch in self.known["events"] for file in batch.files]
         judges: Queue[Rows] = Queue()
         for _ in range(min(self.settings.threads, MOST_JUDGES)):
-            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events if kind == "labels" else ())
+            judge = Rows(self._cursor(con), self.domain, fitted, self.now, self.key, events if kind == "labels" else ())
             if judges.empty():
                 judge.stage()
             judges.put(judge)
@@ -138,15 +169,19 @@ class Loader:
         def judged(chunk: Chunk) -> tuple[int, list[Refusal]]:
             judge = judges.get()
             try:
-                return chunk.rows.num_rows + len(chunk.refused), judge.add(chunk)
+                with blamed(path, LIBRARIES):
+                    return chunk.rows.num_rows + len(chunk.refused), judge.add(chunk)
             finally:
                 judges.put(judge)
 
         read, reasons = 0, Counter[str]()
         # One thread reads the file ahead of the others, which judge: DuckDB works outside Python's lock.
         with ThreadPoolExecutor(judges.qsize()) as pool:
-            for rows, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
-                quarantine.add(refused)
+            for rows, refused in in_order(
+                pool, judged, _blamed_on(path, reader.chunks(fitted.wanted)), ahead=judges.qsize()
+            ):
+                with blamed(path, LIBRARIES):
+                    quarantine.add(refused)
                 reasons += count(refused)
                 self.looks.update((row.column, row.look) for row in refused if row.column and row.look)
                 read += rows
@@ -163,7 +198,6 @@ class Loader:
     def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         cursor = con.cursor()
         cursor.execute("set TimeZone = 'UTC'")
-        use_key(cursor, self.key)
         return cursor
 
     def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.ingest.text_rows import MAX_ROW
 
-MAX_VALUE = 4096  # bytes of a value of the contract's text columns
+MAX_VALUE = 2048  # bytes of a value of the contract's text columns; PostgreSQL's indexes take no id of more than 2,700
 MAX_NUMBER = 1e12
 
 REASONS: dict[str, str] = {

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.errors import InputError
 from pipeline.files import write_atomically
+from pipeline.sql import parquet
 
 MISSING, UNSEEN, FIRST_KNOWN = 0, 1, 2
 GAP = "gap_seconds"  # not stored: the time since the user's previous event in the same window
@@ -104,8 +105,7 @@ def read_tokens_sql(paths: Sequence[Path]) -> str:
     """SQL: the files as one relation with `file_row_number`. Raises InputError if there are none."""
     if not paths:
         raise InputError("no days of event tokens to read", fix="dawnlist features --from D --to D")
-    quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{quoted}], file_row_number = true, hive_partitioning = false)"
+    return parquet(paths, "file_row_number = true")
 
 
 def fit_fields(

@@ -16,6 +16,7 @@ from pipeline.models.fields import Fields
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import DECIMALS, Surprise
 from pipeline.models.windows import Tokens, Windows, places_of, user_day_key
+from pipeline.sql import parquet
 
 Doubles = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class UserDays:
 def read_user_days(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], users: pa.Array | None = None) -> UserDays:
     """Read snapshots of user_days, of `users` only where given."""
     names = list(features())
-    source = "read_parquet([" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "])"
+    source = parquet(paths)
     if users is not None:
         con.register("chosen_users", pa.table({"user_id": users}))
         source = f"(from {source} semi join chosen_users using (user_id))"

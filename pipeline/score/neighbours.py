@@ -14,6 +14,7 @@ from pipeline.cells import one_line
 from pipeline.errors import InputError
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ EMBEDDINGS = "embeddings"  # the snapshot table
 # All that is DuckDB's own: its list functions, and the least of several pairs.
 NEAREST = """
     with seen as (
-        select user_id, event_day, embedding::double[] as embedding from read_parquet($paths) where bundle = $bundle
+        select user_id, event_day, embedding::double[] as embedding from {files} where bundle = $bundle
     ),
     asked as (select embedding from seen where user_id = $user and event_day = $day),
     others as (
@@ -45,7 +46,6 @@ NEAREST = """
     select user_id, found[1] as distance, found[2] as days_ago from nearest order by distance, days_ago, user_id
     limit $limit
 """
-IS_THERE = "select count(*) from read_parquet($path) where user_id = $user"
 KNOWN_BAD = """
     select user_id, list(event_day) as days, list(distinct typology order by typology) as typologies
     from bad semi join wanted using (user_id)
@@ -146,13 +146,13 @@ def _look_up(
     from pipeline.models.labels import known_bad_user_days
 
     with connect(settings) as con:
-        if con.execute(IS_THERE, {"path": str(today), "user": user_id}).fetchall() == [(0,)]:
+        if not con.execute(f"from {parquet([today])} where user_id = ? limit 1", [user_id]).fetchall():
             raise InputError(
                 f"account {user_id!r} was not active on {day}",
                 fix=f"choose one that was: dawnlist show --day {day}",
             )
-        asked = {"paths": list(paths), "bundle": bundle, "user": user_id, "day": day, "limit": limit}
-        rows = con.execute(NEAREST, asked).fetchall()
+        asked = {"bundle": bundle, "user": user_id, "day": day, "limit": limit}
+        rows = con.execute(NEAREST.format(files=parquet(paths)), asked).fetchall()
         con.register("wanted", pa.table({"user_id": pa.array([row[0] for row in rows], pa.string())}))
         con.register("bad", known_bad_user_days(con, settings.home, day, as_of))
         known = {user: (days, typologies) for user, days, typologies in con.execute(KNOWN_BAD).fetchall()}

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from small_day import AS_OF, DAY, RISKS, SHOP, add_scores
 
 from pipeline.errors import InputError
+from pipeline.ingest.refusals import MAX_VALUE
 from pipeline.publish import read_list
 from pipeline.settings import Settings
 
@@ -140,6 +142,13 @@ def test_other_days_and_domains_are_left_alone(connected, rows, issue):
 def test_hostile_names_are_only_data(connected, rows, issue):
     name = "x'); drop table dawnlist_risk_list; --"
     add_scores(connected.home, {name: 0.9}, as_of=LATER, salt="hostile")
+    issue(using=connected, as_of=LATER)
+    assert rows() == [name]
+
+
+def test_the_longest_id_fits_into_the_index(connected, rows, issue):
+    name = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_VALUE))
+    add_scores(connected.home, {name: 0.9}, as_of=LATER, salt="long")
     issue(using=connected, as_of=LATER)
     assert rows() == [name]
 
