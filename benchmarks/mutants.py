@@ -350,6 +350,7 @@ def copy_of_project(target: Path) -> Path:
 
 def try_out(mutant: Mutant, copy: Path) -> Trial:
     before, failed, is_fair = _processor_seconds(), None, True
+    shutil.rmtree(copy / ".pytest_cache", ignore_errors=True)
     with applied(mutant, copy):
         is_noticed = pytest(copy, mutant) == FAILED
     if is_noticed:
