@@ -75,4 +75,4 @@ class Chunk:
     refused: list[Refusal] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return self.rows.num_rows + len(self.refused)
+        return int(self.rows.num_rows) + len(self.refused)
