@@ -91,7 +91,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     for share, length, piece in draw(MUTATIONS):
         at = int(share * len(body))
         body = body[:at] + piece + body[at + length :]
-    return body
+    return b"z,ann,2026-11-20,browse,\n" + body
 
 
 @settings(max_examples=300, deadline=None)
