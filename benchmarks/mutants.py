@@ -136,7 +136,7 @@ MUTANTS = (
         "where arrived_at <= timestamp",
         "where arrived_at < timestamp",
         "an event that arrived at as_of is not seen",
-        "features",
+        "features/test_invariants.py",
     ),
     Mutant(
         "labels-of-next-day",
@@ -144,7 +144,7 @@ MUTANTS = (
         "partition by user_id, coalesce(event_id, ''), cast(happened_at as date)",
         "partition by user_id, coalesce(event_id, '')",
         "a label of one day overrules that of another",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "labels-a-day-early",
@@ -152,7 +152,7 @@ MUTANTS = (
         "and bad.known_at < {{ days_after('todays.event_day', 1) }}",
         "and bad.known_at < {{ days_after('todays.event_day', 2) }}",
         "labels are known a day early",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "window-of-27-days",
@@ -160,7 +160,7 @@ MUTANTS = (
         "{{ earlier }} >= {{ days_after(later, -n) }}",
         "{{ earlier }} > {{ days_after(later, -n) }}",
         "the oldest day of a window is left out",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "hours-in-utc",
@@ -168,7 +168,7 @@ MUTANTS = (
         """hour(timezone('{{ var("timezone") }}', {{ timestamp }}::timestamptz))""",
         "hour({{ timestamp }})",
         "night is night in London, wherever the shop is",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "first-day-from-the-future",
@@ -178,7 +178,7 @@ MUTANTS = (
         and pair_key in""",
         "        pair_key in",
         "an event that arrives later changes what was new",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "account-counted-twice",
@@ -186,7 +186,7 @@ MUTANTS = (
         "todays.event_day < stretches.until_day",
         "todays.event_day <= stretches.until_day",
         "an account that uses a device again counts as two",
-        "features",
+        "features/test_naive.py",
     ),
     Mutant(
         "identity-without-zone",
@@ -194,7 +194,7 @@ MUTANTS = (
         '            "timezone": domain.timezone,\n',
         "",
         "features stay as they were when the pack's time zone changes",
-        "features test_catalogue.py",
+        "features/test_identity.py",
     ),
     Mutant(
         "memo-notes-new-only",
@@ -202,7 +202,7 @@ MUTANTS = (
         "        shelf.note(key, made_id)\n        made[key] = ",
         "        if key in missing:\n            shelf.note(key, made_id)\n        made[key] = ",
         "a day that became again what it once was shows what it was in between",
-        "features publish",
+        "features/test_invariants.py",
     ),
     Mutant(
         "snapshot-named-first",
@@ -216,7 +216,7 @@ MUTANTS = (
         publish(aside, target)
 """,
         "killed in between, a snapshot is there without its rows",
-        "features story/test_kills.py",
+        "test_snapshots.py",
     ),
     # publish
     Mutant(
@@ -257,7 +257,7 @@ MUTANTS = (
         "publish(aside / note.name, note)",
         "(aside / note.name).replace(note)",
         "after a power cut nobody knows which revision was shown",
-        "publish/test_publishing.py test_files.py",
+        "publish/test_publishing.py",
     ),
     Mutant(
         "manifest-without-wording",
@@ -265,7 +265,7 @@ MUTANTS = (
         '        "wording": wording_digest(),\n',
         "",
         "a list with other sentences has the name of the one before",
-        "publish/test_publishing.py test_catalogue.py",
+        "publish/test_publishing.py",
     ),
     Mutant(
         "name-as-markup",

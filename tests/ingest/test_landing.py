@@ -73,7 +73,7 @@ def test_every_odd_thing_is_named(shop: Shop, landing: Path, monkeypatch: pytest
 
 
 def test_what_lies_in_a_hidden_folder_was_not_delivered(shop: Shop, landing: Path) -> None:
-    shop.file([event("unfinished")], "home/landing/events/.sync/a.csv")
+    shop.file(as_csv([event("unfinished")]), "home/landing/events/.sync/a.csv")
     shop.ingest()
     assert [row["event_id"] for row in shop.events()] == ["good"]
 
