@@ -16,7 +16,7 @@ from pipeline import daily
 from pipeline.cells import one_line
 from pipeline.errors import CheckpointFailedError, InputError, PipelineError
 from pipeline.files import private
-from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, asked, names
+from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, asked, names
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
@@ -40,8 +40,12 @@ STOPPED = 130  # the exit code of a command that was interrupted
 
 @app.command()
 def ingest(
-    events: Annotated[list[Path] | None, typer.Option(help="Event files or folders; repeat for more.")] = None,
-    labels: Annotated[list[Path] | None, typer.Option(help="Label files or folders; repeat for more.")] = None,
+    events: Annotated[
+        list[Path] | None, typer.Option(parser=a_path, metavar="PATH", help="Event files or folders; repeat for more.")
+    ] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option(parser=a_path, metavar="PATH", help="Label files or folders; repeat for more.")
+    ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Old data: each event counts as arrived when it happened.")
     ] = False,
@@ -223,7 +227,7 @@ def neighbours(
 
 @app.command()
 def feedback(
-    path: Annotated[Path, typer.Argument(help="A CSV of verdicts.")],
+    path: Annotated[Path, typer.Argument(parser=a_path, metavar="PATH", help="A CSV of verdicts.")],
     home: Home = None,
     domain: Pack = None,
     as_json: AsJson = False,
@@ -250,7 +254,7 @@ def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> N
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    out: Annotated[Path, typer.Option(parser=a_path, metavar="FOLDER", help="A new or empty folder.")],
     days: Annotated[int, typer.Option(help="How many days.")] = 90,
     users: Annotated[int, typer.Option(help="Accounts the shop begins with.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same bytes.")] = 7,
@@ -261,7 +265,10 @@ def simulate(
     quiet: Annotated[bool, typer.Option("--quiet", help="No abuse at all.")] = False,
     intensity: Annotated[float, typer.Option(help="How loud the abuse is, 0 to 1.")] = 0.5,
     lists: Annotated[
-        Path | None, typer.Option(help="Published lists (day=*/risk_list.parquet), for abusers who adapt to them.")
+        Path | None,
+        typer.Option(
+            parser=a_path, metavar="FOLDER", help="Published lists (day=*/risk_list.parquet), for abusers who adapt."
+        ),
     ] = None,
     format: Annotated[Literal["parquet", "csv"], typer.Option(help="Of the event files.")] = "parquet",
     as_json: AsJson = False,
@@ -288,11 +295,18 @@ def simulate(
 @app.command()
 def evaluate(
     protocol: Annotated[str, typer.Argument(help="One of protocols/, or a YAML file of your own.")],
-    out: Annotated[Path, typer.Option(help="Where report.json and report.html go.")] = Path("evaluation"),
+    out: Annotated[
+        Path, typer.Option(parser=a_path, metavar="FOLDER", help="Where report.json and report.html go.")
+    ] = Path("evaluation"),
     data: Annotated[
-        Path | None, typer.Option(envvar="RISK_DATASETS", help="The folder with the protocol's files.")
+        Path | None,
+        typer.Option(
+            parser=a_path, metavar="FOLDER", envvar="RISK_DATASETS", help="The folder with the protocol's files."
+        ),
     ] = None,
-    home: Annotated[Path | None, typer.Option(help="Keep what is built here for the next run.")] = None,
+    home: Annotated[
+        Path | None, typer.Option(parser=a_path, metavar="FOLDER", help="Keep what is built here for the next run.")
+    ] = None,
     base_models: Annotated[
         str | None, typer.Option(help="Only these base models, comma separated; 'none' for none.")
     ] = None,

@@ -24,7 +24,19 @@ def a_moment(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
 
 
-Home = Annotated[Path | None, typer.Option(help="Where everything is kept. Or set RISK_HOME.", show_default="./data")]
+def a_path(text: str) -> Path:
+    """An empty text would be the working folder: most often a variable that was not set."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty, wanted a file or a folder")
+    return Path(text)
+
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        parser=a_path, metavar="FOLDER", help="Where everything is kept. Or set RISK_HOME.", show_default="./data"
+    ),
+]
 Pack = Annotated[str | None, typer.Option("--domain", help="A pack in domains/, or a YAML file. Or set RISK_DOMAIN.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
 AsOf = Annotated[

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
+NOT_IN_A_HOME = "\\?#{}"  # DuckDB and dbt read these in a path as a slash, as options or as a template
 UNITS = {"": 1000, "i": 1024}
 LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside, DuckDB cannot even begin
 
@@ -42,6 +43,16 @@ class Settings(BaseSettings):
     key: SecretStr | None = Field(None, description="Pseudonymisation key; created in the home if absent.")
     postgres_dsn: SecretStr | None = Field(None, description="Where to upsert published lists, if anywhere.")
     now: AwareDatetime | None = Field(None, description="Pretend it is this time: for replays and tests.")
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def a_folder_every_part_can_open(cls, value: Any) -> Any:
+        if not str(value).strip():
+            raise ValueError("it names no folder")
+        path = str(Path(str(value).replace("{domain}", "")).absolute())
+        if odd := sorted(set(path) & set(NOT_IN_A_HOME)):
+            raise ValueError(f"dbt and DuckDB open no database in a folder with {' '.join(odd)} in its path")
+        return value
 
     @field_validator("now")
     @classmethod

@@ -38,6 +38,19 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path):
     assert is_told(home.says("ingest"), 2, "cannot use", "to fix: set RISK_HOME")
 
 
+def test_an_empty_path_is_not_the_working_folder(home):
+    for command in (("--events", ""), ("--labels", " "), ("--home", "")):
+        assert is_told(home.says("ingest", *command), 2, "it is empty")
+    assert is_told(home.says("ingest", RISK_HOME=""), 2, "RISK_HOME", "names no folder")
+    assert is_told(home.says("feedback", ""), 2, "it is empty")
+
+
+def test_a_home_no_database_can_be_in_is_told(home):
+    for odd in ("back\\slash", "what?", "a#b", "{{ x }}"):
+        assert is_told(home.says("ingest", RISK_HOME=str(home.path / odd)), 2, "RISK_HOME", "open no database")
+    assert not home.path.exists()
+
+
 def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)

@@ -10,10 +10,17 @@
     {% for text in texts %}{{ literal(text) }}{{ ', ' if not loop.last }}{% endfor %}
 {%- endmacro %}
 
+{#- A path inside a quoted text, as a pattern that only this path matches. -#}
+{% macro exact_path(path) -%}
+    {{ path | replace("'", "''") | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') }}
+{%- endmacro %}
+
 {#- The rows of Parquet files. Without files: the same columns and no rows. -#}
 {% macro parquet_rows(files, columns) -%}
     {%- if files %}
-    (select {{ columns.keys() | join(', ') }} from read_parquet([{{ literals(files) }}]))
+    (select {{ columns.keys() | join(', ') }} from read_parquet([
+        {%- for file in files %}'{{ exact_path(file) }}'{{ ', ' if not loop.last }}{% endfor -%}
+    ], hive_partitioning = false))
     {%- else %}
     (
         select

@@ -24,6 +24,7 @@ from pipeline.models.labels import known_bad_user_days
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
+from pipeline.sql import parquet
 from pipeline.train.clocks import LabelClock
 from pipeline.train.loading import AccountSample, Loaded, Sources, load_samples
 from pipeline.train.splits import Split, split_days
@@ -148,8 +149,7 @@ def _check_refused(ingested: Mapping[str, Any], refused: int, home: Path) -> Non
     with connect(Settings.load(home=home)) as con:
         rows = con.sql(
             "select file || ' line ' || line || ': ' || reason || coalesce(' ' || detail, '') "
-            "from read_parquet($files) order by file, line limit 5",
-            params={"files": str(home / "quarantine" / "*.parquet")},
+            f"from {parquet(sorted((home / 'quarantine').glob('*.parquet')))} order by file, line limit 5"
         ).fetchall()
     reasons = ingested["details"].get("reasons", {})
     raise InputError(

@@ -19,6 +19,7 @@ from pipeline.evaluate.experiment import Experiment
 from pipeline.metrics.ranking import average_precision
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import places_of, user_day_key
+from pipeline.sql import parquet
 
 PEER = "handbook: "
 DELAY_DAYS = 7
@@ -37,7 +38,7 @@ select
     {windows}
 from (
     select t.*, f.transaction_id is not null as is_bad
-    from read_parquet('{transactions}') t left join read_parquet('{frauds}') f using (transaction_id)
+    from {transactions} t left join {frauds} f using (transaction_id)
 )
 qualify day >= date '{first}'
 order by transaction_id
@@ -111,8 +112,8 @@ def _transactions(data: Path, test_first: date) -> tuple[pa.Table, list[str]]:
         names += columns
     sql = FEATURES.format(
         windows=", ".join(parts),
-        transactions=data / "payments" / "transactions.parquet",
-        frauds=data / "payments" / "frauds.parquet",
+        transactions=parquet([data / "payments" / "transactions.parquet"]),
+        frauds=parquet([data / "payments" / "frauds.parquet"]),
         first=test_first - timedelta(days=DELAY_DAYS + TRAIN_DAYS),
     )
     with duckdb.connect() as con:
@@ -158,7 +159,7 @@ def _first_fraud(data: Path, since: date) -> dict[str, int]:
     with duckdb.connect() as con:
         rows = con.sql(
             f"""select cast(customer_id as varchar), cast(min(cast(transaction_at as date)) - date '1970-01-01' as int)
-                from read_parquet('{data / "payments" / "frauds.parquet"}')
+                from {parquet([data / "payments" / "frauds.parquet"])}
                 where cast(transaction_at as date) >= date '{since}' group by 1"""
         ).fetchall()
     return dict(rows)

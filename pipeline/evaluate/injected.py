@@ -31,6 +31,7 @@ from pipeline.models.samples import Samples
 from pipeline.models.surprise import score_windows
 from pipeline.models.tokens.windows import Sequences, window_days
 from pipeline.settings import Settings
+from pipeline.sql import parquet
 from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import split_days
 from pipeline.train.walk_forward import FitOptions, fit_base_model
@@ -62,7 +63,7 @@ INJECTED = {
                 * (row_number() over (partition by victim.customer_id order by other.stock_code) % 40) as invoice_at)
         from chosen victim join lines other on other.invoice_no = victim.other_invoice""",
 }
-LINES = "create temp table lines as select * from read_parquet($file) where customer_id is not null"
+LINES = "create temp table lines as select * from {file} where customer_id is not null"
 CHOSEN = """
     create or replace temp table chosen as
     with days as (
@@ -120,7 +121,7 @@ def inject(file: Path, days: tuple[date, date], out: Path) -> tuple[Path, pa.Tab
     after = datetime.combine(days[1] + timedelta(days=1), datetime.min.time())
     with duckdb.connect() as con:
         con.execute("set enable_progress_bar = false; set threads = 1")
-        con.execute(LINES, {"file": str(file)})
+        con.execute(LINES.format(file=parquet([file])))
         for place, (kind, sql) in enumerate(INJECTED.items()):
             salt = f"{SEED}|{place}"
             con.execute(CHOSEN, {"first": first, "after": after, "salt": salt, "many": PER_KIND})

@@ -14,6 +14,7 @@ from pipeline.evaluate.protocol import Protocol, SequenceColumns
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.fields import FIRST_KNOWN, MISSING, UNSEEN, CategoricalField, Fields, NumericField
 from pipeline.models.tokens.windows import Tokens, Windows
+from pipeline.sql import literal, parquet
 
 SPLITS = ("train", "valid", "test")
 MINUTE_US = 60_000_000
@@ -78,7 +79,7 @@ def read_sequences(protocol: Protocol, data: Path | None) -> SequenceSplits:
 
 
 def _read(path: Path, columns: SequenceColumns, steps: int) -> SequenceEvents:
-    source = "read_csv($path)" if path.suffix == ".csv" else "read_parquet($path)"
+    source = f"read_csv({literal(str(path))})" if path.suffix == ".csv" else parquet([path])
     flags = [f"cast(coalesce({name} > 0, false) as bigint) as {name}" for name in columns.flags]
     categories = [f"cast({name} as varchar) as {name}" for name in columns.categories]
     numbers = [f"cast({name} as double) as {name}" for name in columns.numbers]
@@ -92,8 +93,7 @@ def _read(path: Path, columns: SequenceColumns, steps: int) -> SequenceEvents:
                     {", ".join([*flags, *categories, *numbers])}
                     from {source}
                     qualify row_number() over (partition by the_split, the_user order by {columns.step}) <= {steps}
-                    order by the_user, {columns.step}""",
-                params={"path": str(path)},
+                    order by the_user, {columns.step}"""
             ).to_arrow_table()
         except duckdb.Error as error:
             is_named = isinstance(error, duckdb.BinderException)  # other messages may quote a cell

@@ -13,6 +13,7 @@ from pipeline import lake
 from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import known_bad_user_days
+from pipeline.sql import parquet
 
 SCHEMA = pa.schema(
     [
@@ -61,31 +62,28 @@ def read_truth(
 ) -> Truth:
     """From labels known at the end of `until`, or from a simulation's truth folder."""
     if simulated is not None:
+        bad_events = parquet([simulated / "events.parquet"])
+        events = parquet(sorted((simulated.parent / "events").glob("*.parquet")))
         rows = con.sql(
-            """with bad_events as (
+            f"""with bad_events as (
                 select truth.user_id, min(events.event_at at time zone 'UTC') as first_bad_at
-                from read_parquet($truth) as truth join read_parquet($events) as events using (event_id)
+                from {bad_events} as truth join {events} as events using (event_id)
                 group by truth.user_id
             )
             select user_id, event_day, typology, variant, first_bad_at
-            from read_parquet($user_days) join bad_events using (user_id)
-            where is_bad order by user_id, event_day""",
-            params={
-                "truth": str(simulated / "events.parquet"),
-                "events": str(simulated.parent / "events" / "*.parquet"),
-                "user_days": str(simulated / "user_days.parquet"),
-            },
+            from {parquet([simulated / "user_days.parquet"])} join bad_events using (user_id)
+            where is_bad order by user_id, event_day"""
         )
         return Truth(rows.to_arrow_table().cast(SCHEMA))
     bad = known_bad_user_days(con, home, until, as_of)  # noqa: F841 - DuckDB reads it by name
     rows = con.sql(
-        """with first_of as (
+        f"""with first_of as (
             select user_id, min(happened_at) as first_bad_at
-            from read_parquet($files) where is_bad and known_at < $until group by user_id
+            from {parquet(_label_files(home))} where is_bad and known_at < $until group by user_id
         )
         select user_id, event_day, typology, null as variant, first_bad_at
         from bad join first_of using (user_id) order by user_id, event_day""",
-        params={"files": _label_files(home), "until": lake.end_of(until).replace(tzinfo=None)},
+        params={"until": lake.end_of(until).replace(tzinfo=None)},
     )
     return Truth(rows.to_arrow_table().cast(SCHEMA))
 
@@ -98,12 +96,11 @@ def reported_accounts(
     Correct or not: a reported account is under review already.
     """
     return con.sql(
-        """select user_id, cast(cast(min(known_at) as date) - date '1970-01-01' as integer) as known_day
-        from read_parquet($files)
+        f"""select user_id, cast(cast(min(known_at) as date) - date '1970-01-01' as integer) as known_day
+        from {parquet(_label_files(home))}
         where is_bad and known_at < $last and arrived_at <= $as_of and happened_at >= $since
         group by user_id order by user_id""",
         params={
-            "files": _label_files(home),
             "last": lake.end_of(last).replace(tzinfo=None),
             "as_of": as_of.replace(tzinfo=None),
             "since": datetime.combine(since or date(1970, 1, 1), datetime.min.time()),

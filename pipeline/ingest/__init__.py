@@ -39,15 +39,14 @@ def run(
     """
     from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
-    from pipeline.ingest.landing import check, files_in
+    from pipeline.ingest.landing import check, files_in, is_there
     from pipeline.ingest.load import Loader
     from pipeline.ingest.mapping import mapping_of
     from pipeline.ingest.unmatched import unmatched
 
     if not events and not labels:
         landing = settings.home / "landing"
-        events = [folder for folder in [landing / "events"] if folder.is_dir()]
-        labels = [folder for folder in [landing / "labels"] if folder.is_dir()]
+        events, labels = ([landing / kind] if is_there(landing / kind) else [] for kind in ("events", "labels"))
     files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
     files += [("labels", path, labels) for path in files_in(labels)]
 

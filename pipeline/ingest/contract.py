@@ -12,8 +12,9 @@ from pipeline.ingest.looks import look_of
 from pipeline.ingest.mapping import FileMapping, columns_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
-from pipeline.ingest.values import literal, trimmed
+from pipeline.ingest.values import trimmed
 from pipeline.lake import AHEAD
+from pipeline.sql import literal, parquet
 
 LOOKED_AT = 20  # refused rows of a chunk whose notation is looked at
 EARLIEST = "timestamp '1990-01-01'"
@@ -34,13 +35,14 @@ class Rows:
         domain: Domain,
         fitted: FileMapping,
         now: datetime,
+        key: bytes | None,
         events: Sequence[str] = (),
     ) -> None:
         """`events` are the lake's event files, to complete labels from."""
         self.con, self.domain, self.fitted, self.events = con, domain, fitted, list(events)
         self.now = now.replace(tzinfo=None)
         self.columns = list(columns_of(fitted.kind))
-        self.pseudonyms = Pseudonyms(con, domain, self.columns)
+        self.pseudonyms = Pseudonyms(con, domain, self.columns, key)
         self.again_from: datetime | None = None  # when the first row refused as future_time will have happened
 
     def stage(self) -> None:
@@ -136,7 +138,7 @@ class Rows:
                 arg_min(known.user_id, (known.event_at, known.user_id)) as user_id,
                 min(known.event_at) as happened_at
             from hidden
-            join read_parquet({self.events!r}, union_by_name = true) as known
+            join {parquet(self.events, "union_by_name = true")} as known
                 on hidden.event_id = known.event_id
                 and (hidden.user_id is null or hidden.user_id = known.user_id)
                 and (hidden.happened_at is null or hidden.happened_at = known.event_at)

@@ -1,6 +1,7 @@
 """Which files to read, and how."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -34,34 +35,65 @@ class Reader(Protocol):
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """All files of `paths`, folders recursively, by name; without dotfiles and unfinished uploads (.tmp, .part)."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = [file for file in path.rglob("*") if not file.is_dir() and _is_delivered(file.relative_to(path))]
-            found += sorted(inside)
-        else:
-            found.append(path)
-    return found
+    """All files of `paths`, folders recursively, by name; without dotfiles and unfinished uploads (.tmp, .part).
+
+    Folders that are not looked into, because they are links or cannot be read, are among them: `check` says why.
+    """
+    # os.path's way of asking raises nothing, whatever the permissions
+    return [file for path in paths for file in (sorted(_below(path)) if os.path.isdir(path) else [path])]  # noqa: PTH112
 
 
-def _is_delivered(file: Path) -> bool:
-    return not file.name.endswith(UNFINISHED) and not any(part.startswith(".") for part in file.parts)
+def _below(folder: Path) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(Path(entry.path))
+        elif not entry.name.endswith(UNFINISHED):
+            yield Path(entry.path)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is there, even if it leads nowhere or cannot be read."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def check(path: Path, roots: Sequence[Path]) -> None:
     """Raises InputError unless `path` is a regular file, and inside the folder it was found in."""
-    if not path.exists():
-        raise InputError(f"no file {path}", fix="check the path")
+    root = next((root for root in roots if root != path and path.is_relative_to(root)), path.parent)
+    name = str(path.relative_to(root))
+    name = name if name.isprintable() else ascii(name)
     if not path.name.isprintable():  # a stray byte or a control character: neither fits a manifest
-        raise InputError(f"the name {path.name!a} cannot be written down", fix="rename the file")
-    if not path.is_file():
-        raise InputError(f"{path.name} is not a regular file", fix="deliver a file")
-    for root in roots:
-        if root.is_dir() and path.is_relative_to(root) and not path.resolve().is_relative_to(root.resolve()):
-            raise InputError(f"{path.name} is a link out of {root}", fix="copy the file instead, or name it directly")
+        raise InputError(f"the name {name} cannot be written down", fix="rename the file")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise InputError(f"{name} is a link to nothing", fix="copy the file instead") from None
+        raise InputError(f"no file {path}", fix="check the path") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}", fix="check the path and its permissions") from None
+    if stat.S_ISDIR(mode):
+        if path.is_symlink():
+            raise InputError(f"{name} is a link to a folder", fix="copy the folder instead, or name it directly")
+        raise InputError(f"the folder {name} cannot be read", fix="give its permissions to this user")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{name} is not a regular file", fix="deliver a file")
+    if path not in roots and not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{name} is a link out of {root}", fix="copy the file instead, or name it directly")
     if not os.access(path, os.R_OK):
-        raise InputError(f"{path.name} cannot be read", fix="give the file's permissions to this user")
+        raise InputError(f"{name} cannot be read", fix="give the file's permissions to this user")
 
 
 def open_reader(path: Path, max_bytes: int) -> Reader:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,14 +17,14 @@ import pyarrow.compute as pc
 
 from pipeline import lake
 from pipeline.domain import Domain
-from pipeline.errors import InputError, UsageError
+from pipeline.errors import InputError, PipelineError, UsageError
 from pipeline.files import publish
 from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.contract import Rows
 from pipeline.ingest.landing import open_reader
 from pipeline.ingest.mapping import FileMapping, fit, mapping_of
-from pipeline.ingest.pseudonyms import key_of, use_key
+from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.lake import Batch, Kind
 from pipeline.settings import Settings
@@ -32,6 +33,9 @@ from pipeline.warehouse import connect
 KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_JUDGES = 4
 MEMORY = 400_000_000  # of DuckDB, in bytes, so that ingest stays below 1 GB: it spills in order
+
+# What the libraries make of an odd cell. Any other error on the way to the lake is a bug of ours.
+LIBRARIES = (pa.ArrowException, duckdb.Error, UnicodeError, OverflowError)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,6 +50,29 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+@contextmanager
+def blamed(path: Path, errors: tuple[type[Exception], ...] = (Exception,)) -> Iterator[None]:
+    """Turn `errors` into the refusal of this file: the others still load.
+
+    What a person has to mend on this machine stays what it is.
+    """
+    try:
+        yield
+    except (PipelineError, MemoryError, duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
+    except errors as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise InputError(f"{path.name} cannot be read: {what}", fix="deliver the file again, whole") from None
+
+
+def _blamed_on(path: Path, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    while True:
+        with blamed(path):
+            if (chunk := next(chunks, None)) is None:
+                return
+        yield chunk
 
 
 def _sweep(home: Path) -> None:
@@ -65,10 +92,6 @@ def _seen_before(path: Path, batch: Batch) -> list[str]:
 def reading_id(content: str, earlier: int) -> str:
     """A batch's id: the file's content, but for one that was read before, some of its rows being in the future then."""
     return content if not earlier else hashlib.sha256(f"{content} {earlier}".encode()).hexdigest()[:16]
-
-
-def size(chunk: Chunk) -> int:
-    return len(chunk.refused) + int(chunk.rows.num_rows)
 
 
 def only(chunk: Chunk, lines: Collection[int]) -> Chunk:
@@ -110,8 +133,9 @@ class Loader:
             ) from None
 
     def _load(self, kind: Kind, path: Path, advance: Callable[[float], None]) -> tuple[Batch | None, list[str]]:
-        before = path.stat()
-        content = self.contents.id_of(path)
+        with blamed(path):
+            before = path.stat()
+            content = self.contents.id_of(path)
         readings = sorted((b for b in self.known[kind] if b.content == content), key=lambda batch: batch.ingested_at)
         last = readings[-1] if readings else None
         if last is not None and (last.again_from is None or last.again_from > self.now):
@@ -124,7 +148,8 @@ class Loader:
         with self._connect() as con:
             pending = None if last is None else store.future_lines(self.home, last)
             reading = self._read(con, kind, path, quarantine, pending, advance)
-            after = path.stat()
+            with blamed(path):
+                after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise InputError(
                     f"{path.name} changed while it was read", fix="deliver it under another name, then rename"
@@ -165,32 +190,36 @@ class Loader:
     ) -> Reading:
         """Judge the file's rows; of a file read before only the `pending` lines, which were in the future then."""
         self.looks.clear()
-        reader = open_reader(path, self.settings.max_file_bytes)
+        with blamed(path):
+            reader = open_reader(path, self.settings.max_file_bytes)
         fitted = fit(con, self.domain, kind, path.name, reader.columns, reader.is_sparse)
         events = self._lake_paths("events") if kind == "labels" else ()
         judges: Queue[Rows] = Queue()
         everyone = []
         for _ in range(min(self.settings.threads, MOST_JUDGES)):
-            judge = Rows(self._cursor(con), self.domain, fitted, self.now, events)
+            judge = Rows(self._cursor(con), self.domain, fitted, self.now, self.key, events)
             if judges.empty():
                 judge.stage()
             judges.put(judge)
             everyone.append(judge)
 
         def judged(chunk: Chunk) -> tuple[int, int, list[Refusal]]:
-            rows = size(chunk)
+            rows = len(chunk)
             chunk = chunk if pending is None else only(chunk, pending)
             judge = judges.get()
             try:
-                return rows, rows - size(chunk), judge.add(chunk)
+                with blamed(path, LIBRARIES):
+                    return rows, rows - len(chunk), judge.add(chunk)
             finally:
                 judges.put(judge)
 
         reading = Reading(fitted)
         # One thread reads the file ahead of the others, which judge: DuckDB works outside Python's lock.
         with ThreadPoolExecutor(judges.qsize()) as pool:
-            for rows, known, refused in in_order(pool, judged, reader.chunks(fitted.wanted), ahead=judges.qsize()):
-                quarantine.add(refused)
+            chunks = _blamed_on(path, reader.chunks(fitted.wanted))
+            for rows, known, refused in in_order(pool, judged, chunks, ahead=judges.qsize()):
+                with blamed(path, LIBRARIES):
+                    quarantine.add(refused)
                 reading.reasons += count(refused)
                 self.looks.update((row.column, row.look) for row in refused if row.column and row.look)
                 reading.rows += rows
@@ -209,7 +238,6 @@ class Loader:
     def _cursor(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         cursor = con.cursor()
         cursor.execute("set TimeZone = 'UTC'")
-        use_key(cursor, self.key)
         return cursor
 
     def _drop_duplicates(self, con: duckdb.DuckDBPyConnection, kind: Kind) -> int:

@@ -19,8 +19,9 @@ from pipeline.domain import (
 )
 from pipeline.errors import InputError, UsageError
 from pipeline.ingest.refusals import MAX_VALUE
-from pipeline.ingest.values import literal, quoted, typed, whole_as_text
+from pipeline.ingest.values import typed, whole_as_text
 from pipeline.lake import Kind
+from pipeline.sql import literal, quoted
 
 SQL_TYPES: dict[SourceType, str] = {
     "string": "varchar",
@@ -28,6 +29,8 @@ SQL_TYPES: dict[SourceType, str] = {
     "timestamp": "timestamp",
     "boolean": "boolean",
 }
+# The clock, chance, settings and variables: with them the same file would not always give the same rows.
+UNSTABLE = "select distinct function_name from duckdb_functions() where stability <> 'CONSISTENT'"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMBERS = (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
 FITTING: dict[SourceType, tuple[str, ...]] = {
@@ -188,18 +191,18 @@ def _uses(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, column: st
     tree = json.loads(text)
     if tree["error"] or len(tree["statements"]) != 1 or len(tree["statements"][0]["node"]["select_list"]) != 1:
         raise wrong_sql(domain, kind, column, tree.get("error_message", "wanted one SQL expression"))
-    return set(_references(tree))
+    nodes = list(_nodes(tree))
+    calls = {node["function_name"].lower() for node in nodes if node.get("class") == "FUNCTION"}
+    if unstable := sorted(calls & {name for (name,) in con.execute(UNSTABLE).fetchall()}):
+        raise wrong_sql(domain, kind, column, f"{unstable[0]}() depends on more than the row")
+    return {node["column_names"][-1] for node in nodes if node.get("class") == "COLUMN_REF"}
 
 
-def _references(node: Any) -> Iterable[str]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _references(item)
-    elif isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"][-1]
-        for item in node.values():
-            yield from _references(item)
+def _nodes(tree: Any) -> Iterable[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(item)
 
 
 def _check(

@@ -1,17 +1,25 @@
 """Parquet into columns as they are typed in the file."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.ingest.blocks import BOMB_BYTES, BOMB_RATIO
+from pipeline.ingest.parquet_cells import as_json, as_short_json, plain, sizes
+from pipeline.ingest.parquet_pages import HELD, Leaf, measure
 from pipeline.ingest.refusals import Chunk, Refusal
+from pipeline.ingest.text_rows import MAX_ROW
 
 ROWS = 131_072
+CHUNK = 32 * 2**20  # bytes of a chunk
+BATCH = 64 * 2**20  # bytes the reader may hand over at a time
+FOOTER = 16 * 2**20
+BUFFER = 65_536
 
 
 class ParquetRows:
@@ -20,116 +28,168 @@ class ParquetRows:
     is_sparse = False
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self.path = path
+        self.path, self.max_bytes = path, max_bytes
+        self.size = path.stat().st_size
         try:
-            self.file = pq.ParquetFile(path, coerce_int96_timestamp_unit="us")
+            if _footer_length(path) > FOOTER:
+                raise ValueError(f"its footer is larger than {FOOTER:,} bytes")
+            self.file = pq.ParquetFile(path, coerce_int96_timestamp_unit="us", buffer_size=BUFFER)
             schema, meta = self.file.schema_arrow, self.file.metadata
+            self.columns: list[str] = list(schema.names)
+            self.leaves = _leaves_of(schema)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise unreadable(path, error) from None
-        self.columns: list[str] = list(schema.names)
         self.done = 0.0
         self.total: int = meta.num_rows
-        unpacked = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
-        if max(unpacked, path.stat().st_size) > max_bytes:
-            raise InputError(
-                f"{path.name} is larger than the limit of {max_bytes:,} bytes",
-                fix="split the file, or raise RISK_MAX_FILE_BYTES",
-            )
+        self.unpacked = 0
+        self._limit(max(self.size, sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))))
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, as typed in the file."""
+        try:
+            read, rows = self._plan(wanted)
+            batches = self._batches(read, rows)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise unreadable(self.path, error) from None
+        names = [self.columns[i] for i in read]
         line = 1
-        batches = self.file.iter_batches(batch_size=ROWS)
         while True:
             try:
-                batch = next(batches, None)
+                columns = next(batches, None)
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise unreadable(self.path, error) from None
-            if batch is None:
+            if columns is None:
                 break
-            yield self._chunk(batch, line, wanted)
-            line += batch.num_rows
+            for part in self._parts(columns):
+                yield _chunk(names, part, line, wanted)
+                line += len(part[0])
             self.done = (line - 1) / max(self.total, 1)
         if line - 1 != self.total:
             raise unreadable(self.path, ValueError(f"it promises {self.total:,} rows and has {line - 1:,}"))
 
-    def _chunk(self, batch: pa.RecordBatch, first: int, wanted: Sequence[str]) -> Chunk:
-        def raw(lines: Sequence[int]) -> list[str]:
-            return as_json(batch.take(pa.array([line - first for line in lines], pa.int64())))
+    def _plan(self, wanted: Sequence[str]) -> tuple[list[int], int]:
+        """The columns to read, and how many rows at a time. Others are read for the quarantine, as far as they fit."""
+        leaves = measure(self.path, self.file)
+        need = [self.columns.index(name) for name in wanted]
+        others = [i for i in range(len(self.columns)) if i not in need]
+        read: list[int] = []
+        held = 0
+        for i in [*need, *others]:
+            more = sum(_held(leaves[leaf], self._is_nested(leaf)) for leaf in self.leaves[i])
+            if held + more <= HELD:
+                read, held = [*read, i], held + more
+            elif i in need:
+                raise InputError(
+                    f"{self.path.name} has a page of {more:,} bytes in the column {self.columns[i]}",
+                    fix="write it with smaller pages: most writers make them of 1 MB",
+                )
+        read.sort()
+        flat = [leaves[leaf] for i in read for leaf in self.leaves[i] if not self._is_nested(leaf)]
+        rows = ROWS
+        while rows > 1 and sum(leaf.most_in(rows) for leaf in flat) > BATCH:
+            rows //= 2
+        return read, rows
 
-        numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
-        columns = [plain(batch.column(self.columns.index(name))) for name in wanted]
-        bad = [i for i, column in enumerate(columns) if not _is_utf8(column)]
-        if not bad:
-            return Chunk(pa.table([numbers, *columns], names=["_line", *wanted]), raw)
-        # Arrow does not look into strings, so bytes that are no text come this far
-        odd = sorted({at for i in bad for at, cell in enumerate(_bytes(columns[i])) if not _decodes(cell)})
-        good = pa.array(sorted(set(range(batch.num_rows)) - set(odd)), pa.int64())
-        table = pa.table([numbers, *columns], names=["_line", *wanted]).take(good)
-        for i in bad:
-            table = table.set_column(i + 1, wanted[i], table.column(i + 1).combine_chunks().cast(pa.string()))
-        lines = [first + at for at in odd]
-        refused = [Refusal(line, "bad_utf8", None, text) for line, text in zip(lines, raw(lines), strict=True)]
-        return Chunk(table, raw, refused)
+    def _is_nested(self, leaf: int) -> bool:
+        return bool(self.file.metadata.schema.column(leaf).max_repetition_level)
 
+    def _batches(self, read: Sequence[int], rows: int) -> Iterator[list[pa.Array]]:
+        """The columns `read`, some rows at a time: about a chunk."""
+        groups = list(range(self.file.metadata.num_row_groups))
+        leaves = [leaf for i in read for leaf in self.leaves[i]]
+        waiting: list[pa.RecordBatch] = []
+        for batch in self.file.reader.iter_batches(rows, groups, leaves):
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) > ROWS - rows or sum(each.nbytes for each in waiting) > CHUNK:
+                yield _joined(waiting)
+                waiting = []
+        if waiting:
+            yield _joined(waiting)
 
-def plain(column: pa.Array) -> pa.Array:
-    """The column in a type DuckDB takes, with the same values."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if isinstance(column.type, pa.ExtensionType):
-        column = column.storage
-    if pa.types.is_float16(column.type):
-        column = column.cast(pa.float32())
-    if pa.types.is_decimal256(column.type):
-        column = column.cast(pa.string())
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
-    if _is_binary(column.type) and _is_utf8(column):
-        column = pc.cast(column, pa.string())
-    return column
+    def _parts(self, columns: list[pa.Array]) -> Iterator[list[pa.Array]]:
+        """The rows in parts of about a chunk's bytes, once decoded. Raises InputError past the limits."""
+        total = np.cumsum(sum(sizes(column) for column in columns))
+        self.unpacked += int(total[-1]) if len(total) else 0
+        self._limit(self.unpacked)
+        first = 0
+        while first < len(total):
+            before = total[first - 1] if first else 0
+            after = max(int(np.searchsorted(total, before + CHUNK, side="right")), first + 1)
+            yield [column.slice(first, after - first) for column in columns]
+            first = after
 
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
-
-
-def _is_utf8(column: pa.Array) -> bool:
-    try:
-        if _is_binary(column.type):
-            pc.cast(column, pa.string())
-        else:
-            column.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _bytes(column: pa.Array) -> list[bytes | None]:
-    return pc.cast(column, pa.binary()).to_pylist()  # type: ignore[no-any-return]
-
-
-def _decodes(cell: bytes | None) -> bool:
-    try:
-        return cell is None or bool(cell.decode() or True)
-    except UnicodeDecodeError:
-        return False
-
-
-def as_json(batch: pa.RecordBatch) -> list[str]:
-    """Each row as a JSON object, times and decimals as text."""
-    columns = {name: _python(batch.column(i)) for i, name in enumerate(batch.schema.names)}
-    rows = zip(*columns.values(), strict=True)
-    return [json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False) for row in rows]
+    def _limit(self, unpacked: int) -> None:
+        if unpacked > self.max_bytes:
+            raise InputError(
+                f"{self.path.name} is larger than the limit of {self.max_bytes:,} bytes",
+                fix="split the file, or raise RISK_MAX_FILE_BYTES",
+            )
+        if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * self.size:
+            raise InputError(
+                f"{self.path.name} unpacks to more than {BOMB_RATIO} times its size",
+                fix="split the file, or pack it less",
+            )
 
 
-def _python(column: pa.Array) -> list[object]:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return [cell if cell is None else cell.decode(errors="backslashreplace") for cell in _bytes(column)]
-    try:
-        return column.to_pylist()  # type: ignore[no-any-return]
-    except (pa.ArrowException, ValueError, OverflowError):
-        return [str(cell) for cell in column]  # times beyond Python's calendar
+def _footer_length(path: Path) -> int:
+    with path.open("rb") as file:
+        file.seek(-8, 2)
+        return int.from_bytes(file.read(4), "little")
+
+
+def _leaves_of(schema: pa.Schema) -> list[range]:
+    """Where each top-level column's leaves are among the file's."""
+    found: list[range] = []
+    for field in schema:
+        first = found[-1].stop if found else 0
+        found.append(range(first, first + _leaves(field.type)))
+    return found
+
+
+def _leaves(kind: pa.DataType) -> int:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _leaves(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _leaves(kind.value_type)
+    if pa.types.is_nested(kind):
+        return sum(_leaves(kind.field(i).type) for i in range(kind.num_fields))
+    return 1
+
+
+def _held(leaf: Leaf, is_nested: bool) -> int:
+    """A row may have as many items as its row group has: then all of them are in memory at a time."""
+    return leaf.held + (leaf.group if is_nested else 0)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> list[pa.Array]:
+    if len(batches) == 1:
+        return list(batches[0].columns)
+    return [pa.concat_arrays([batch.column(i) for batch in batches]) for i in range(batches[0].num_columns)]
+
+
+def _chunk(names: Sequence[str], columns: Sequence[pa.Array], first: int, wanted: Sequence[str]) -> Chunk:
+    def raw(lines: Sequence[int]) -> list[str]:
+        return as_json(names, columns, [line - first for line in lines])
+
+    count = len(columns[0])
+    reasons: dict[int, tuple[str, str | None]] = {}
+    lengths: NDArray[np.int64] = sum(sizes(column) for column in columns)  # type: ignore[assignment]
+    long = {int(row): as_short_json(names, columns, int(row), MAX_ROW) for row in np.flatnonzero(lengths > MAX_ROW)}
+    reasons.update((row, ("line_too_long", None)) for row in long)
+    cells = []
+    for name in wanted:
+        made = plain(columns[list(names).index(name)])
+        cells.append(made.cells)
+        for row in np.flatnonzero(made.bad) if made.bad is not None else ():
+            reasons.setdefault(int(row), (made.reason, None if made.reason == "bad_utf8" else name))
+    table = pa.table([pa.array(range(first, first + count), pa.int64()), *cells], names=["_line", *wanted])
+    if not reasons:
+        return Chunk(table, raw)
+    refused = sorted(reasons)
+    table = table.take(pa.array(np.delete(np.arange(count), refused)))
+    short = [row for row in refused if row not in long]
+    raws = long | dict(zip(short, as_json(names, columns, short), strict=True))
+    return Chunk(table, raw, [Refusal(first + row, *reasons[row], raws[row]) for row in refused])
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from pydantic import BaseModel
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
 from pipeline.files import make_folder, publish, read_model, write_json
-from pipeline.ingest.values import literal, quoted
 from pipeline.settings import Settings
+from pipeline.sql import quoted
 
 PREFIXES = {
     "user_id": "usr_",
@@ -81,31 +82,40 @@ def _create(path: Path) -> bytes:
     return key
 
 
-def use_key(con: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
-    """Give the connection the two halves of HMAC; as variables they show up in no SQL and no error."""
-    if key is not None:
+class Hmac:
+    """HMAC-SHA256(key, column NUL value), cut to 128 bits; each column has pseudonyms of its own.
+
+    The key stays in Python: in DuckDB, a pack's expressions could read it.
+    """
+
+    def __init__(self, key: bytes) -> None:
         block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-        con.execute("set variable inner_pad = ?", [bytes(byte ^ 0x36 for byte in block)])
-        con.execute("set variable outer_pad = ?", [bytes(byte ^ 0x5C for byte in block)])
+        self.inner = {
+            column: hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + column.encode() + b"\0")
+            for column in PREFIXES
+        }
+        self.outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
-
-def pseudonym(column: str, sql: str) -> str:
-    """SQL of HMAC-SHA256(key, column NUL value), cut to 128 bits; each column has pseudonyms of its own."""
-    inner = f"sha256(getvariable('inner_pad') || encode({literal(column)} || chr(0) || {sql}))"
-    outer = f"sha256(getvariable('outer_pad') || unhex({inner}))"
-    return f"{literal(PREFIXES[column])} || left({outer}, 32)"
+    def pseudonym(self, column: str, value: str) -> str:
+        inner, outer = self.inner[column].copy(), self.outer.copy()  # three times as fast as hmac.digest
+        inner.update(value.encode())
+        outer.update(inner.digest())
+        return PREFIXES[column] + outer.hexdigest()[:32]
 
 
 OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-IPV4 = rf"(?:{OCTET}\.){{3}}{OCTET}"
+IPV4 = re.compile(rf"(?:{OCTET}\.){{3}}{OCTET}", re.ASCII)
 REMEMBERED = 300_000  # pseudonyms kept from one chunk to the next, per column
 
 
 class Pseudonyms:
     """Replaces sensitive values, chunk by chunk. A value seen before is looked up, not hashed again."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, domain: Domain, columns: Sequence[str]) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, domain: Domain, columns: Sequence[str], key: bytes | None
+    ) -> None:
         self.con, self.has_ip = con, "ip" in columns
+        self.hmac = Hmac(key or b"")
         self.is_ip_hidden = "ip" in domain.sensitive
         self.hidden = [name for name in columns if name in domain.sensitive and name != "ip"]
         for name in self.hidden:
@@ -119,39 +129,30 @@ class Pseudonyms:
             [(known,)] = self.con.execute(f"select count(*) from hidden_{name}").fetchall()
             if known > REMEMBERED:
                 self.con.execute(f"truncate hidden_{name}")
-            new = (
-                f"(select distinct {name} as value from {table} where {name} is not null) "
-                f"anti join hidden_{name} using (value)"
+            new = self.con.sql(
+                f"select distinct {name} as value from {table} anti join hidden_{name} "
+                f"on hidden_{name}.value = {table}.{name} where {name} is not null"
             )
-            if name == "ip":
-                self._learn_ips(new)
-            else:
-                self.con.execute(f"insert into hidden_{name} select value, {pseudonym(name, 'value')} from {new}")
+            values = new.to_arrow_table().column("value").to_pylist()
+            if not values:
+                continue
+            columns = self._ips(values) if name == "ip" else [[self.hmac.pseudonym(name, value) for value in values]]
+            arrays = [pa.array(column, pa.string()) for column in (values, *columns)]
+            self.con.register("learned", pa.table(arrays, names=["value", "pseudonym", "network"][: len(arrays)]))
+            self.con.execute(f"insert into hidden_{name} from learned")
+            self.con.unregister("learned")
 
-    def _learn_ips(self, new: str) -> None:
-        # IPv4 is cut in SQL; the rest is rare, and Python knows its notations
-        is_v4 = f"regexp_full_match(value, '{IPV4}')"
-        odd = self.con.execute(f"select value from {new} where not {is_v4}").fetchall()
-        known = [network_of(ip) for (ip,) in odd]
-        names = ("value", "canonical", "network")
-        table = pa.table({name: pa.array([row[i] for row in known], pa.string()) for i, name in enumerate(names)})
-        self.con.register("odd_ips", table)
-        v4 = "left(value, strlen(value) - strlen(split_part(value, '.', 4))) || '0/24'"
-        ip, network = "value", "network"
-        if self.is_ip_hidden:
-            ip, network = pseudonym("ip", "canonical"), pseudonym("network_id", "network")
-        self.con.execute(
-            f"""
-            insert into hidden_ip
-            select value, {ip}, {network}
-            from (
-                select value, value as canonical, {v4} as network from {new} where {is_v4}
-                union all
-                from odd_ips
-            )
-            """
-        )
-        self.con.unregister("odd_ips")
+    def _ips(self, ips: list[str]) -> list[list[str | None]]:
+        """Pseudonyms of addresses and of their networks."""
+        known = [network_of(ip) for ip in ips]
+        if not self.is_ip_hidden:
+            return [list(ips), [network for _, network in known]]
+        hidden = self.hmac.pseudonym
+        networks = {network: hidden("network_id", network) for _, network in known if network is not None}
+        return [
+            [hidden("ip", canonical) for canonical, _ in known],
+            [networks[network] if network is not None else None for _, network in known],
+        ]
 
     def select(self, columns: Sequence[str], others: str, table: str) -> str:
         """SQL of `table` with sensitive `columns` replaced, network_id added where there is an ip, and `others`."""
@@ -162,13 +163,15 @@ class Pseudonyms:
         return f"select {', '.join(cells)}, {others} from {table} {' '.join(joins)}"
 
 
-def network_of(ip: str) -> tuple[str, str, str | None]:
-    """The text as it came, in one notation, and its network: /24 for IPv4, /48 for IPv6, None if it is no address."""
+def network_of(ip: str) -> tuple[str, str | None]:
+    """The address in one notation, and its network: /24 for IPv4, /48 for IPv6, None if it is no address."""
+    if IPV4.fullmatch(ip):  # nearly all are, and ipaddress is slow
+        return ip, ip[: ip.rindex(".")] + ".0/24"
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])
     except ValueError:
-        return ip, ip, None
+        return ip, None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     length = 24 if address.version == 4 else 48
-    return ip, str(address), str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+    return str(address), str(ipaddress.ip_network(f"{address}/{length}", strict=False))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.ingest.text_rows import MAX_ROW
 
-MAX_VALUE = 4096  # bytes of a value of the contract's text columns
+MAX_VALUE = 2048  # bytes of a value of the contract's text columns; PostgreSQL's indexes take no id of more than 2,700
 MAX_NUMBER = 1e12
 
 REASONS: dict[str, str] = {
@@ -75,4 +75,4 @@ class Chunk:
     refused: list[Refusal] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return self.rows.num_rows + len(self.refused)
+        return int(self.rows.num_rows) + len(self.refused)

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.files import publish
 from pipeline.ingest.refusals import Refusal
-from pipeline.ingest.values import quoted
 from pipeline.lake import Batch, Kind, LakeFile
 from pipeline.schemas import EVENTS, LABELS, QUARANTINE
+from pipeline.sql import parquet, quoted
 
 ROW_GROUP = 122_880  # what DuckDB reads best
 PRIVATE = 0o600
@@ -98,7 +98,7 @@ def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -
             insert into seen
             select _line from staged
             where (event_id, cast(event_at as date)) in (
-                select (event_id, cast(event_at as date)) from read_parquet({list(lake)!r})
+                select (event_id, cast(event_at as date)) from {parquet(lake)}
             )
             """
         )
@@ -122,7 +122,7 @@ def drop_label_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -
             f"""
             insert into seen
             select _line from staged
-            where exists (select 1 from read_parquet({list(lake)!r}) as known where {equal})
+            where exists (select 1 from {parquet(lake)} as known where {equal})
             """
         )
     return _drop_seen(con)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pipeline import lake
 from pipeline.lake import Batch
 from pipeline.settings import Settings
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 
@@ -16,19 +17,16 @@ def unmatched(settings: Settings, batches: Iterable[Batch]) -> list[str]:
     labels = [str(settings.home / file.path) for file in files]
     with connect(settings) as con:
         con.execute(
-            "create temp table told as select user_id, cast(happened_at as date) as day from read_parquet($files)",
-            {"files": labels},
+            f"create temp table told as select user_id, cast(happened_at as date) as day from {parquet(labels)}"
         )
         days = {day for (day,) in con.execute("select distinct day from told").fetchall()}
         events = [str(settings.home / file.path) for file in lake.event_files(settings.home) if file.event_day in days]
         active = (
-            "select user_id, cast(event_at as date) as day from read_parquet($files)"
+            f"select user_id, cast(event_at as date) as day from {parquet(events)}"
             if events
             else "select user_id, day from told limit 0"
         )
-        [(missing,)] = con.execute(
-            f"select count(*) from told anti join ({active}) using (user_id, day)", {"files": events} if events else {}
-        ).fetchall()
+        [(missing,)] = con.execute(f"select count(*) from told anti join ({active}) using (user_id, day)").fetchall()
     if not missing:
         return []
     rows = sum(file.rows for file in files)

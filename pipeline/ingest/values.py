@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain import SourceType
 from pipeline.ingest.refusals import MAX_VALUE
+from pipeline.sql import literal
 
 BLANKS = " \t\r\n"
 
@@ -25,14 +26,6 @@ class Typed(NamedTuple):
 
     value: str
     reason: str
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ from pipeline.catalogue import features
 from pipeline.errors import InputError
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.tokens.windows import Tokens, Windows
+from pipeline.sql import parquet
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class UserDays:
 def read_user_days(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], users: pa.Array | None = None) -> UserDays:
     """Read snapshots of user_days, optionally of `users` only."""
     names = list(features())
-    source = "read_parquet([" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "])"
+    source = parquet(paths)
     if users is not None:
         con.register("chosen_users", pa.table({"user_id": users}))
         source = f"(from {source} semi join chosen_users using (user_id))"

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline import lake
+from pipeline.sql import parquet
 
 SCHEMA = pa.schema(
     [("user_id", pa.string()), ("event_day", pa.date32()), ("known_at", pa.timestamp("us")), ("typology", pa.string())]
@@ -24,10 +25,10 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
         return SCHEMA.empty_table()
     known_before = lake.end_of(until).replace(tzinfo=None)
     rows = con.sql(
-        """
+        f"""
         with known as (
             select user_id, event_id, cast(happened_at as date) as event_day, is_bad, known_at, typology
-            from read_parquet($files)
+            from {parquet(files)}
             where known_at < $known_before and arrived_at <= $as_of
             qualify row_number() over (
                 partition by user_id, event_id, cast(happened_at as date) order by known_at desc, is_bad desc
@@ -55,6 +56,6 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
         end
         order by user_id, event_day
         """,
-        params={"files": files, "known_before": known_before, "as_of": as_of.replace(tzinfo=None)},
+        params={"known_before": known_before, "as_of": as_of.replace(tzinfo=None)},
     )
     return rows.to_arrow_table().cast(SCHEMA)

@@ -8,6 +8,7 @@ from pipeline import snapshots
 from pipeline.publish.entries import SCORE_COLUMNS, Contribution
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def _rows_of(settings: Settings, path: Path, users: list[str], columns: str = "*
 
     with connect(settings) as con:
         con.register("wanted", pa.table({"user_id": pa.array(users, pa.string())}))
-        con.read_parquet(str(path)).create_view("snapshot", replace=True)
-        rows = con.sql(f"select {columns} from snapshot where user_id in (select user_id from wanted)")
+        rows = con.sql(f"select {columns} from {parquet([path])} where user_id in (select user_id from wanted)")
         found: list[dict[str, Any]] = rows.to_arrow_table().to_pylist()
     return found
 

@@ -14,6 +14,7 @@ from pipeline.cells import one_line
 from pipeline.errors import InputError
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ EMBEDDINGS = "embeddings"  # the snapshot table
 # Two things here are DuckDB's own: list functions, and the least of several pairs.
 NEAREST = """
     with vectors as (
-        select user_id, event_day, embedding::double[] as embedding from read_parquet($paths) where bundle = $bundle
+        select user_id, event_day, embedding::double[] as embedding from {files} where bundle = $bundle
     ),
     target as (select embedding from vectors where user_id = $user and event_day = $day),
     others as (
@@ -46,7 +47,6 @@ NEAREST = """
     select user_id, pair[1] as distance, pair[2] as days_ago from nearest order by distance, days_ago, user_id
     limit $limit
 """
-IS_THERE = "select count(*) from read_parquet($path) where user_id = $user"
 KNOWN_BAD = """
     select user_id, list(event_day) as days, list(distinct typology order by typology) as typologies
     from bad semi join wanted using (user_id)
@@ -117,12 +117,12 @@ def neighbours(settings: Settings, day: date, user_id: str, back: int, limit: in
     paths = [_whole(home, each) for each in comparable if each.rows]
     query = {"bundle": bundle, "user": user_id, "day": day, "limit": limit}
     with connect(settings) as con:
-        if con.execute(IS_THERE, {"path": str(today.path(home)), "user": user_id}).fetchall() == [(0,)]:
+        if not con.execute(f"from {parquet([today.path(home)])} where user_id = ? limit 1", [user_id]).fetchall():
             raise InputError(
                 f"account {user_id!r} was not active on {day}",
                 fix=f"choose one that was: dawnlist show --day {day}",
             )
-        rows = con.execute(NEAREST, {**query, "paths": paths}).fetchall()
+        rows = con.execute(NEAREST.format(files=parquet(paths)), query).fetchall()
         bad = known_bad_user_days(con, home, day, as_of)
         nearest = _with_labels(con, rows, bad, day)
     return Neighbours(

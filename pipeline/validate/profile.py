@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.domain import DERIVED_EVENT_COLUMNS, EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Domain
 from pipeline.files import digest, publish, scratch
 from pipeline.lake import Batch, end_of, visible
+from pipeline.sql import parquet
 
 VERSION = 2  # raise when a measure changes its meaning: kept profiles are then made again
 FEW = 20  # below this many events a share says nothing
@@ -112,7 +113,7 @@ def _measure(
     con.execute("set variable as_of = ?::timestamptz::timestamp", [as_of])
     con.execute("set variable on_time = ?::timestamptz::timestamp", [on_time])
     con.execute("set variable zone = ?", [domain.timezone])
-    con.read_parquet(files.paths, hive_partitioning=False).create_view("day_files", replace=True)
+    con.execute(f"create or replace temp view day_files as from {parquet(files.paths)}")
     con.execute("""
         create or replace temp view day_events as
         select *, event_at at time zone 'UTC' at time zone getvariable('zone') as local_at

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from expectations.usual import Usual, swing_of_share
+from pipeline.sql import parquet
 from pipeline.validate.profile import FEW
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def footer_stats(path: Path) -> dict[str, FeatureStats]:
 
 
 def key_table(con: duckdb.DuckDBPyConnection, path: Path) -> "pd.DataFrame":
-    table: pd.DataFrame = con.read_parquet(str(path)).project("user_id, event_day::varchar as event_day").df()
+    table: pd.DataFrame = con.sql(f"from {parquet([path])}").project("user_id, event_day::varchar as event_day").df()
     return table
 
 
@@ -55,7 +56,7 @@ def feature_table(
     """One row per feature: nulls beside the usual, values that are no numbers, whether it lost its variety."""
     import pandas as pd
 
-    relation = con.read_parquet(str(path))
+    relation = con.sql(f"from {parquet([path])}")
     floats = [n for n, kind in zip(relation.columns, relation.types, strict=True) if str(kind) in ("DOUBLE", "FLOAT")]
     counts = ", ".join(f'count(*) filter (where not isfinite("{name}"))' for name in floats) or "0"
     ((users, *odd),) = relation.aggregate(f"count(*), {counts}").fetchall()
@@ -88,13 +89,13 @@ def totals(
     con: duckdb.DuckDBPyConnection, path: Path, event_paths: Sequence[str], as_of: datetime, compared_days: int
 ) -> dict[str, Any]:
     """The day as a whole, beside what the lake held of it when the snapshot was made."""
-    relation = con.read_parquet(str(path))
+    relation = con.sql(f"from {parquet([path])}")
     counts_events = "event_count" in relation.columns
     (found,) = relation.aggregate(f"count(*), {'sum(event_count)' if counts_events else 'null'}").fetchall()
     users = events = 0
     if event_paths:
         con.execute("set variable as_of = ?::timestamptz::timestamp", [as_of])
-        lake = con.read_parquet(list(event_paths), hive_partitioning=False)
+        lake = con.sql(f"from {parquet(event_paths)}")
         lake = lake.filter("arrived_at <= getvariable('as_of')")
         ((users, events),) = lake.aggregate("count(distinct user_id), count(*)").fetchall()
     return {

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pipeline import ingest, lake
 from pipeline.domain import Domain
 from pipeline.settings import Settings
+from pipeline.sql import parquet
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 KEY = "a key that only tests know"
@@ -99,7 +100,7 @@ class Shop:
         if not paths:
             return []
         con = duckdb.connect()
-        relation = con.sql(f"from read_parquet({[str(self.home / path) for path in paths]!r}) order by {order}")
+        relation = con.sql(f"from {parquet([self.home / path for path in paths])} order by {order}")
         return relation.to_arrow_table().to_pylist()
 
     def refused(self) -> list[dict[str, Any]]:

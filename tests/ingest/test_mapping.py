@@ -47,6 +47,9 @@ PLAIN = {"user_id": "ann", "event_at": "2026-11-20", "event_type": "cart"}
         ("1), (2", "cannot be used"),
         ("1, 2", "wanted a number"),
         ("1; drop table staged", "cannot be used"),
+        ("random()", r"random\(\) depends on more than the row"),
+        ("coalesce(quantity, Getvariable('key'))", r"getvariable\(\) depends on more than the row"),
+        ("strlen(system.main.current_setting('temp_directory'))", r"current_setting\(\) depends"),
     ],
 )
 def test_wrong_sql_is_wrong_usage_and_names_the_column(tmp_path: Path, sql: str, says: str) -> None:

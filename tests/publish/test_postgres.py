@@ -16,6 +16,7 @@ import pytest
 from small_day import AS_OF, DAY, RISKS, SHOP, add_scores
 
 from pipeline.errors import InputError
+from pipeline.ingest.refusals import MAX_VALUE
 from pipeline.publish import read_list
 from pipeline.settings import Settings
 
@@ -142,6 +143,13 @@ def test_other_days_and_domains_are_left_alone(connected, rows, publish_day):
 def test_hostile_names_are_only_data(connected, rows, publish_day):
     name = "x'); drop table dawnlist_risk_list; --"
     add_scores(connected.home, {name: 0.9}, as_of=LATER, salt="hostile")
+    publish_day(using=connected, as_of=LATER)
+    assert rows() == [name]
+
+
+def test_the_longest_id_fits_into_the_index(connected, rows, publish_day):
+    name = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_VALUE))
+    add_scores(connected.home, {name: 0.9}, as_of=LATER, salt="long")
     publish_day(using=connected, as_of=LATER)
     assert rows() == [name]
 

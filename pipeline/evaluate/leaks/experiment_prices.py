@@ -11,6 +11,7 @@ from pipeline.evaluate.experiment import Experiment
 from pipeline.evaluate.leaks.bench import Fold
 from pipeline.evaluate.leaks.prices import Price, price_list
 from pipeline.evaluate.leaks.user_days import EVENTS, LABELS
+from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 LOOK_BACK_DAYS = 28  # of history before the first training day
@@ -36,11 +37,8 @@ def _rows(con: duckdb.DuckDBPyConnection, experiment: Experiment) -> tuple[pa.Ta
     assert experiment.protocol.test is not None
     home, first = experiment.settings.home, experiment.split.stack_first - timedelta(days=LOOK_BACK_DAYS)
     files = lake.event_files(home, first, experiment.protocol.test[1])
-    events = con.sql(f"select {', '.join(EVENTS)} from read_parquet($files)", params={"files": _paths(home, files)})
-    labels = con.sql(
-        f"select {', '.join(LABELS)} from read_parquet($files)",
-        params={"files": _paths(home, lake.label_files(home))},
-    )
+    events = con.sql(f"select {', '.join(EVENTS)} from {parquet(_paths(home, files))}")
+    labels = con.sql(f"select {', '.join(LABELS)} from {parquet(_paths(home, lake.label_files(home)))}")
     return events.to_arrow_table(), labels.to_arrow_table()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.sql import parquet
 
 HUGE = 1.7e308  # infinity, for a logarithm
 
@@ -18,5 +19,4 @@ def read_tokens_sql(paths: Sequence[Path]) -> str:
     """SQL: the files as one relation with `file_row_number`. Raises InputError without files."""
     if not paths:
         raise InputError("no days of event tokens to read", fix="dawnlist features --from D --to D")
-    quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{quoted}], file_row_number = true, hive_partitioning = false)"
+    return parquet(paths, "file_row_number = true")

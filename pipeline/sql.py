@@ -1,0 +1,26 @@
+"""Names, texts and files as DuckDB's SQL writes them. Nothing in them is ever read as SQL or as a pattern."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def parquet(paths: Iterable[Path | str], options: str = "") -> str:
+    """SQL of these Parquet files as one relation; there must be at least one.
+
+    The columns are those in the files: DuckDB would add one for each `name=value` in a path.
+    """
+    files = ", ".join(literal(_exact(str(path))) for path in paths)
+    return f"read_parquet([{files}], hive_partitioning = false{options and f', {options}'})"
+
+
+def _exact(path: str) -> str:
+    """A pattern that only this path matches."""
+    return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in path)
