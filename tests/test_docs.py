@@ -258,6 +258,20 @@ def test_bring_your_own_data_names_every_field_column_role_and_reason():
     assert [word for word in [*fields, *words] if f"`{word}`" not in page] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        *((name, field.default) for name, field in Domain.model_fields.items()),
+        *((f"labels.{name}", field.default) for name, field in Labels.model_fields.items()),
+    ],
+)
+def test_every_number_in_the_table_of_a_pack_is_its_default(name, default):
+    if isinstance(default, int | float):
+        page = TEXT["docs/bring-your-own-data.md"]
+        (shown,) = re.findall(rf"^\| `{re.escape(name)}` \| ([^|]+) \|", page, re.MULTILINE)
+        assert float(shown) == default
+
+
 def test_how_it_works_names_every_family_of_features():
     families = {feature.family for feature in features().values()}
     named = re.findall(r"^\| ([a-z ,]+) \|", TEXT["docs/how-it-works.md"], re.MULTILINE)
