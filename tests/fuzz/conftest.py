@@ -30,7 +30,9 @@ def inputs(record_property):
 def pytest_terminal_summary(terminalreporter):
     if settings.get_current_profile_name() != "fuzz":
         return
-    reports = [dict(report.user_properties) for key in ("passed", "failed") for report in terminalreporter.getreports(key)]
+    reports = [
+        dict(report.user_properties) for key in ("passed", "failed") for report in terminalreporter.getreports(key)
+    ]
     told = [each for each in reports if "inputs" in each]
     counts = sum((Counter(each["inputs"]) for each in told), Counter())
     seconds, cpu = (sum(each["seconds"][i] for each in told) for i in (0, 1))

@@ -7,14 +7,20 @@ all of them are found: the product names one.
 import csv
 import gzip
 import hmac
+import io
 import ipaddress
 import json
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 LONGEST_ROW = 1_000_000
 LONGEST_TEXT = 2048
@@ -33,6 +39,7 @@ LABEL = {
     **dict.fromkeys(("user_id", "event_id", "typology", "source"), "string"),
     **{"happened_at": "timestamp", "known_at": "timestamp", "is_bad": "boolean"},
 }
+REQUIRED_OF_LABELS = ("user_id", "happened_at", "known_at", "is_bad")
 PREFIXES = {
     **{"user_id": "usr_", "session_id": "ses_", "device_id": "dev_", "ip": "ip_", "network_id": "net_"},
     **{"payment_id": "pay_", "address_id": "adr_", "counterpart_id": "cpt_"},
@@ -66,13 +73,14 @@ class Row:
 
 
 Judged = dict[str, Any]  # a good row, by contract column
+Rows = tuple[list[str], bool, list[Row]]  # a file: its columns, whether rows may lack some, its rows
 Faults = frozenset[tuple[str, str | None]]
 
 
 # ---- files into rows
 
 
-def rows_of(name: str, content: bytes) -> tuple[list[str], bool, list[Row]]:
+def rows_of(name: str, content: bytes) -> Rows:
     """Columns, whether rows may lack some, and rows. Raises UnreadableError."""
     if content[:2] == b"\x1f\x8b":
         try:
@@ -92,7 +100,7 @@ def rows_of(name: str, content: bytes) -> tuple[list[str], bool, list[Row]]:
     raise UnreadableError("unknown format")
 
 
-def _csv_rows(text: bytes) -> tuple[list[str], bool, list[Row]]:
+def _csv_rows(text: bytes) -> Rows:
     line, lines = 1, text.split(b"\n")
     while lines and not lines[0].strip(b" \t\r\v\f"):
         line, lines = line + 1, lines[1:]
@@ -118,13 +126,13 @@ def _csv_rows(text: bytes) -> tuple[list[str], bool, list[Row]]:
     return columns, False, rows
 
 
-def _records(text: bytes, line: int, delimiter: str) -> Iterator[tuple[int, bytes, bool]]:
+def _records(text: bytes, line: int, delimiter: str, end: str = "\n") -> Iterator[tuple[int, bytes, bool]]:
     """Records, letter by letter: a quote opens where a field begins, a line end outside quotes ends the record."""
     begun, first, state = bytearray(), line, "begin"
     for letter in text.decode("latin-1"):
-        if letter == "\n":
+        if letter == end:
             line += 1
-        if letter == "\n" and state != "quoted":
+        if letter == end and state != "quoted":
             yield first, bytes(begun), False
             begun, first, state = bytearray(), line, "begin"
             continue
@@ -182,7 +190,7 @@ def _shown(raw: bytes) -> str:
     return raw.decode(errors="backslashreplace").removesuffix("\r")
 
 
-def _json_rows(text: bytes) -> tuple[list[str], bool, list[Row]]:
+def _json_rows(text: bytes) -> Rows:
     if not text.strip() or text.lstrip()[:1] == b"[":
         raise UnreadableError("no JSON lines")
     found: list[tuple[int, bytes, Any]] = []
@@ -198,9 +206,7 @@ def _json_rows(text: bytes) -> tuple[list[str], bool, list[Row]]:
 
 def _parsed(content: bytes) -> Any:
     try:
-        value = json.loads(
-            content.decode(errors="surrogateescape"), parse_int=str, parse_float=str, parse_constant=str
-        )
+        value = json.loads(content.decode(errors="surrogateescape"), parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -403,16 +409,14 @@ class Lake:
 
     def __init__(self, pack: Pack, now: datetime) -> None:
         self.pack, self.now = pack, now
-        self.events: dict[tuple[Any, ...], Judged] = {}
+        self.events: dict[Any, Judged] = {}
+        self.labels: dict[Any, Judged] = {}
 
-    def take_events(self, rows: tuple[list[str], bool, list[Row]], read: Callable[..., Any] = typed) -> Outcome:
+    def take_events(self, file: Rows, read: Callable[..., Any] = typed) -> Outcome:
         """Judge a file of events. Raises UnreadableError if it must be refused as a whole."""
-        columns, is_sparse, found = rows
-        sources = [self.pack.renamed.get(name, name) for name in EVENT]
-        required = [self.pack.renamed.get(name, name) for name in ("user_id", "event_at", "event_type")]
-        where = places(columns, is_sparse, sources, required)
-        outcome, alike = Outcome(read=len(found)), dict[Any, int]()
-        for row in found:
+        where = self._places(file, EVENT, ("user_id", "event_at", "event_type"))
+        outcome, alike = Outcome(read=len(file[2])), dict[Any, int]()
+        for row in file[2]:
             event = event_of(row, where, self.pack, self.now, read)
             if isinstance(event, frozenset):
                 outcome.refused.append((row, event))
@@ -423,9 +427,276 @@ class Lake:
                 identity = ("derived", content, alike[content])
             else:
                 identity = ("given", event["event_id"], event["event_at"].date())
-            if identity in self.events:
+            self._keep(outcome, self.events, identity, event)
+        return outcome
+
+    def take_labels(self, file: Rows, read: Callable[..., Any] = typed) -> Outcome:
+        """Judge a file of labels; events come first."""
+        is_named = any(column.lower() == "event_id" for column in file[0])
+        where = self._places(file, LABEL, ("known_at", "is_bad") if is_named else REQUIRED_OF_LABELS)
+        outcome = Outcome(read=len(file[2]))
+        for row in file[2]:
+            label = self._label_of(row, where, read)
+            if isinstance(label, frozenset):
+                outcome.refused.append((row, label))
+                continue
+            identity = tuple(label[name] for name in ("user_id", "event_id", "happened_at", "known_at", "is_bad"))
+            self._keep(outcome, self.labels, identity, label)
+        return outcome
+
+    def _places(self, file: Rows, contract: Mapping[str, str], required: Sequence[str]) -> dict[str, str]:
+        columns, is_sparse, _ = file
+        renamed = self.pack.renamed
+        return places(
+            columns, is_sparse, [renamed.get(name, name) for name in contract], [renamed.get(n, n) for n in required]
+        )
+
+    def _keep(self, outcome: Outcome, known: dict[Any, Judged], identity: Any, row: Judged) -> None:
+        if identity in known:
+            outcome.duplicates += 1
+        else:
+            known[identity] = row
+            outcome.accepted.append(row)
+
+    def _label_of(self, row: Row, where: Mapping[str, str], read: Callable[..., Any]) -> Any:
+        cells, faults = _typed_cells(row, where, self.pack, LABEL, read)
+        if "user_id" in self.pack.sensitive:
+            cells["user_id"] = _hidden(self.pack, "user_id", cells["user_id"])
+        if not faults and cells["event_id"] is not None and None in (cells["user_id"], cells["happened_at"]):
+            meant = [
+                (event["event_at"], event["user_id"])
+                for event in self.events.values()
+                if event["event_id"] == cells["event_id"]
+                and cells["user_id"] in (None, event["user_id"])
+                and cells["happened_at"] in (None, event["event_at"])
+            ]
+            if meant:
+                cells["happened_at"], cells["user_id"] = min(meant)
+        for name in REQUIRED_OF_LABELS:
+            if cells[name] is None:
+                faults |= {("missing", name), ("unknown_event", name)}
+        faults |= _time_faults(cells, "happened_at", self.now + timedelta(minutes=5))
+        faults |= _time_faults(cells, "known_at", self.now + timedelta(days=366))
+        if not faults and cells["known_at"] < cells["happened_at"]:
+            faults = {("known_before_happened", "known_at")}
+        return frozenset(faults) if faults else cells
+
+
+# ---- Parquet
+
+
+class Beyond:
+    """A time that Python's calendar does not have."""
+
+
+def parquet_rows(content: bytes) -> Rows:
+    """Columns and rows of a Parquet file by pyarrow alone; cells are Python's. Raises UnreadableError."""
+    try:
+        table = pq.ParquetFile(io.BytesIO(content)).read()
+    except Exception as error:
+        raise UnreadableError("no Parquet") from error
+    names = list(table.schema.names)
+    columns = [[_python(cell) for cell in column] for column in table.columns]
+    return (
+        names,
+        False,
+        [
+            Row(line, "", dict(zip(names, cells, strict=True)))
+            for line, cells in enumerate(zip(*columns, strict=True), 1)
+        ],
+    )
+
+
+def _python(cell: Any) -> Any:
+    if pa.types.is_timestamp(cell.type) and cell.type.tz:
+        cell = pa.scalar(cell.value, pa.timestamp(cell.type.unit, "UTC"))  # the zone is only how a moment is shown
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError:
+        return bytes(memoryview(cell.as_buffer()))
+    except (ValueError, OverflowError):
+        return Beyond()
+
+
+def typed_parquet(cell: Any, kind: str, timezone: str) -> tuple[Any, set[str]]:
+    """A Parquet cell's value, and what is wrong with it."""
+    if isinstance(cell, Beyond):
+        return None, {"not_a_time"}
+    if isinstance(cell, bytes):
+        try:
+            cell = cell.decode()
+        except UnicodeDecodeError:
+            return None, {"bad_utf8"}
+    if cell is None or isinstance(cell, str):
+        return typed(cell, kind, timezone)
+    if isinstance(cell, list | dict):
+        return None, {"not_text", "not_a_number", "not_a_time", "not_a_boolean"}
+    if kind == "timestamp":
+        if isinstance(cell, date) and not isinstance(cell, datetime):
+            cell = datetime.combine(cell, time())
+        if not isinstance(cell, datetime):
+            return None, {"not_a_time"}
+        return (cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else _of_zone(cell, timezone)), set()
+    if kind == "string":
+        return _written(cell), set()
+    is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+    if kind == "number":
+        if not is_number:
+            return None, {"not_a_number"}
+        return (float(cell), set()) if math.isfinite(cell) else (None, {"not_finite"})
+    if isinstance(cell, bool) or (is_number and cell in (0, 1)):
+        return bool(cell), set()
+    return None, {"not_a_boolean"}
+
+
+def _written(cell: Any) -> str | None:
+    """A typed cell as text."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return None
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    if isinstance(cell, datetime):
+        text = cell.replace(tzinfo=None).isoformat(sep=" ")
+        return (text.rstrip("0") if "." in text else text) + ("+00" if cell.tzinfo else "")
+    return str(cell)
+
+
+# ---- verdicts
+
+VERDICT = ("day", "user_id", "verdict", "typology", "note", "analyst", "decided_at")
+REQUIRED_OF_VERDICTS = ("day", "user_id", "verdict", "decided_at")
+LONGEST_CELL = 4096
+
+
+def verdict_rows(content: bytes) -> list[Row]:
+    """Rows of a verdict file, with lower case names. A line ends with LF, CRLF or CR. Raises UnreadableError."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UnreadableError("UTF-16")
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    line = 1
+    while True:
+        header, end, rest = min(
+            (text.partition(end) for end in (b"\r\n", b"\n", b"\r")), key=lambda parts: len(parts[0])
+        )
+        if header.decode(errors="surrogateescape").strip() or not end:
+            break
+        line, text = line + 1, rest
+    header_text = header.decode(errors="surrogateescape")
+    delimiter = max(DELIMITERS, key=header_text.count)
+    names = [name.strip().lower() for name in _cells(header_text, delimiter) or []]
+    if set(REQUIRED_OF_VERDICTS) - set(names) or any(names.count(name) > 1 for name in VERDICT):
+        raise UnreadableError("header")
+    records = _verdict_records(rest, line + 1, delimiter)
+    return [_verdict_row(at, record, names, delimiter) for at, record in records]
+
+
+def _verdict_records(text: bytes, line: int, delimiter: str) -> Iterator[tuple[int, bytes]]:
+    """Records that are not blank, as they came; CR, LF and CRLF each end a line."""
+    state, begun, first, at = "begin", bytearray(), line, 0
+    while at < len(text):
+        end = next((end for end in (b"\r\n", b"\n", b"\r") if text.startswith(end, at)), b"")
+        letter = end or text[at : at + 1]
+        at += len(letter)
+        line += bool(end)
+        if end and state != "quoted":
+            if begun.decode(errors="surrogateescape").strip():
+                yield first, bytes(begun)
+            begun, first, state = bytearray(), line, "begin"
+            continue
+        begun += letter
+        if state == "quoted":
+            state = "closed" if letter == b'"' else "quoted"
+        elif state == "closed" and letter == b'"':
+            state = "quoted"
+        elif letter == delimiter.encode():
+            state = "begin"
+        else:
+            state = "quoted" if state == "begin" and letter == b'"' else "plain"
+    if begun.decode(errors="surrogateescape").strip():
+        yield first, bytes(begun).removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _verdict_row(line: int, record: bytes, names: list[str], delimiter: str) -> Row:
+    raw, text = record.decode(errors="backslashreplace"), record.decode(errors="surrogateescape")
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return Row(line, raw, faults=frozenset({"broken_quotes"}))
+    faults, cells = _odd(text), rows[0]
+    if len(rows) > 1:
+        faults.add("broken_quotes")
+    if len(cells) != len(names):
+        faults.add("too_few_fields" if len(cells) < len(names) else "too_many_fields")
+    return Row(line, raw, dict(zip(names, cells, strict=False)), frozenset(faults))
+
+
+class Verdicts:
+    """The verdicts of a home. `lists`: the accounts of each day, and what the list's CSV shows for each."""
+
+    def __init__(self, lists: Mapping[str, Mapping[str, str]], now: datetime, timezone: str) -> None:
+        self.lists, self.now, self.timezone = lists, now, timezone
+        self.known: dict[Any, Judged] = {}
+
+    def take(self, content: bytes) -> Outcome:
+        rows = verdict_rows(content)
+        outcome = Outcome(read=len(rows))
+        for row in rows:
+            verdict = self._verdict_of(row)
+            if isinstance(verdict, frozenset):
+                outcome.refused.append((row, verdict))
+            elif (identity := tuple(verdict.items())) in self.known:
                 outcome.duplicates += 1
             else:
-                self.events[identity] = event
-                outcome.accepted.append(event)
+                self.known[identity] = verdict
+                outcome.accepted.append(verdict)
         return outcome
+
+    def _verdict_of(self, row: Row) -> Any:
+        faults = set(row.faults)
+        cells = {name: row.cells.get(name, "").replace("\r\n", "\n") for name in VERDICT}
+        cells = {name: cell if name == "user_id" else cell.strip() for name, cell in cells.items()}
+        faults |= {"missing" for name in REQUIRED_OF_VERDICTS if not cells[name].strip()}
+        faults |= {"too_long" for cell in cells.values() if len(cell.encode(errors="replace")) > LONGEST_CELL}
+        verdict: Judged = {name: cell or None for name, cell in cells.items()}
+        verdict["verdict"] = cells["verdict"].lower()
+        if verdict["verdict"] not in ("confirmed", "dismissed", "unsure"):
+            faults.add("unknown_verdict")
+        try:
+            day = verdict["day"] = datetime.strptime(cells["day"], "%Y-%m-%d").date()  # noqa: DTZ007
+        except ValueError:
+            return frozenset((fault, None) for fault in faults | {"not_a_day"})
+        if not 1990 <= day.year < 2200:
+            faults.add("not_a_day")
+        try:
+            decided = datetime.fromisoformat(cells["decided_at"])
+            local = _of_zone(decided, self.timezone) if decided.tzinfo is None else decided.astimezone(UTC)
+            verdict["decided_at"] = local.replace(tzinfo=None)
+        except (ValueError, OverflowError):
+            faults.add("not_a_time")
+        else:
+            if verdict["decided_at"] < datetime.combine(day, time()) + timedelta(days=1):
+                faults.add("before_the_day_ended")
+            if verdict["decided_at"] > self.now + timedelta(minutes=5):
+                faults.add("future_time")
+        listed = self.lists.get(str(day))
+        meant = [name for name, shown in (listed or {}).items() if cells["user_id"] in (name, shown)]
+        if len(meant) != 1:
+            faults.add("no_such_list" if listed is None else "ambiguous" if meant else "not_on_the_list")
+        verdict["user_id"] = meant[0] if meant else None
+        return frozenset((fault, None) for fault in faults) if faults else verdict
+
+
+def label_of(verdict: Judged) -> Judged:
+    """A verdict is a label of the whole user-day."""
+    return {
+        "user_id": verdict["user_id"],
+        "happened_at": datetime.combine(verdict["day"], time.max),
+        "known_at": verdict["decided_at"],
+        "is_bad": verdict["verdict"] == "confirmed",
+        "typology": verdict["typology"],
+        "source": "verdict",
+    }
