@@ -90,7 +90,8 @@ def test_of_a_file_without_a_header_no_cell_is_printed(shop: Shop, name: str, co
 
 def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     shop = Shop(tmp_path, max_file_bytes=10_000)
-    for name, content in (("a.csv", WHOLE), ("b.csv.gz", gzip.compress(WHOLE, mtime=0)), ("c.parquet", os.urandom(20_000))):
+    packed = gzip.compress(WHOLE, mtime=0)
+    for name, content in (("a.csv", WHOLE), ("b.csv.gz", packed), ("c.parquet", os.urandom(20_000))):
         with pytest.raises(InputError, match=r"larger than the limit|not a readable Parquet"):
             shop.deliver(content, name)
 
