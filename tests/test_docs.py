@@ -16,6 +16,7 @@ from pipeline.cli import STOPPED, app
 from pipeline.domain import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,
+    PACK_MODELS,
     ROLES,
     TOKEN_CATEGORICAL,
     TOKEN_NUMERIC,
@@ -29,6 +30,7 @@ from pipeline.feedback.records import OPTIONAL, REQUIRED
 from pipeline.ingest.refusals import REASONS
 from pipeline.publish.postgres import COLUMNS as POSTGRES_COLUMNS
 from pipeline.settings import PROJECT, Settings
+from pipeline.simulate.typologies import TYPOLOGIES
 
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", PROJECT / "docker" / "README.md", *PROJECT.glob("docs/*.md")]
 TEXT = {str(page.relative_to(PROJECT)): page.read_text() for page in PAGES}
@@ -170,6 +172,36 @@ def _text(node: ast.JoinedStr | ast.Constant) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     return "".join(_text(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def test_how_it_works_names_every_base_model():
+    assert [name for name in PACK_MODELS if f"`{name}`" not in TEXT["docs/how-it-works.md"]] == []
+
+
+def test_operations_names_every_dag():
+    dags = {file.stem for file in (PROJECT / "dags").glob("*.py")} - {"common"}
+    _, _, table = TEXT["docs/operations.md"].partition("## The daily run")
+    assert dags == set(re.findall(r"^\| `(\w+)` \|", table.partition("\n## ")[0], re.MULTILINE))
+
+
+def test_the_page_of_the_simulated_shop_names_every_typology():
+    _, _, table = TEXT["docs/marketplace.md"].partition("## Ten typologies")
+    assert set(re.findall(r"^\| `(\w+)` \|", table.partition("\n## ")[0], re.MULTILINE)) == set(TYPOLOGIES)
+
+
+def rows_of_changes() -> list[str]:
+    _, _, after = TEXT["docs/how-it-works.md"].partition("## Where to change what")
+    return [row for row in after.partition("\n## ")[0].splitlines() if row.startswith("| a")]
+
+
+@pytest.mark.parametrize("row", rows_of_changes(), ids=lambda row: row.split(" | ")[0][2:])
+def test_every_name_in_the_table_of_changes_is_in_a_file_of_its_row(row):
+    spans = code_of(row)
+    places = [PROJECT / span.rstrip("/") for span in spans if "/" in span]
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.*"))]
+    source = "\n".join(file.read_text() for file in files if file.suffix in (".py", ".sql", ".yml"))
+    names = [span for span in spans if re.fullmatch(r"\w+", span)]
+    assert [name for name in names if not re.search(rf"\b{name}\b", source)] == []
 
 
 OLD_WORDS = (
