@@ -14,8 +14,9 @@ from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.receipt import Receipt
+from pipeline.simulate.output.tables import Day
 from pipeline.simulate.settings import ShopSettings
-from pipeline.simulate.shop import Day, simulate
+from pipeline.simulate.shop import simulate
 
 MOST_DAYS = 3660
 Format = Literal["parquet", "csv"]
@@ -40,7 +41,7 @@ def run(
 
     Raises UsageError for settings that make no sense, and for a folder with anything in it.
     """
-    from pipeline.simulate.writing import Writer
+    from pipeline.simulate.output.writing import Writer
 
     settings = ShopSettings(users, seed, first_day, bad_share, quiet, intensity, typologies, lists)
     if not 1 <= days <= MOST_DAYS:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.simulate.typologies import TYPOLOGIES
 
 MOST_USERS = 5_000_000
 FEWEST_USERS = 300  # fewer cannot fill a carrier's network, an office and ten kinds of rings
@@ -32,8 +33,6 @@ class ShopSettings:
     lists: Path | None = None
 
     def __post_init__(self) -> None:
-        from pipeline.simulate.typologies import TYPOLOGIES
-
         wrong = []
         if not FEWEST_USERS <= self.users <= MOST_USERS:
             wrong.append(f"users: from {FEWEST_USERS} to {MOST_USERS:,}, got {self.users:,}")

@@ -1,39 +1,27 @@
 """The shop, day by day: people's lives, ordinary visits, look-alikes, abuse, and what becomes known of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
-import pyarrow as pa
 
-from pipeline.simulate import catalogue, ordinary, people, tables
-from pipeline.simulate.accounts import Accounts
-from pipeline.simulate.adaptive import Readers
-from pipeline.simulate.campaigns import WARM_UP_DAYS, Scheduler, act, cover
-from pipeline.simulate.codes import generator, names
-from pipeline.simulate.expand import PURCHASE, Events, expand
+from pipeline.simulate.campaigns.account_pool import AccountPool
+from pipeline.simulate.campaigns.adaptive import ListReaders
+from pipeline.simulate.campaigns.process import Acts, Process
+from pipeline.simulate.campaigns.schedule import WARM_UP_DAYS, Scheduler, act, cover
 from pipeline.simulate.look_alikes import LOOK_ALIKES
-from pipeline.simulate.ordinary import Promises, Today
-from pipeline.simulate.process import Acts, Process
-from pipeline.simulate.reports import Desk, Reports
-from pipeline.simulate.sessions import Sessions, joined
+from pipeline.simulate.output import tables
+from pipeline.simulate.output.reports import PendingLabels, Reporter
+from pipeline.simulate.output.tables import Day
 from pipeline.simulate.settings import ShopSettings
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.visits import ordinary
+from pipeline.simulate.visits.events import PURCHASE, Events, expand
+from pipeline.simulate.visits.ordinary import FollowUps, Today
+from pipeline.simulate.visits.sessions import Sessions, concatenate
+from pipeline.simulate.world import catalogue, people
+from pipeline.simulate.world.codes import generator, identifiers
 
 REVIEW_SHARE, REFUND_SHARE = 0.9, 0.8  # of what people's habits promise, that is done
-
-
-@dataclass(frozen=True)
-class Day:
-    """One day of the shop. `events` and `labels` are what a shop knows, the rest is the truth."""
-
-    day: date
-    events: pa.Table
-    labels: pa.Table
-    true_user_days: pa.Table
-    true_events: pa.Table
-    user_days: int
 
 
 def simulate(settings: ShopSettings) -> Iterator[Day]:
@@ -50,9 +38,9 @@ class Shop:
         self.settings, self.n = settings, 0
         self.catalogue = catalogue.build(settings.seed, settings.users)
         self.networks = people.Networks.of(settings.users)
-        self.people = people.block(settings.seed, self.networks, settings.users, -1, 0)
-        self.promises, self.reports = Promises({}, {}), Reports({})
-        self.readers = Readers(settings.lists)
+        self.people = people.people_joining(settings.seed, self.networks, settings.users, -1, 0)
+        self.promises, self.reports = FollowUps({}, {}), PendingLabels({})
+        self.readers = ListReaders(settings.lists)
         bad = [TYPOLOGIES[name] for name in settings.typologies or TYPOLOGIES]
         self.processes: list[Process] = [*LOOK_ALIKES, *bad]
         shares = _shares(list(LOOK_ALIKES), settings.look_alike_share)
@@ -67,11 +55,11 @@ class Shop:
     def _warm_up(self, n: int) -> None:
         """A day before the first: people come and buy, and campaigns begin, so that the first day is like any other."""
         today = self._today(n)
-        visits = ordinary.day(today, self.promises)
+        visits = ordinary.visits_of_day(today, self.promises)
         self.people.seen_on[visits.user] = n
         self._begin(today, visits)
         buying = visits.take(np.flatnonzero(visits.purchase > 0))
-        ordinary.within_reach(buying, self.people)
+        ordinary.keep_possible(buying, self.people)
         self._remember(buying, expand(buying, today), today)
 
     def _today(self, n: int) -> Today:
@@ -81,28 +69,28 @@ class Shop:
 
     def _begin(self, today: Today, visits: Sessions) -> None:
         user_days = self.crowd * len(np.unique(visits.user))
-        accounts = Accounts(self.people, self.catalogue, today.day, today.season.flash_category >= 0)
+        accounts = AccountPool(self.people, self.catalogue, today.day, today.season.flash_category >= 0)
         for plan in self.plans:
             plan.begin(accounts, user_days)
 
     def next_day(self) -> Day:
         n, settings = self.n, self.settings
-        people.newcomers(self.people, settings.seed, n, self.networks, settings.users)
-        people.change(self.people, settings.seed, n, self.networks)
+        people.add_newcomers(self.people, settings.seed, n, self.networks, settings.users)
+        people.daily_changes(self.people, settings.seed, n, self.networks)
         today = self._today(n)
         self.readers.read_up_to(str(settings.day(n)))
-        visits = ordinary.day(today, self.promises)
+        visits = ordinary.visits_of_day(today, self.promises)
         self._begin(today, visits)
         acted, variants = self._act(today)
-        sessions = joined([visits, *acted])
-        ordinary.within_reach(sessions, self.people)
+        sessions = concatenate([visits, *acted])
+        ordinary.keep_possible(sessions, self.people)
         events = expand(sessions, today)
         self._remember(sessions, events, today)
         user_days = len(np.unique(sessions.user))
         self.crowd += 0.15 * (user_days / max(1, len(np.unique(visits.user))) - self.crowd)
         self.people.seen_on[sessions.user] = n
-        table, named = tables.delivered(sessions, events, self.catalogue, settings, n)
-        Desk(self.reports, sessions, events, named, self.processes, today).report(
+        table, named = tables.event_table(sessions, events, self.catalogue, settings, n)
+        Reporter(self.reports, sessions, events, named, self.processes, today).report(
             settings.wrong_report_share * user_days
         )
         self.n += 1
@@ -135,7 +123,7 @@ class Shop:
         """Adaptive crews know their own accounts, and find out when one of them is listed."""
         if process.is_bad and self.settings.lists is not None:
             reads = np.array([variant.adaptive for variant in process.variants])[acts.variant]
-            users = names("u_", self.settings.seed, acts.user[reads] + 1).to_pylist()
+            users = identifiers("u_", self.settings.seed, acts.user[reads] + 1).to_pylist()
             self.readers.accounts |= dict.fromkeys(users, process.name)
 
     def _remember(self, sessions: Sessions, events: Events, today: Today) -> None:
@@ -147,8 +135,8 @@ class Shop:
         paid = (column[rows] for column in (events.item, events.card, events.cents, events.quantity))
         number = self.people.buy(today.day, user, *paid)
         for habit, share, queue, delay in (
-            (self.people.writes, REVIEW_SHARE, self.promises.reviews, (2, 12)),
-            (self.people.returns, REFUND_SHARE, self.promises.refunds, (2, 16)),
+            (self.people.review_chance, REVIEW_SHARE, self.promises.reviews, (2, 12)),
+            (self.people.refund_chance, REFUND_SHARE, self.promises.refunds, (2, 16)),
         ):
             does = np.flatnonzero((rng.random(len(rows)) < share * habit[user]) & of_own_accord)
             due = today.day + rng.integers(*delay, len(does))
@@ -172,5 +160,5 @@ def _shares(processes: list[Process], share: float) -> dict[Process, float]:
 
 
 def _still_here(acts: Acts, who: people.People, day: int) -> Acts:
-    here = np.flatnonzero(who.here(day)[acts.user])
+    here = np.flatnonzero(who.exist_on(day)[acts.user])
     return Acts(*(getattr(acts, name)[here] for name in ("user", "campaign", "variant", "account", "nth", "seller")))

@@ -8,9 +8,9 @@ resembles it is therefore never one mark, but which marks come together, in whic
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-from pipeline.simulate.codes import Array
-from pipeline.simulate.ordinary import Intent
-from pipeline.simulate.sessions import FUNNEL
+from pipeline.simulate.visits.ordinary import Intent
+from pipeline.simulate.visits.sessions import FUNNEL
+from pipeline.simulate.world.codes import Array
 
 Thing = Literal["device", "network", "address", "card"]
 Source = Literal["chargeback", "takedown", "complaint", "review_desk"]

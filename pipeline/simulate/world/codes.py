@@ -16,14 +16,14 @@ _OCTETS = pa.array([str(byte) for byte in range(256)])
 _FIRST = np.array([o for o in range(2, 223) if o not in (10, 100, 127, 169, 172, 192, 198, 203)], dtype=np.uint64)
 
 
-def word(text: str) -> int:
+def name_code(text: str) -> int:
     """A stable number for a name, to mix into others."""
     return zlib.crc32(text.encode())
 
 
 def generator(seed: int, day: int, process: str) -> np.random.Generator:
     """The random numbers of one process on one day (-100 or later); they depend on nothing else."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, day + 100, word(process)])))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, day + 100, name_code(process)])))
 
 
 def mix(*parts: Any) -> Array:
@@ -49,18 +49,18 @@ def uniform(*parts: Any) -> Array:
     return (mix(*parts) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def fresh(rng: np.random.Generator, n: int) -> Array:
+def new_codes(rng: np.random.Generator, n: int) -> Array:
     """`n` codes of new things (devices, cards, addresses); never 0, which means none."""
     return rng.integers(1, 2**62, n, dtype=np.int64)
 
 
-def names(prefix: str, seed: int, codes: Array) -> pa.Array:
+def identifiers(prefix: str, seed: int, codes: Array) -> pa.Array:
     """Identifiers like `d_0123456789abcdef`, null where the code is 0 or less."""
-    column = spelt(prefix, mix(seed, word(prefix), codes))
+    column = hexadecimal(prefix, mix(seed, name_code(prefix), codes))
     return pc.if_else(pa.array(codes > 0), column, pa.scalar(None, pa.string()))
 
 
-def spelt(prefix: str, hashed: Array) -> pa.Array:
+def hexadecimal(prefix: str, hashed: Array) -> pa.Array:
     """Hashes in hexadecimal, so that text sorts as the numbers do."""
     text = np.empty((len(hashed), len(prefix) + 16), dtype=np.uint8)
     text[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
@@ -71,10 +71,10 @@ def spelt(prefix: str, hashed: Array) -> pa.Array:
 
 def address(network: Array, host: Array) -> Array:
     """IPv4 addresses as integers: a network number decides the first three octets, `host` the last."""
-    hashed = mix(word("network"), network)
+    hashed = mix(name_code("network"), network)
     first = _FIRST[(hashed % np.uint64(len(_FIRST))).astype(np.int64)]
     middle = (hashed >> np.uint64(32)) & np.uint64(0xFFFF)
-    last = np.uint64(1) + mix(word("host"), host) % np.uint64(254)
+    last = np.uint64(1) + mix(name_code("host"), host) % np.uint64(254)
     whole: Array = ((first << np.uint64(24)) | (middle << np.uint64(8)) | last).astype(np.int64)
     return whole
 

@@ -5,7 +5,7 @@ from math import cos, pi
 
 import numpy as np
 
-from pipeline.simulate.codes import Array, generator
+from pipeline.simulate.world.codes import Array, generator
 
 # category -> (share of interest, typical price, day of the year it peaks)
 CATEGORIES: dict[str, tuple[float, float, int]] = {

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.accounts import Accounts
-from pipeline.simulate.adaptive import Learnt
-from pipeline.simulate.codes import Array, fresh, generator
-from pipeline.simulate.marks import MARKS, Marked, draw
-from pipeline.simulate.ordinary import Today, visit
-from pipeline.simulate.people import People, is_phone
-from pipeline.simulate.process import Acts, Process, Variant
-from pipeline.simulate.sessions import Sessions
+from pipeline.simulate.campaigns.account_pool import AccountPool
+from pipeline.simulate.campaigns.adaptive import Avoidance
+from pipeline.simulate.campaigns.process import Acts, Process, Variant
+from pipeline.simulate.campaigns.traits import TRAITS, Target, draw_traits
+from pipeline.simulate.visits.ordinary import Today, make_visits
+from pipeline.simulate.visits.sessions import Sessions
+from pipeline.simulate.world.codes import Array, generator, new_codes
+from pipeline.simulate.world.people import People, is_phone
 
 WARM_UP_DAYS = 40  # longer than any campaign: the first day has as much going on as any other
 AHEAD_DAYS = 20  # in a small shop, a campaign is no larger than what its process is owed for so many days
@@ -40,7 +40,7 @@ class Scheduler:
         self.running: dict[str, list[Campaign]] = {process.name: [] for process in shares}
         self.done = {process.name: np.zeros(len(process.variants)) for process in shares}
 
-    def begin(self, accounts: Accounts, user_days: float) -> None:
+    def begin(self, accounts: AccountPool, user_days: float) -> None:
         """Begin what a day with so many `user_days` in all owes each process."""
         for process, share in self.shares.items():
             name, a_day = process.name, share * user_days
@@ -99,8 +99,8 @@ def _fitting(variant: Variant, accounts: float, most: float) -> float:
     return min(accounts, max(min(2, variant.accounts[0]), most // acts))
 
 
-def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np.random.Generator) -> Campaign:
-    day, code = accounts.day, int(fresh(rng, 1)[0])
+def _plan(variant: Variant, which: int, accounts: AccountPool, most: float, rng: np.random.Generator) -> Campaign:
+    day, code = accounts.day, int(new_codes(rng, 1)[0])
     wanted = int(_fitting(variant, int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), most))
     users, seller = accounts.draw(variant.who, wanted, code, rng)
     acts = rng.integers(variant.acts[0], variant.acts[1] + 1, len(users))
@@ -116,40 +116,40 @@ def _plan(variant: Variant, which: int, accounts: Accounts, most: float, rng: np
     return Campaign(code, which, seller, users[row], row, nth, days)
 
 
-def act(process: Process, acts: Acts, today: Today, intensity: float, learnt: Learnt) -> Sessions:
-    """The visits that `acts` make: ordinary ones of their process's intent, marked. Adaptive variants avoid marks."""
+def act(process: Process, acts: Acts, today: Today, intensity: float, learnt: Avoidance) -> Sessions:
+    """The visits that `acts` make: ordinary ones of their process's intent, marked. Adaptive variants avoid traits."""
     rng = generator(today.seed, today.day, f"act {process.name}")
-    sessions = visit(acts.user, today, rng, process.intent)
+    sessions = make_visits(acts.user, today, rng, process.intent)
     sessions.about = np.maximum(-1, today.people.purchases[acts.user] - 1 - acts.nth)  # not the same one every time
     for number, variant in enumerate(process.variants):
         of_variant = np.flatnonzero(acts.variant == number)
         if variant.order:
             sessions.order[of_variant] = variant.order
         start = sessions.start[of_variant]
-        given = draw(variant, len(of_variant), intensity, learnt.avoided(start) if variant.adaptive else {}, rng)
-        for mark in MARKS:
-            if mark in given:
-                rows = of_variant[given[mark]]
-                MARKS[mark](Marked(sessions, rows, acts, variant, today, rng))
-                _keep(process, mark, sessions, rows, today.people)
+        given = draw_traits(variant, len(of_variant), intensity, learnt.avoided(start) if variant.adaptive else {}, rng)
+        for trait in TRAITS:
+            if trait in given:
+                rows = of_variant[given[trait]]
+                TRAITS[trait](Target(sessions, rows, acts, variant, today, rng))
+                _keep(process, trait, sessions, rows, today.people)
         if variant.adaptive:
             learnt.wait(sessions, of_variant, start)
     sessions.actor = acts.campaign
     return sessions
 
 
-def _keep(process: Process, mark: str, sessions: Sessions, rows: Array, people: People) -> None:
+def _keep(process: Process, trait: str, sessions: Sessions, rows: Array, people: People) -> None:
     """An innocent's new phone, home or card stays theirs."""
-    if mark not in process.keeps:
+    if trait not in process.keeps:
         return
-    if mark == "device":
+    if trait == "device":
         _keep_devices(sessions.user[rows], sessions.device[rows], people)
         return
     mine, theirs = {
         "network": ("home", "network"),
-        "address": ("lives_at", "lives_at"),
+        "address": ("address", "address"),
         "card": ("card", "card"),
-    }[mark]
+    }[trait]
     getattr(people, mine)[sessions.user[rows]] = getattr(sessions, theirs)[rows]
 
 
@@ -161,4 +161,4 @@ def _keep_devices(users: Array, devices: Array, people: People) -> None:
 def cover(process: Process, acts: Acts, today: Today) -> Sessions:
     """Ordinary visits besides, on the same day."""
     rng = generator(today.seed, today.day, f"cover {process.name}")
-    return visit(acts.user[rng.random(len(acts)) < process.cover], today, rng, "usual")
+    return make_visits(acts.user[rng.random(len(acts)) < process.cover], today, rng, "usual")

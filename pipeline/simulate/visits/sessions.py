@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.simulate.codes import Array
+from pipeline.simulate.world.codes import Array
 
 # In the order of an ordinary visit. The words are those of domains/shop.yml.
 STEPS = ("login", "search", "browse", "cart", "coupon", "payment_failure", "purchase", "review", "refund")
@@ -32,7 +32,7 @@ class Sessions:
     review: Array
     refund: Array
     cell: Array  # what is looked at: category and price tier
-    known: Array  # share of looks at things known before
+    known_share: Array  # share of looks at things known before
     width: Array  # how many different things are looked at
     item: Array  # the thing this visit is about, -1: one of those looked at
     seller: Array  # the seller this visit is about, -1: any
@@ -44,7 +44,7 @@ class Sessions:
     host: Array  # within the network
     card: Array
     cards: Array  # how many different cards are tried
-    lives_at: Array
+    address: Array
     order: Array
     process: Array
     actor: Array
@@ -60,5 +60,5 @@ class Sessions:
         return np.stack([getattr(self, step) for step in STEPS], axis=1)
 
 
-def joined(parts: Sequence[Sessions]) -> Sessions:
+def concatenate(parts: Sequence[Sessions]) -> Sessions:
     return Sessions(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sessions)))

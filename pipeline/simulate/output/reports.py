@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.domain import LABEL_COLUMNS
-from pipeline.simulate.codes import Array, generator
-from pipeline.simulate.expand import COUPON, Events
-from pipeline.simulate.ordinary import Today
-from pipeline.simulate.process import Process
-from pipeline.simulate.sessions import Sessions
-from pipeline.simulate.tables import Named
+from pipeline.simulate.campaigns.process import Process
+from pipeline.simulate.output.tables import EventIds
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.visits.events import COUPON, Events
+from pipeline.simulate.visits.ordinary import Today
+from pipeline.simulate.visits.sessions import Sessions
+from pipeline.simulate.world.codes import Array, generator
 
 WITHDRAWN_WRONG, WITHDRAWN_RIGHT = 0.35, 0.05  # reports withdrawn, sooner or later: of honest acts, and of bad ones
 MISNAMED = 0.08  # typology the desk got wrong
@@ -27,7 +27,7 @@ Row = dict[str, str | None]
 
 
 @dataclass
-class Reports:
+class PendingLabels:
     """Labels not yet known, by the day on which they will be: state of a simulation."""
 
     waiting: dict[int, list[tuple[float, Row]]]
@@ -39,13 +39,13 @@ class Reports:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Reporter:
     """Decides which of a day's acts will be reported, by whom, and when. A wrong report is made like a right one."""
 
-    reports: Reports
+    reports: PendingLabels
     sessions: Sessions
     events: Events
-    names: Named
+    names: EventIds
     processes: list[Process]
     today: Today
 

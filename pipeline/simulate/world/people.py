@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.simulate.catalogue import CATEGORIES
-from pipeline.simulate.codes import Array, fresh, generator, mix, pick, word
+from pipeline.simulate.world.catalogue import CATEGORIES
+from pipeline.simulate.world.codes import Array, generator, mix, name_code, new_codes, pick
 
 NEW_PER_DAY = 0.0025  # of the accounts the shop began with
 STAY_DAYS = 500  # of an account, on average
@@ -63,17 +63,17 @@ class People:
     leaves: Array
     household: Array
     activity: Array  # chance to be active on an ordinary day
-    weekend: Array  # factor on it
-    peak: Array  # hour of the day
+    weekend_factor: Array  # factor on it
+    peak_hour: Array  # hour of the day
     tempo: Array  # median seconds between two events
-    depth: Array  # factor on how much is looked at
-    busy: Array  # further sessions on an active day
-    buys: Array  # chance that a session ends in a purchase
+    browse_factor: Array  # factor on how much is looked at
+    extra_sessions: Array  # further sessions on an active day
+    purchase_chance: Array  # chance that a session ends in a purchase
     budget: Array  # standard normal
     loyalty: Array  # share of looks at things known before
-    frugal: Array  # chance of a coupon with a purchase
-    writes: Array  # chance to review a purchase
-    returns: Array  # chance to return one
+    coupon_chance: Array  # chance of a coupon with a purchase
+    review_chance: Array  # chance to review a purchase
+    refund_chance: Array  # chance to return one
     phone_share: Array
     tastes: Array  # (people, 3) categories
     home: Array  # network numbers
@@ -82,8 +82,8 @@ class People:
     phone: Array
     laptop: Array
     card: Array
-    card2: Array
-    lives_at: Array
+    second_card: Array
+    address: Array
     purchases: Array  # how many so far
     bought_item: Array  # (people, MEMORY): purchase number k is in column k % MEMORY
     bought_card: Array
@@ -102,7 +102,7 @@ class People:
         for field in fields(self):
             setattr(self, field.name, np.concatenate([getattr(self, field.name), getattr(others, field.name)]))
 
-    def here(self, day: int) -> Array:
+    def exist_on(self, day: int) -> Array:
         """Which accounts exist on a day."""
         is_here: Array = (self.joined <= day) & (day < self.leaves)
         return is_here
@@ -144,18 +144,18 @@ def is_phone(device: Array) -> Array:
 
 
 def phones(rng: np.random.Generator, n: int) -> Array:
-    return fresh(rng, n) * 2 + 1
+    return new_codes(rng, n) * 2 + 1
 
 
 def laptops(rng: np.random.Generator, n: int) -> Array:
-    return fresh(rng, n) * 2
+    return new_codes(rng, n) * 2
 
 
-def block(seed: int, networks: Networks, n: int, day: int, households: int) -> People:
+def people_joining(seed: int, networks: Networks, n: int, day: int, households: int) -> People:
     """`n` accounts that join on a day (-1: all who were there from the start). `households` exist already."""
     rng = generator(seed, day, "people")
     household = _households(rng, n, households)
-    of_house = [mix(seed, household, word(what)) for what in ("home", "tablet", "card", "address")]
+    of_house = [mix(seed, household, name_code(what)) for what in ("home", "tablet", "card", "address")]
     odds = [(part >> np.uint64(11)).astype(np.float64) * 2.0**-53 for part in of_house]
     joined = np.full(n, day) if day >= 0 else rng.integers(EXISTED, 0, n)
     interest = np.array([share for share, _, _ in CATEGORIES.values()])
@@ -169,17 +169,17 @@ def block(seed: int, networks: Networks, n: int, day: int, households: int) -> P
         leaves=np.maximum(joined, 0) + 1 + np.floor(rng.exponential(STAY_DAYS, n)).astype(np.int64),
         household=household,
         activity=activity,
-        weekend=rng.lognormal(0, 0.3, n),
-        peak=(peaks + rng.normal(0, 1.3, n)) % 24,
+        weekend_factor=rng.lognormal(0, 0.3, n),
+        peak_hour=(peaks + rng.normal(0, 1.3, n)) % 24,
         tempo=32 * rng.lognormal(0, 0.45, n),
-        depth=rng.lognormal(0, 0.5, n),
-        busy=0.25 + 0.9 * rng.beta(1, 3, n) + activity,
-        buys=np.clip(0.065 * rng.lognormal(0, 0.8, n), 0.005, 0.8),
+        browse_factor=rng.lognormal(0, 0.5, n),
+        extra_sessions=0.25 + 0.9 * rng.beta(1, 3, n) + activity,
+        purchase_chance=np.clip(0.065 * rng.lognormal(0, 0.8, n), 0.005, 0.8),
         budget=rng.standard_normal(n),
         loyalty=rng.beta(3, 4, n),
-        frugal=rng.beta(0.7, 4, n),
-        writes=rng.beta(0.4, 3, n),
-        returns=rng.beta(0.6, 6, n),
+        coupon_chance=rng.beta(0.7, 4, n),
+        review_chance=rng.beta(0.4, 3, n),
+        refund_chance=rng.beta(0.6, 6, n),
         phone_share=rng.beta(1.4, 1.1, n),
         tastes=pick(rng, interest, 3 * n).reshape(n, 3),
         home=networks.home(odds[0]),
@@ -187,9 +187,9 @@ def block(seed: int, networks: Networks, n: int, day: int, households: int) -> P
         carrier=networks.carrier(rng.random(n)),
         phone=own_phone,
         laptop=np.where(pooled, codes[1] * 2, own_laptop),
-        card=np.where(rng.random(n) < 0.22, codes[2], fresh(rng, n)),
-        card2=fresh(rng, n),
-        lives_at=np.where(rng.random(n) < 0.93, codes[3], fresh(rng, n)),
+        card=np.where(rng.random(n) < 0.22, codes[2], new_codes(rng, n)),
+        second_card=new_codes(rng, n),
+        address=np.where(rng.random(n) < 0.93, codes[3], new_codes(rng, n)),
         purchases=np.zeros(n, dtype=np.int64),
         bought_item=np.full((n, MEMORY), -1, dtype=np.int32),
         bought_card=np.zeros((n, MEMORY), dtype=np.int64),
@@ -212,28 +212,28 @@ def _households(rng: np.random.Generator, n: int, existing: int) -> Array:
     return np.where(rng.random(n) < 0.4, rng.integers(0, existing, n), own)
 
 
-def change(people: People, seed: int, day: int, networks: Networks) -> None:
+def daily_changes(people: People, seed: int, day: int, networks: Networks) -> None:
     """What a day changes in people's lives: new phones and laptops, new cards, moves, journeys."""
     rng = generator(seed, day, "lives")
     n = len(people)
     for what, days, new in (
         ("phone", 650, phones),
         ("laptop", 1100, laptops),
-        ("card", 800, fresh),
-        ("card2", 900, fresh),
-        ("lives_at", 1500, fresh),
+        ("card", 800, new_codes),
+        ("second_card", 900, new_codes),
+        ("address", 1500, new_codes),
     ):
         who = np.flatnonzero(rng.random(n) < 1 / days)
         getattr(people, what)[who] = new(rng, len(who))
-        if what == "lives_at":
+        if what == "address":
             people.home[who] = networks.home(rng.random(len(who)))
     who = np.flatnonzero((rng.random(n) < 0.003) & (people.travels_until < day))
     people.travels_until[who] = day + rng.integers(2, 11, len(who))
     people.away[who] = networks.hotel(rng.random(len(who)))
 
 
-def newcomers(people: People, seed: int, day: int, networks: Networks, users: int) -> None:
+def add_newcomers(people: People, seed: int, day: int, networks: Networks, users: int) -> None:
     """Add the accounts that join on a day."""
     n = int(generator(seed, day, "newcomers").poisson(NEW_PER_DAY * users))
     if n:
-        people.add(block(seed, networks, n, day, int(people.household.max()) + 1))
+        people.add(people_joining(seed, networks, n, day, int(people.household.max()) + 1))

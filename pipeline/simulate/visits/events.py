@@ -4,10 +4,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.simulate.catalogue import TIERS
-from pipeline.simulate.codes import Array, generator, mix, uniform, word
-from pipeline.simulate.ordinary import Today
-from pipeline.simulate.sessions import BASKET, PAST, STEPS, Sessions
+from pipeline.simulate.visits.ordinary import Today
+from pipeline.simulate.visits.sessions import BASKET, PAST, STEPS, Sessions
+from pipeline.simulate.world.catalogue import TIERS
+from pipeline.simulate.world.codes import Array, generator, mix, name_code, uniform
 
 LOGIN, SEARCH, BROWSE, CART, COUPON, FAILURE, PURCHASE, REVIEW, REFUND = range(len(STEPS))
 PRICED = (CART, COUPON, FAILURE, PURCHASE, REFUND)
@@ -69,7 +69,7 @@ def expand(sessions: Sessions, today: Today) -> Events:
     other = mix(sessions.card[visit], nth % sessions.cards[visit])
     card = np.where(nth % sessions.cards[visit] > 0, _second(sessions, today, visit, other), sessions.card[visit])
     card = np.where(np.isin(step, (FAILURE, PURCHASE)), card, 0)
-    number = mix(today.seed, word("event"), today.day, np.arange(len(visit)))
+    number = mix(today.seed, name_code("event"), today.day, np.arange(len(visit)))
     events = Events(visit, step, at, item, item, cents, quantity, card, number)
     _recall(events, nth, sessions, today)
     searched = np.where(step == SEARCH, sessions.cell[visit] // TIERS, -1)
@@ -118,9 +118,9 @@ def _items(sessions: Sessions, today: Today, visit: Array, step: Array, nth: Arr
     looks = step == BROWSE
     slot = np.where(looks, np.floor(rng.random(len(visit)) ** 1.4 * sessions.width[visit]), nth).astype(np.int64)
     user = sessions.user[visit]
-    is_known = uniform(today.seed, word("known"), today.day, visit, slot) < sessions.known[visit]
-    habit = uniform(today.seed, word("habit"), user, slot % 7)
-    chance = uniform(today.seed, word("slot"), today.day, visit, slot)
+    is_known = uniform(today.seed, name_code("known"), today.day, visit, slot) < sessions.known_share[visit]
+    habit = uniform(today.seed, name_code("habit"), user, slot % 7)
+    chance = uniform(today.seed, name_code("slot"), today.day, visit, slot)
     # a habit is a thing in a cell the user keeps to; anything else is drawn by popularity
     cell = np.where(
         is_known, today.people.tastes[user, slot % 3] * TIERS + sessions.cell[visit] % TIERS, sessions.cell[visit]
@@ -130,7 +130,7 @@ def _items(sessions: Sessions, today: Today, visit: Array, step: Array, nth: Arr
     is_about = (seller >= 0) & (~looks | (slot % 3 == 0))
     item = np.where(
         is_about,
-        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, word("at"), seller, user, slot)),
+        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, name_code("at"), seller, user, slot)),
         item,
     )
     item = np.where((sessions.item[visit] >= 0) & (slot == 0), sessions.item[visit], item)
@@ -169,6 +169,6 @@ def _second(sessions: Sessions, today: Today, visit: Array, other: Array) -> Arr
     """Ordinary people try their other card; a card that is none of theirs is followed by more of its kind."""
     user, card = sessions.user[visit], sessions.card[visit]
     people = today.people
-    own = np.where(card == people.card[user], people.card2[user], people.card[user])
-    is_own = (card == people.card[user]) | (card == people.card2[user])
+    own = np.where(card == people.card[user], people.second_card[user], people.card[user])
+    is_own = (card == people.card[user]) | (card == people.second_card[user])
     return np.where(is_own, own, (other >> np.uint64(2)).astype(np.int64))

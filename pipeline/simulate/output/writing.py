@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.files import sha256_of, write_json
+from pipeline.simulate.output.tables import BAD_EVENTS, USER_DAYS, Day
 from pipeline.simulate.settings import ShopSettings
-from pipeline.simulate.shop import Day
-from pipeline.simulate.tables import BAD_EVENTS, USER_DAYS
 
 FOLDERS = ("events", "labels", "truth")
 
