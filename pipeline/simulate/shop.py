@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.simulate.campaigns.account_pool import AccountPool
+from pipeline.simulate.campaigns.acting import act, cover
 from pipeline.simulate.campaigns.adaptive import ListReaders
 from pipeline.simulate.campaigns.process import Acts, Process
-from pipeline.simulate.campaigns.schedule import WARM_UP_DAYS, Scheduler, act, cover
+from pipeline.simulate.campaigns.schedule import WARM_UP_DAYS, Scheduler
 from pipeline.simulate.look_alikes import LOOK_ALIKES
 from pipeline.simulate.output import tables
 from pipeline.simulate.output.reports import PendingLabels, Reporter

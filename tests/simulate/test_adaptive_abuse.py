@@ -28,7 +28,7 @@ def publish(folder, day, users, reason=REASON):
     pq.write_table(pa.table({"user_id": users, **{f"reason_{n}": [reason] * len(users) for n in (1, 2, 3)}}), path)
 
 
-def test_reasons_name_marks():
+def test_reasons_name_traits():
     assert traits_of([REASON, None]) == ["device"]
     assert traits_of(["addresses it had never used before: 2", "failed payments that day: 3"]) == [
         *("address", "cards", "failures"),
@@ -62,7 +62,7 @@ def test_a_list_is_read_once_and_only_after_its_day(tmp_path):
     assert 0 < readers.avoided("bots")["device"] < once  # forgets
 
 
-def test_avoided_marks_are_left_out_unless_they_are_the_point():
+def test_avoided_traits_are_left_out_unless_they_are_the_point():
     variant = Variant("v", always=("coupon",), drawn=("device", "network"), least=2, most=2)
     avoided = {"coupon": 0.8, "device": 0.8}
     found = draw_traits(variant, 1000, 0.5, avoided, np.random.default_rng(1))
@@ -144,7 +144,7 @@ def test_a_list_is_not_known_before_four_in_the_morning(tmp_path):
     readers.accounts = {"u": "bots"}
     publish(tmp_path, "2026-06-01", ["u"])
     readers.read_up_to("2026-06-02")
-    avoided = readers.of("bots").avoided(np.array([3 * 3600, 4 * 3600]))["device"]
+    avoided = readers.of("bots").chances(np.array([3 * 3600, 4 * 3600]))["device"]
     assert avoided[0] == 0 < avoided[1]
     readers.read_up_to("2026-06-03")
-    assert readers.of("bots").avoided(np.array([0]))["device"][0] > 0
+    assert readers.of("bots").chances(np.array([0]))["device"][0] > 0

@@ -1,20 +1,15 @@
-"""Who does what when: campaigns are begun so that each process has its share of user-days, and acted out day by day."""
+"""Which campaigns begin on a day, and who acts: each process keeps its share of user-days."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.simulate.campaigns.account_pool import AccountPool
-from pipeline.simulate.campaigns.adaptive import Avoidance
 from pipeline.simulate.campaigns.process import Acts, Process, Variant
-from pipeline.simulate.campaigns.traits import TRAITS, Target, draw_traits
-from pipeline.simulate.visits.ordinary import Today, make_visits
-from pipeline.simulate.visits.sessions import Sessions
 from pipeline.simulate.world.codes import Array, generator, new_codes
-from pipeline.simulate.world.people import People, is_phone
 
-WARM_UP_DAYS = 40  # longer than any campaign: the first day has as much going on as any other
-AHEAD_DAYS = 20  # in a small shop, a campaign is no larger than what its process is owed for so many days
+WARM_UP_DAYS = 40  # longer than any campaign, so the first day is like any other
+AHEAD_DAYS = 20  # a campaign is at most as large as its process's share of so many days
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Campaign:
 
 
 class Scheduler:
-    """Begins campaigns and tells who acts today. State: what each process is owed, and the plans still running."""
+    """Begins campaigns and says who acts today. State: the user-days each process is owed, the running campaigns."""
 
     def __init__(self, seed: int, shares: dict[Process, float], intensity: float) -> None:
         """`shares` are parts of all user-days."""
@@ -41,25 +36,25 @@ class Scheduler:
         self.done = {process.name: np.zeros(len(process.variants)) for process in shares}
 
     def begin(self, accounts: AccountPool, user_days: float) -> None:
-        """Begin what a day with so many `user_days` in all owes each process."""
+        """Begin the campaigns of a day with `user_days` user-days in all."""
         for process, share in self.shares.items():
             name, a_day = process.name, share * user_days
             rng = generator(self.seed, accounts.day, f"plan {name}")
-            if name not in self.owed:  # so that a campaign has begun with the chance that its share of it is owed
-                self.owed[name] = -rng.random() * _size(process.variants[0], AHEAD_DAYS * a_day)
+            if name not in self.owed:  # a random debt: processes do not all begin on the first day
+                self.owed[name] = -rng.random() * _mean_size(process.variants[0], AHEAD_DAYS * a_day)
             self.owed[name] += a_day
-            while (variant := self._turn_of(process, accounts.is_flash_day, rng)) is not None:
-                plan = _plan(process.variants[variant], variant, accounts, AHEAD_DAYS * a_day, rng)
-                if not len(plan.user):  # every account is taken: what is owed waits
+            while (variant := self._next_variant(process, accounts.is_flash_day, rng)) is not None:
+                campaign = _begin(process.variants[variant], variant, accounts, AHEAD_DAYS * a_day, rng)
+                if not len(campaign.user):  # no account is free: wait for tomorrow
                     break
-                self.owed[name] -= len(plan.user)
-                self.done[name][variant] += len(plan.user)
-                self.running[name].append(plan)
+                self.owed[name] -= len(campaign.user)
+                self.done[name][variant] += len(campaign.user)
+                self.running[name].append(campaign)
 
-    def _turn_of(self, process: Process, is_flash_day: bool, rng: np.random.Generator) -> int | None:
-        """The variant that is furthest behind its share of user-days, if the process is owed any.
+    def _next_variant(self, process: Process, is_flash_day: bool, rng: np.random.Generator) -> int | None:
+        """The variant furthest behind its share of user-days. None if the process is owed nothing.
 
-        What happens on flash days only happens then, be it ahead of what is owed.
+        Variants for flash days begin on flash days only, even ahead of their share.
         """
         weights, done = np.array([variant.weight for variant in process.variants]), self.done[process.name]
         behind = weights / weights.sum() * (done.sum() + 5) - done
@@ -72,36 +67,46 @@ class Scheduler:
         return int(allowed[np.argmax((behind + rng.random(len(weights)))[allowed])])
 
     def today(self, process: Process, day: int) -> Acts:
-        """The visits of a process on a day; plans that are over are dropped."""
-        plans = self.running[process.name] = [plan for plan in self.running[process.name] if plan.day.max() >= day]
-        picked = [(plan, np.flatnonzero(plan.day == day)) for plan in plans]
-        picked = [(plan, rows) for plan, rows in picked if len(rows)]
+        """The visits of a process on a day. Campaigns that are over are dropped."""
+        campaigns = [campaign for campaign in self.running[process.name] if campaign.day.max() >= day]
+        self.running[process.name] = campaigns
+        acting = [(campaign, np.flatnonzero(campaign.day == day)) for campaign in campaigns]
+        acting = [(campaign, rows) for campaign, rows in acting if len(rows)]
 
-        def column(name: str) -> Array:
-            return np.concatenate([np.zeros(0, dtype=np.int64), *(getattr(plan, name)[rows] for plan, rows in picked)])
-
-        def same(name: str) -> Array:
-            values = [np.full(len(rows), getattr(plan, name), dtype=np.int64) for plan, rows in picked]
+        def per_row(name: str) -> Array:
+            values = (getattr(campaign, name)[rows] for campaign, rows in acting)
             return np.concatenate([np.zeros(0, dtype=np.int64), *values])
 
-        return Acts(column("user"), same("code"), same("variant"), column("account"), column("nth"), same("seller"))
+        def per_campaign(name: str) -> Array:
+            values = [np.full(len(rows), getattr(campaign, name), dtype=np.int64) for campaign, rows in acting]
+            return np.concatenate([np.zeros(0, dtype=np.int64), *values])
+
+        return Acts(
+            user=per_row("user"),
+            campaign=per_campaign("code"),
+            variant=per_campaign("variant"),
+            account=per_row("account"),
+            nth=per_row("nth"),
+            seller=per_campaign("seller"),
+        )
 
 
-def _size(variant: Variant, most: float) -> float:
+def _mean_size(variant: Variant, most: float) -> float:
     """User-days of a campaign, on average."""
     acts = (variant.acts[0] + variant.acts[1]) / 2
-    return acts * _fitting(variant, (variant.accounts[0] + variant.accounts[1]) / 2, most)
+    return acts * _limited(variant, (variant.accounts[0] + variant.accounts[1]) / 2, most)
 
 
-def _fitting(variant: Variant, accounts: float, most: float) -> float:
-    """So many accounts, or as many as act on `most` days together; but a ring is no ring with fewer than two."""
+def _limited(variant: Variant, accounts: float, most: float) -> float:
+    """`accounts`, or as many as act on `most` days together. A ring has at least two."""
     acts = (variant.acts[0] + variant.acts[1]) / 2
     return min(accounts, max(min(2, variant.accounts[0]), most // acts))
 
 
-def _plan(variant: Variant, which: int, accounts: AccountPool, most: float, rng: np.random.Generator) -> Campaign:
+def _begin(variant: Variant, number: int, accounts: AccountPool, most: float, rng: np.random.Generator) -> Campaign:
+    """Draw a campaign's accounts and days, and take the accounts. At most `most` user-days."""
     day, code = accounts.day, int(new_codes(rng, 1)[0])
-    wanted = int(_fitting(variant, int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), most))
+    wanted = int(_limited(variant, int(rng.integers(variant.accounts[0], variant.accounts[1] + 1)), most))
     users, seller = accounts.draw(variant.who, wanted, code, rng)
     acts = rng.integers(variant.acts[0], variant.acts[1] + 1, len(users))
     row = np.repeat(np.arange(len(users)), acts)
@@ -113,52 +118,4 @@ def _plan(variant: Variant, which: int, accounts: AccountPool, most: float, rng:
     last = np.full(len(users), day)
     np.maximum.at(last, row, days)
     accounts.take(users, last, variant.leaves)
-    return Campaign(code, which, seller, users[row], row, nth, days)
-
-
-def act(process: Process, acts: Acts, today: Today, intensity: float, learnt: Avoidance) -> Sessions:
-    """The visits that `acts` make: ordinary ones of their process's intent, marked. Adaptive variants avoid traits."""
-    rng = generator(today.seed, today.day, f"act {process.name}")
-    sessions = make_visits(acts.user, today, rng, process.intent)
-    sessions.about = np.maximum(-1, today.people.purchases[acts.user] - 1 - acts.nth)  # not the same one every time
-    for number, variant in enumerate(process.variants):
-        of_variant = np.flatnonzero(acts.variant == number)
-        if variant.order:
-            sessions.order[of_variant] = variant.order
-        start = sessions.start[of_variant]
-        given = draw_traits(variant, len(of_variant), intensity, learnt.avoided(start) if variant.adaptive else {}, rng)
-        for trait in TRAITS:
-            if trait in given:
-                rows = of_variant[given[trait]]
-                TRAITS[trait](Target(sessions, rows, acts, variant, today, rng))
-                _keep(process, trait, sessions, rows, today.people)
-        if variant.adaptive:
-            learnt.wait(sessions, of_variant, start)
-    sessions.actor = acts.campaign
-    return sessions
-
-
-def _keep(process: Process, trait: str, sessions: Sessions, rows: Array, people: People) -> None:
-    """An innocent's new phone, home or card stays theirs."""
-    if trait not in process.keeps:
-        return
-    if trait == "device":
-        _keep_devices(sessions.user[rows], sessions.device[rows], people)
-        return
-    mine, theirs = {
-        "network": ("home", "network"),
-        "address": ("address", "address"),
-        "card": ("card", "card"),
-    }[trait]
-    getattr(people, mine)[sessions.user[rows]] = getattr(sessions, theirs)[rows]
-
-
-def _keep_devices(users: Array, devices: Array, people: People) -> None:
-    phone = is_phone(devices)
-    people.phone[users[phone]], people.laptop[users[~phone]] = devices[phone], devices[~phone]
-
-
-def cover(process: Process, acts: Acts, today: Today) -> Sessions:
-    """Ordinary visits besides, on the same day."""
-    rng = generator(today.seed, today.day, f"cover {process.name}")
-    return make_visits(acts.user[rng.random(len(acts)) < process.cover], today, rng, "usual")
+    return Campaign(code, number, seller, users[row], row, nth, days)
