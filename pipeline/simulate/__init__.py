@@ -1,6 +1,6 @@
-"""Simulate a shop with labelled abuse: the marketplace that Dawnlist is shown and tested on.
+"""Simulate a shop with labelled abuse: the marketplace for demos, tests and benchmarks.
 
-Reads   nothing, or published lists, for abusers that adapt
+Reads   nothing, or published lists for adaptive abusers
 Writes  events/, labels/ and, apart from them, truth/
 Rerun   the same settings write the same bytes; more days only add files
 """
@@ -39,7 +39,7 @@ def run(
 ) -> Receipt:
     """Write `days` of a shop to the empty folder `out`, one day at a time.
 
-    Raises UsageError for settings that make no sense, and for a folder with anything in it.
+    Raises UsageError for impossible settings, and if the folder is not empty.
     """
     from pipeline.simulate.output.writing import Writer
 

@@ -1,7 +1,7 @@
-"""Innocent processes that resemble abuse. Each resembles one typology, and together they outnumber it.
+"""Look-alikes: innocent processes, each of which resembles one typology. Together they outnumber it.
 
-They are made of the same marks, on as many accounts and days. Where abuse shows several marks at once, or crosses what
-it shares, innocence has a reason for one or two of them, and shares all with the same few people.
+They have the same traits, on as many accounts and days. Abuse shows several traits at once, or shares each thing with
+other accounts. A look-alike has a reason for one or two traits, and shares all things with the same few people.
 """
 
 from pipeline.simulate.campaigns.process import Process

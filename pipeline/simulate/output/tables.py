@@ -1,4 +1,4 @@
-"""A day as tables: what the shop delivers, and the truth about it."""
+"""A day as tables: the events the shop delivers, and the truth."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -50,7 +50,7 @@ class Day:
 
 @dataclass(frozen=True)
 class EventIds:
-    """Identifiers of a day's events and their users, as in the file."""
+    """Identifiers of a day's events and accounts, in the order of the file."""
 
     event_id: pa.Array
     user_id: pa.Array
@@ -62,16 +62,16 @@ def event_table(
 ) -> tuple[pa.Table, EventIds]:
     """The day's file: the event contract's columns, sorted by time, then by event_id."""
     seed, visit = settings.seed, events.visit
-    names_of = EventIds(
+    ids = EventIds(
         codes.hexadecimal("e_", events.number), identifiers("u_", seed, sessions.user[visit] + 1), settings.midnight(n)
     )
     visits = (mix(seed, name_code("visit"), n, np.arange(len(sessions))) >> np.uint64(2)).astype(np.int64) + 1
     seller = np.where(events.item >= 0, catalogue.seller[events.item] + 1, 0)
     sent_to = np.where(events.step == PURCHASE, sessions.address[visit], 0)
-    midnight = int(np.datetime64(names_of.midnight, "ms").astype(np.int64))
+    midnight = int(np.datetime64(ids.midnight, "ms").astype(np.int64))
     columns = [
-        names_of.event_id,
-        names_of.user_id,
+        ids.event_id,
+        ids.user_id,
         pa.array(midnight + events.at).cast(MOMENT),
         pa.array(STEPS).take(pa.array(events.step)),
         identifiers("s_", seed, visits).take(pa.array(visit)),
@@ -86,13 +86,13 @@ def event_table(
         identifiers("a_", seed, sent_to),
         identifiers("c_", seed, seller),
     ]
-    return pa.table(columns, schema=EVENTS), names_of
+    return pa.table(columns, schema=EVENTS), ids
 
 
 def true_user_days(
     sessions: Sessions, variants: dict[int, str], processes: list[Process], settings: ShopSettings, n: int
 ) -> pa.Table:
-    """User-days that are bad or look like it, sorted by user."""
+    """Bad user-days and look-alikes, sorted by user."""
     acted = np.flatnonzero(sessions.process > 0)
     users = identifiers("u_", settings.seed, sessions.user[acted] + 1).to_pylist()
     actors = _actors(sessions.actor[acted], settings)
@@ -114,7 +114,7 @@ def true_user_days(
 
 
 def true_events(
-    sessions: Sessions, events: Events, named: EventIds, processes: list[Process], settings: ShopSettings, n: int
+    sessions: Sessions, events: Events, ids: EventIds, processes: list[Process], settings: ShopSettings, n: int
 ) -> pa.Table:
     """Every event of a bad visit, in the order of the file."""
     is_bad = np.array([False, *(process.is_bad for process in processes)])
@@ -123,9 +123,9 @@ def true_events(
     chosen = pa.array(rows)
     typologies = pa.array(["", *(process.name for process in processes)])
     columns = [
-        named.event_id.take(chosen),
+        ids.event_id.take(chosen),
         pa.array([settings.day(n)] * len(rows), pa.date32()),
-        named.user_id.take(chosen),
+        ids.user_id.take(chosen),
         typologies.take(pa.array(sessions.process[visit])),
         pa.array(_actors(sessions.actor[visit], settings), pa.string()),
     ]
@@ -133,5 +133,5 @@ def true_events(
 
 
 def _actors(campaigns: Array, settings: ShopSettings) -> list[str | None]:
-    found: list[str | None] = identifiers("x_", settings.seed, campaigns).to_pylist()
-    return found
+    actors: list[str | None] = identifiers("x_", settings.seed, campaigns).to_pylist()
+    return actors

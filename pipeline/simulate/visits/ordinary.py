@@ -1,4 +1,4 @@
-"""Ordinary days: who comes, when, from which device and network, and how a visit goes."""
+"""Ordinary visits: who comes, when, from which device and network, and to do what."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,19 +21,18 @@ from pipeline.simulate.world.codes import Array, generator, mix, name_code, pick
 from pipeline.simulate.world.people import MEMORY, Networks, People
 
 Intent = Literal["usual", "buy", "look", "login", "review", "refund"]
-# Most look first; some know what they want and look around afterwards; some go on after buying; some sign in only
-# when the checkout asks them to.
+# Most people look first. Some put an item into the cart first, some go on after buying, some sign in at the checkout.
 SHARE_OF_ORDER = {FUNNEL: 0.62, ACT_FIRST: 0.11, ACT_MIDWAY: 0.11, AFTERTHOUGHT: 0.16}
 ORDERS = np.array([SHARE_OF_ORDER[order] for order in sorted(SHARE_OF_ORDER)])
-PROMPTED = 0.5  # of a person's habit to review: how often it is done when the checkout asks for it
-NEVER_BOUGHT = 0.07  # of reviews: of a gift, or a thing bought elsewhere
+PROMPTED = 0.5  # factor on the chance to review, when the checkout asks
+NEVER_BOUGHT = 0.07  # share of reviews of gifts, or of items bought elsewhere
 MOST_LOOKS = 150
 YOUNG_DAYS = 14
 
 
 @dataclass(frozen=True)
 class Today:
-    """What every process of a day may look at."""
+    """The day, the season and the shop, as every process sees them."""
 
     seed: int
     day: int
@@ -46,16 +45,16 @@ class Today:
 
 @dataclass
 class FollowUps:
-    """Reviews and returns that follow earlier purchases: due day -> (accounts, numbers of their purchases)."""
+    """Pending reviews and refunds. Due day -> accounts and purchase numbers, in turn."""
 
     reviews: dict[int, list[Array]]
     refunds: dict[int, list[Array]]
 
 
 def active_accounts(today: Today) -> Array:
-    """AccountPool that come on their own today, sorted."""
+    """Accounts that visit by themselves today, sorted."""
     people, rng = today.people, generator(today.seed, today.day, "activity")
-    chance = people.activity * today.season.mood
+    chance = people.activity * today.season.activity
     if today.weekday >= 5:
         chance = chance * people.weekend_factor
     age = today.day - people.joined
@@ -64,15 +63,15 @@ def active_accounts(today: Today) -> Array:
     return np.flatnonzero(comes & people.exist_on(today.day))
 
 
-def visits_of_day(today: Today, promises: FollowUps) -> Sessions:
-    """All ordinary visits of a day: those that just come, and those that review or return earlier purchases."""
+def visits_of_day(today: Today, follow_ups: FollowUps) -> Sessions:
+    """All ordinary visits of a day, also those to review or return earlier purchases."""
     rng = generator(today.seed, today.day, "ordinary")
     users = active_accounts(today)
     visits = 1 + rng.poisson(today.people.extra_sessions[users])
     parts = [make_visits(np.repeat(users, visits), today, rng, "usual")]
     due: tuple[tuple[Intent, dict[int, list[Array]]], ...] = (
-        ("review", promises.reviews),
-        ("refund", promises.refunds),
+        ("review", follow_ups.reviews),
+        ("refund", follow_ups.refunds),
     )
     for intent, queue in due:
         for who, number in zip(*[iter(queue.pop(today.day, []))] * 2, strict=True):
@@ -85,7 +84,7 @@ def visits_of_day(today: Today, promises: FollowUps) -> Sessions:
 
 
 def make_visits(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> Sessions:
-    """One visit of each of `users` (repeats allowed), with their own habits and things."""
+    """One visit per entry of `users`, with that account's habits and things."""
     people, n = today.people, len(users)
     hour = _hours(users, today, rng)
     phone = rng.random(n) < people.phone_share[users]
@@ -135,7 +134,7 @@ def make_visits(users: Array, today: Today, rng: np.random.Generator, intent: In
 
 
 def _hours(users: Array, today: Today, rng: np.random.Generator) -> Array:
-    """Around the person's own hour; on weekends later and wider; some visits at any waking hour."""
+    """Most visits are around the person's own hour, later on weekends. Some are at any waking hour."""
     n = len(users)
     wide = 2.8 if today.weekday >= 5 else 2.1
     own = today.people.peak_hour[users] + (0.7 if today.weekday >= 5 else 0) + rng.normal(0, wide, n)
@@ -160,12 +159,12 @@ def _buys(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         return np.ones(n, dtype=bool), np.ones(n, dtype=bool)
     if intent in ("look", "login"):
         return np.zeros(n, dtype=bool), rng.random(n) < (0.15 if intent == "look" else 0)
-    buys = rng.random(n) < today.people.purchase_chance[users] * today.season.mood
+    buys = rng.random(n) < today.people.purchase_chance[users] * today.season.activity
     return buys, buys | (rng.random(n) < 0.09)
 
 
 def _reviews(users: Array, buys: Array, today: Today, rng: np.random.Generator, intent: Intent) -> tuple[Array, Array]:
-    """How many reviews a visit writes, and of what: checkouts ask for one, about this purchase or the one before."""
+    """Number of reviews per visit, and their subject. A checkout asks for one, of this or an earlier purchase."""
     n = len(users)
     prompted = buys & (rng.random(n) < PROMPTED * today.people.review_chance[users])
     subject = np.where(rng.random(n) < 0.6, BASKET, PAST)
@@ -189,7 +188,7 @@ def _cells(users: Array, hour: Array, today: Today, rng: np.random.Generator) ->
 
 
 def _addresses(users: Array, today: Today, rng: np.random.Generator) -> Array:
-    """Home, sometimes a pickup point many share, sometimes a friend's or parents' address."""
+    """Home; sometimes a shared pickup point, or the address of a friend."""
     n = len(users)
     pickup = 10 + mix(name_code("pickup"), users % 97, users // 400).astype(np.int64) % max(5, len(today.people) // 250)
     friend = (mix(today.seed, name_code("friend"), users, rng.integers(0, 4, n)) >> np.uint64(2)).astype(np.int64)
@@ -198,7 +197,7 @@ def _addresses(users: Array, today: Today, rng: np.random.Generator) -> Array:
 
 
 def keep_possible(sessions: Sessions, people: People) -> None:
-    """Nobody returns what they never bought, and reviews are of things bought, unless the visit is about anything."""
+    """Refunds and reviews are of items that the account bought, except reviews of ANYTHING. In place."""
     had = people.remembered(sessions.user)
     sessions.refund = np.minimum(sessions.refund, had)
     is_first = (sessions.subject == PAST) & (had == 0) & (sessions.purchase > 0)
