@@ -1,7 +1,8 @@
 """Look-alikes: innocent processes, each of which resembles one typology. Together they outnumber it.
 
-They have the same traits, on as many accounts and days. Abuse shows several traits at once, or shares each thing with
-other accounts. A look-alike has a reason for one or two traits, and shares all things with the same few people.
+They have the same traits, on as many accounts and days. Abuse shows several traits at once,
+or shares each device or card with other accounts. A look-alike has a reason for one or two traits, and shares
+everything with the same few people.
 """
 
 from pipeline.simulate.campaigns.process import Process

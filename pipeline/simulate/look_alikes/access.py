@@ -1,4 +1,4 @@
-"""Innocence that resembles abuse of accounts: other devices, other places, passwords."""
+"""Look-alikes of stolen accounts: other devices, other places, passwords."""
 
 from pipeline.simulate.look_alikes.look_alike import look_alike
 from pipeline.simulate.visits.sessions import ACT_FIRST

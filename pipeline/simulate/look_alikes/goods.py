@@ -1,4 +1,4 @@
-"""Innocence that resembles abuse of opinions and goods: reviews, crowds, returns, and tools that look at all."""
+"""Look-alikes of abuse of reviews and goods: keen reviewers, crowds, returns, price-comparison tools."""
 
 from pipeline.simulate.look_alikes.look_alike import look_alike
 from pipeline.simulate.visits.sessions import ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT

@@ -1,4 +1,4 @@
-"""How a look-alike is written down: marks are words with spaces between, `count` of `drawn` mark each visit."""
+"""One notation for look-alikes. Traits are names with spaces between; each visit has `count` of the traits `drawn`."""
 
 from pipeline.simulate.campaigns.process import Process, Thing, Variant, Who
 from pipeline.simulate.visits.ordinary import Intent
@@ -26,7 +26,7 @@ def look_alike(
     keeps: tuple[Thing, ...] = (),
     share: float = 1.0,
 ) -> Process:
-    """One innocent process with one variant, which resembles `typology`."""
+    """A process with one variant that resembles `typology`."""
     variant = Variant(
         "",
         always=tuple(always.split()),

@@ -1,4 +1,4 @@
-"""Innocence that resembles abuse of payments and trust: new cards, large baskets, coupons, growing customers."""
+"""Look-alikes of abuse of payments and trust: new cards, large baskets, coupons, growing customers."""
 
 from pipeline.simulate.look_alikes.look_alike import look_alike
 from pipeline.simulate.visits.sessions import ACT_MIDWAY

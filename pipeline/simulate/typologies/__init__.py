@@ -1,4 +1,4 @@
-"""The ten typologies, one file each: who does it, with what, when, and why."""
+"""The ten typologies, one file each: actors, resources, timing, intent and variants."""
 
 from pipeline.simulate.campaigns.process import Process
 from pipeline.simulate.typologies import (

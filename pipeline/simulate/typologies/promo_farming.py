@@ -1,13 +1,14 @@
 """Promo farming: one person keeps many accounts to use each coupon many times.
 
-Actors     one farmer with 4 to 12 accounts, most of them young
+Actors     one person with 4 to 12 accounts, most of them young
 Resources  two or three phones, a few cards and addresses, each shared by some of the accounts
-Timing     around coupons, every few days, each account no more often than a thrifty customer
+Timing     around coupons, every few days, as often as a thrifty customer
 Intent     discounts meant for one person
 
-Every account by itself is a thrifty customer; households share as much. `crossed` never lets two accounts share
-everything, so the farm shows only in who shares what with whom; `own_home` uses one home for all; `adaptive` splits up
-what lists named.
+Each account looks like a thrifty customer. Households share as much.
+crossed   no two accounts share everything; only the whole pattern of sharing shows the farm
+own_home  uses one home for all accounts
+adaptive  no longer shares what lists named
 """
 
 from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant

@@ -1,12 +1,14 @@
-"""Stolen-card purchase: goods are bought with somebody else's card and shipped to where they can be fetched.
+"""Stolen card: goods are bought with somebody else's card and shipped to a pickup address.
 
-Actors     a buyer of card data with a few accounts, his own or bought
-Resources  a fresh card per purchase or two, pickup addresses shared by his accounts
-Timing     one to three purchases per account within a week, at shop hours
-Intent     goods that sell again, as much as the card bears
+Actors     a buyer of card data with a few accounts, own or bought
+Resources  a new card every purchase or two, pickup addresses that the accounts share
+Timing     one to three purchases per account within a week, at ordinary hours
+Intent     goods that sell again, as much as the card pays for
 
-A new card, a new address, a large basket: gifts, moves and new jobs look the same one at a time. `resale` takes
-several marks at once; `warm_basket` browses at length before and after, in ordinary counts; `adaptive` reads lists.
+A new card, a new address, a large basket: gifts, moves and new jobs look the same, one at a time.
+resale       has several traits at once
+warm_basket  looks around at length before and after, with ordinary counts
+adaptive     avoids what lists named
 """
 
 from pipeline.simulate.campaigns.process import Process, Reporting, Variant

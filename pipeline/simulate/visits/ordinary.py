@@ -84,7 +84,7 @@ def visits_of_day(today: Today, follow_ups: FollowUps) -> Sessions:
 
 
 def make_visits(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> Sessions:
-    """One visit per entry of `users`, with that account's habits and things."""
+    """One visit per entry of `users`, with that account's habits and devices."""
     people, n = today.people, len(users)
     hour = _hours(users, today, rng)
     phone = rng.random(n) < people.phone_share[users]

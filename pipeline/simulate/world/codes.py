@@ -1,4 +1,4 @@
-"""Random numbers, codes of things, and how codes become identifiers and network addresses. Whole columns at a time."""
+"""Random numbers and codes, and the identifiers and network addresses made from codes. Whole columns at a time."""
 
 import zlib
 from typing import Any
