@@ -1,13 +1,13 @@
-"""How a look-alike is written down: marks are words with spaces between, `count` of `drawn` mark each visit."""
+"""One notation for look-alikes. Traits are names with spaces between; each visit has `count` of the traits `drawn`."""
 
-from pipeline.simulate.ordinary import Intent
-from pipeline.simulate.process import Process, Thing, Variant, Who
-from pipeline.simulate.sessions import FUNNEL
+from pipeline.simulate.campaigns.process import Process, Thing, Variant, Who
+from pipeline.simulate.visits.ordinary import Intent
+from pipeline.simulate.visits.sessions import FUNNEL
 
 Span = tuple[int, int]
 
 
-def like(
+def look_alike(
     typology: str,
     name: str,
     intent: Intent,
@@ -26,7 +26,7 @@ def like(
     keeps: tuple[Thing, ...] = (),
     share: float = 1.0,
 ) -> Process:
-    """One innocent process with one variant, which resembles `typology`."""
+    """A process with one variant that resembles `typology`."""
     variant = Variant(
         "",
         always=tuple(always.split()),
