@@ -13,10 +13,10 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.cells import one_line
 from pipeline.errors import CheckpointFailedError, InputError, PipelineError
 from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, asked, names
+from pipeline.safe_text import one_line
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(

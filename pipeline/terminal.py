@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cells import one_line
 from pipeline.daily import Answer
 from pipeline.errors import PipelineError, UsageError
+from pipeline.safe_text import one_line
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.cells import safe_cell
 from pipeline.lake import AHEAD, end_of
+from pipeline.safe_text import safe_cell
 from pipeline.settings import a_possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]

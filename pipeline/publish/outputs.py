@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cells import one_line, safe_cell
+from pipeline.safe_text import one_line, safe_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa

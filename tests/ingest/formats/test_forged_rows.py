@@ -12,9 +12,9 @@ from deliveries import Shop, as_csv, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.blocks import Blocks
-from pipeline.ingest.csv_rows import CsvRows
-from pipeline.ingest.text_rows import MAX_ROW
+from pipeline.ingest.formats.blocks import Blocks
+from pipeline.ingest.formats.csv_rows import CsvRows
+from pipeline.ingest.refusals import MAX_ROW
 
 FORGED = "f,victim,2026-11-20T10:00:00Z,purchase,9,\n"
 NOTES = {
@@ -35,7 +35,9 @@ NOTES = {
 def test_no_line_of_a_quoted_field_is_a_row(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, note: str, name: str, block: int
 ) -> None:
-    monkeypatch.setattr("pipeline.ingest.blocks.Blocks.__init__.__defaults__", (block if len(note) < 10**5 else 2**18,))
+    monkeypatch.setattr(
+        "pipeline.ingest.formats.blocks.Blocks.__init__.__defaults__", (block if len(note) < 10**5 else 2**18,)
+    )
     content = as_csv([event("a", note=""), event("mine", note=note), event("z", note="")])
     receipt = shop.deliver(gzip.compress(content, 1) if name.endswith("gz") else content, name)
     is_long = len(note) + note.count('"') > MAX_ROW - 100
@@ -112,7 +114,7 @@ def test_rows_read_are_rows_of_pythons_csv_module(body: bytes, block: int, is_pa
 @given(bodies(), st.sampled_from([20, 60, 10**6]), st.booleans())
 def test_events_accepted_are_rows_of_pythons_csv_module(body: bytes, block: int, is_packed: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.ingest.blocks.Blocks.__init__.__defaults__", (block,))
+        patch.setattr("pipeline.ingest.formats.blocks.Blocks.__init__.__defaults__", (block,))
         shop = Shop(Path(folder))
         content = gzip.compress(HEADER + body, 1) if is_packed else HEADER + body
         receipt = shop.deliver(content, "events.csv.gz" if is_packed else "events.csv")
