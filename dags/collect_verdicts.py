@@ -39,10 +39,10 @@ def collect_verdicts():
     @task(pool="default_pool", inlets=[RISK_LIST])
     def find_files(params):
         """Which files there are; none is fine, and skips the rest."""
-        from pipeline.feedback.inbox import look_into, named_file
+        from pipeline.feedback.inbox import list_inbox, named_file
 
         inbox = inbox_of(params)
-        files = [named_file(inbox, params["path"])] if params["path"] is not None else look_into(inbox).files
+        files = [named_file(inbox, params["path"])] if params["path"] is not None else list_inbox(inbox).files
         return [{"path": str(path), "domain": params["domain"]} for path in files]
 
     @task(pool="default_pool")

@@ -16,7 +16,7 @@ CSV_NAMES = (".csv", ".tsv", ".txt")
 PARQUET = b"PAR1"
 
 
-class Reader(Protocol):
+class FileReader(Protocol):
     """A delivered file: its columns, the share of it read so far, and its rows in chunks.
 
     `is_sparse`: a row may lack columns, or have columns that `columns` does not list.
@@ -31,7 +31,7 @@ class Reader(Protocol):
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]: ...
 
 
-def open_reader(path: Path, max_bytes: int) -> Reader:
+def open_reader(path: Path, max_bytes: int) -> FileReader:
     """Open a file in its format, known by content or by name. Raises InputError if it is none of ours."""
     if starts_with(path, PARQUET):
         return ParquetRows(path, max_bytes)
