@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.lake import AHEAD, end_of
 from pipeline.safe_text import safe_cell
-from pipeline.settings import a_possible_day
+from pipeline.settings import possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
 
@@ -104,7 +104,7 @@ def to_verdict(
 
 def _day(text: str) -> date:
     try:
-        return a_possible_day(datetime.strptime(text, "%Y-%m-%d").date())  # noqa: DTZ007 - a day has no zone
+        return possible_day(datetime.strptime(text, "%Y-%m-%d").date())  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise Refused("not_a_day", "day") from None
 
