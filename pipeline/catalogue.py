@@ -18,7 +18,7 @@ MODEL_CODE = (
     *("models", "train", "score"),
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
     *(f"metrics/{name}.py" for name in ("review_queue", "scored_labels")),
-    *("arrays.py", "domain.py", "lake.py", "settings.py", "snapshots.py", "warehouse.py"),
+    *("arrays.py", "domain.py", "lake.py", "settings.py", "snapshots.py", "sql.py", "warehouse.py"),
 )
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 

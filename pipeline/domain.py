@@ -66,7 +66,7 @@ TOKEN_NUMERIC = ("amount", "quantity", "gap_seconds")
 
 # Base models a pack may ask for beside the autoencoder, which is in every bundle.
 ALWAYS_IN = "lstm_autoencoder"
-BASE_MODELS = (
+PACK_MODELS = (
     "novelty",
     "isolation_forest",
     "vae",
@@ -159,8 +159,8 @@ class Domain(Strict):
     def known_base_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if ALWAYS_IN in value:
             raise ValueError(f"{ALWAYS_IN} is in every bundle: leave it out")
-        if unknown := sorted(set(value) - set(BASE_MODELS)):
-            raise ValueError(f"unknown base models {unknown}; known: {', '.join(BASE_MODELS)}")
+        if unknown := sorted(set(value) - set(PACK_MODELS)):
+            raise ValueError(f"unknown base models {unknown}; known: {', '.join(PACK_MODELS)}")
         if len(set(value)) < len(value):
             raise ValueError("a base model is named twice")
         return value

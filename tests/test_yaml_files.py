@@ -7,7 +7,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain import ALWAYS_IN, BASE_MODELS, Domain
+from pipeline.domain import ALWAYS_IN, PACK_MODELS, Domain
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import Protocol
 from pipeline.models.base import catalogue
@@ -125,7 +125,7 @@ def test_a_pack_that_may_not_be_read_is_told(tmp_path):
 
 
 def test_the_base_models_a_pack_may_name_are_those_there_are():
-    assert {ALWAYS_IN, *BASE_MODELS} == set(catalogue.BASE_MODELS)
+    assert {ALWAYS_IN, *PACK_MODELS} == set(catalogue.BASE_MODELS) and set(PACK_MODELS) == set(catalogue.PACK_MODELS)
 
 
 HOSTILE = [

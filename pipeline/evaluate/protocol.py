@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.catalogue import check_features
-from pipeline.domain import ALWAYS_IN, BASE_MODELS
+from pipeline.domain import ALWAYS_IN, PACK_MODELS
 from pipeline.settings import PROJECT, possible_day
 from pipeline.yaml_files import Strict, load
 
@@ -17,7 +17,7 @@ Day = Annotated[date, AfterValidator(possible_day)]
 
 
 def _known_base_models(names: tuple[str, ...]) -> tuple[str, ...]:
-    known = (ALWAYS_IN, *BASE_MODELS)
+    known = (ALWAYS_IN, *PACK_MODELS)
     if unknown := sorted(set(names) - set(known)):
         raise ValueError(f"unknown base models {unknown}; known: {', '.join(known)}")
     return names

@@ -98,7 +98,7 @@ def _strict(lines: list[str], delimiter: str) -> list[str] | None:
 
 
 def _record(line: int, raw: str, names: list[str], row: list[str] | None) -> Record:
-    readable = raw.encode(errors="surrogateescape").decode(errors="replace")
+    readable = raw.encode(errors="surrogateescape").decode(errors="backslashreplace")
     if row is None:
         return Record(line, readable, {}, Refused("broken_quotes"))
     if any("\udc80" <= character <= "\udcff" for character in raw):

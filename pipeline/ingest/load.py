@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import Queue
+from tempfile import mkdtemp
 from typing import NamedTuple, TypeVar
 
 import duckdb
@@ -152,8 +153,7 @@ class Loader:
             return None, _seen_before(path, last)
         lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.batches[kind]], self.now)
         batch_id = reading_id(content, len(readings))
-        folder = self.aside / f"{kind}-{batch_id}"
-        folder.mkdir()
+        folder = Path(mkdtemp(dir=self.aside))  # a copy of this file may have been refused before it
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
         with self._connect() as con:
             pending = None if last is None else store.future_lines(self.home, last)

@@ -103,7 +103,7 @@ def test_odd_entries_in_the_inbox_fail_the_run_and_stop_no_file(dags, steps, hom
         (inbox / name).write_text("day,user_id,verdict\n")
     run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
     assert run.state == "failed" and states(run)["name_odd_entries"] == "failed"
-    assert sorted(call[1] for call in steps.calls) == [str(inbox / "a.csv"), str(inbox / "z.csv")]
+    assert sorted(call[2] for call in steps.calls) == [str(inbox / "a.csv"), str(inbox / "z.csv")]
 
 
 def test_one_refused_file_stops_no_other(dags, steps, home):
@@ -111,6 +111,6 @@ def test_one_refused_file_stops_no_other(dags, steps, home):
     inbox.mkdir(parents=True)
     for name in ("a.csv", "b.csv", "c.csv"):
         (inbox / name).write_text("day,user_id,verdict\n")
-    steps.failures["feedback"] = [InputError("all rows were refused")]
+    steps.failures["take_feedback"] = [InputError("all rows were refused")]
     run = dags["collect_verdicts"].test(run_conf={"domain": "retail"})
-    assert (run.state, steps.names) == ("failed", ["feedback"] * 3)
+    assert (run.state, steps.names) == ("failed", ["take_feedback"] * 3)

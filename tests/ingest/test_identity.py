@@ -1,6 +1,7 @@
 """What counts as seen before, what as new, and when it counts as arrived."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import lake
+from pipeline.errors import InputError
 
 NO_ID = {name: cell for name, cell in event().items() if name != "event_id"}
 
@@ -27,12 +29,17 @@ def test_a_file_seen_before_is_not_read_again(shop: Shop) -> None:
 
 
 def test_a_file_that_came_to_nothing_says_how_it_is_read_again(shop: Shop) -> None:
-    shop.deliver([event(event_type="unheard of")])
-    receipt = shop.deliver([event(event_type="unheard of")])
+    def deliver() -> Any:
+        return shop.deliver([event(event_type="unheard of")])
+
+    with pytest.raises(InputError, match="all 1 rows were refused"):
+        deliver()
+    receipt = deliver()
     [warning] = receipt.warnings
     assert "every row refused" in warning
     (shop.home / warning.split("remove ")[1]).unlink()
-    assert shop.deliver([event(event_type="unheard of")]).refused == 1
+    with pytest.raises(InputError, match="all 1 rows were refused"):
+        deliver()
 
 
 def test_two_equal_files_in_one_run_count_once(shop: Shop) -> None:
@@ -108,7 +115,7 @@ def test_history_counts_as_arrived_when_it_happened(shop: Shop) -> None:
 
 
 def test_history_may_not_come_from_the_future_either(shop: Shop) -> None:
-    receipt = shop.deliver([event(event_at="2026-12-01T00:00:00Z")], history=True)
+    receipt = shop.deliver([event(event_at="2026-12-01T00:00:00Z"), event()], history=True)
     assert receipt.details["reasons"] == {"future_time event_at": 1}
 
 

@@ -37,13 +37,14 @@ def test_a_label_may_name_just_an_event(shop: Shop) -> None:
 
 def test_a_label_cannot_be_completed_from_another_users_event(shop: Shop) -> None:
     shop.deliver([event("e1")])
-    receipt = shop.deliver_labels([{**label(event_id="e1", user_id="eve"), "happened_at": None}])
+    receipt = shop.deliver_labels([{**label(event_id="e1", user_id="eve"), "happened_at": None}, label()])
     assert receipt.details["reasons"] == {"unknown_event happened_at": 1}
 
 
 def test_without_any_event_a_short_label_is_refused(shop: Shop) -> None:
-    receipt = shop.deliver_labels(b"event_id,known_at,is_bad\ne2,2026-11-21,yes\n,2026-11-21,yes\n")
-    assert receipt.details["reasons"] == {"missing user_id": 1, "unknown_event user_id": 1}
+    with pytest.raises(InputError, match="all 2 rows were refused"):
+        shop.deliver_labels(b"event_id,known_at,is_bad\ne2,2026-11-21,yes\n,2026-11-21,yes\n")
+    assert shop.reasons() == [(2, "unknown_event", "user_id"), (3, "missing", "user_id")]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_without_any_event_a_short_label_is_refused(shop: Shop) -> None:
     ],
 )
 def test_a_bad_label_is_refused(shop: Shop, cells: dict, reason: str) -> None:
-    assert shop.deliver_labels([label(**cells)]).details["reasons"] == {reason: 1}
+    assert shop.deliver_labels([label(), label(**cells)]).details["reasons"] == {reason: 1}
 
 
 @pytest.mark.parametrize(("written", "is_bad"), [("true", True), ("1", True), ("NO", False), ("f", False)])

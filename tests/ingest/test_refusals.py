@@ -189,14 +189,15 @@ def test_parquet_values_that_can_never_fit_refuse_their_rows(shop: Shop) -> None
 
 
 def test_only_the_owner_may_read_the_quarantine(shop: Shop) -> None:
-    shop.deliver([event(user_id="")])
+    shop.deliver([event(), event(user_id="")])
     folder = shop.home / "quarantine"
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())]
     assert modes == [0o700, 0o600]
 
 
 def test_receipts_and_manifests_never_carry_a_value(shop: Shop) -> None:
-    receipt = shop.deliver([event(amount="4111-1111", device_id="phone-7"), event(event_type="4111-1111")])
+    bad = [event(amount="4111-1111", device_id="phone-7"), event(event_type="4111-1111")]
+    receipt = shop.deliver([event(), *bad])
     manifests = "".join(path.read_text() for path in (shop.home / "lake" / "batches").iterdir())
     assert "4111" not in receipt.model_dump_json() + manifests
     assert explain("not_a_number", "amount") == "amount: wanted a number"
@@ -212,14 +213,15 @@ MESSY = st.lists(
 @given(body=MESSY)
 def test_every_row_is_accounted_for(tmp_path_factory, body: bytes) -> None:
     shop = Shop(Path(tmp_path_factory.mktemp("shop")))
-    receipt = shop.deliver(HEADER + body)
+    content = HEADER + GOOD + body
+    receipt = shop.deliver(content)
     assert receipt.accepted == len(shop.events())
     assert receipt.refused == len(shop.refused()) == sum(receipt.details["reasons"].values())
     assert receipt.read == receipt.accepted + receipt.refused + receipt.duplicates
     lines = [row["line"] for row in shop.refused()]
     assert lines == sorted(set(lines))
     for row in shop.refused():  # what came is found again where the receipt says
-        assert row["raw"].split("\n")[0] in as_text(HEADER + body).split("\n")[row["line"] - 1]
+        assert row["raw"].split("\n")[0] in as_text(content).split("\n")[row["line"] - 1]
 
 
 def as_text(content: bytes) -> str:

@@ -25,9 +25,9 @@ WHOLE = as_csv([event(f"e{i}", item_id=f"item {i * i * i}") for i in range(2000)
         ("events.csv", b'"user_id,event_at\n', "broken quotes"),
         ("events.csv", b"user_id,event_type\nann,browse\n", "lacks columns"),
         ("events.csv", b"user_id,event_at,event_type,user_id\na,2026-11-20,cart,b\n", "user_id 2 times"),
-        ("events.csv.gz", gzip.compress(WHOLE)[:-200], "cannot be read to its end"),
-        ("events.csv.gz", gzip.compress(WHOLE)[:500] + b"rubbish" * 99, "cannot be read to its end"),
-        ("events.csv.gz", gzip.compress(WHOLE) + b"rubbish", "cannot be read to its end"),
+        ("events.csv.gz", gzip.compress(WHOLE, mtime=0)[:-200], "cannot be read to its end"),
+        ("events.csv.gz", gzip.compress(WHOLE, mtime=0)[:500] + b"rubbish" * 99, "cannot be read to its end"),
+        ("events.csv.gz", gzip.compress(WHOLE, mtime=0) + b"rubbish", "cannot be read to its end"),
         ("events.jsonl", b"", "is empty"),
         ("events.jsonl", b"rubbish\nrubbish\n", "no JSON object"),
         ("events.json", b'[{"user_id": "ann"}]', "JSON array"),
@@ -76,7 +76,7 @@ def test_every_bad_file_is_named(shop: Shop) -> None:
     ("name", "content"),
     [
         ("events.csv", b"4111111111111111,5 Elm Street,user_id\n1,2,3\n"),
-        ("events.csv.gz", gzip.compress(b"4111111111111111,5 Elm Street,event_type\n")),
+        ("events.csv.gz", gzip.compress(b"4111111111111111,5 Elm Street,event_type\n", mtime=0)),
         ("events.jsonl", b'{"4111111111111111": "", "5 Elm Street": "", "c": ""}\n'),
         ("events.parquet", encode([{"4111111111111111": "", "5 Elm Street": "", "c": ""}], "parquet")),
     ],
@@ -91,7 +91,8 @@ def test_of_a_file_without_a_header_no_cell_is_printed(shop: Shop, name: str, co
 
 def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     shop = Shop(tmp_path, max_file_bytes=10_000)
-    for name, content in (("a.csv", WHOLE), ("b.csv.gz", gzip.compress(WHOLE)), ("c.parquet", os.urandom(20_000))):
+    packed = gzip.compress(WHOLE, mtime=0)
+    for name, content in (("a.csv", WHOLE), ("b.csv.gz", packed), ("c.parquet", os.urandom(20_000))):
         with pytest.raises(InputError, match=r"larger than the limit|not a readable Parquet"):
             shop.deliver(content, name)
 

@@ -68,9 +68,9 @@ def _chunk(rows: Iterable[Row], wanted: Sequence[str]) -> Chunk:
     lines: dict[int, str] = {}
     good: list[list[str | None]] = []
     for row in rows:
+        if not row.fault and not row.content.strip():
+            continue  # nothing but ASCII blanks; other blanks are no JSON
         line = row.content.decode(errors="surrogateescape")
-        if not row.fault and (not line or line.isspace()):
-            continue
         cells, fault, column = _read(row, line, wanted)
         if fault:
             refused.append(Refusal(row.line, fault, column, _raw(line)))
