@@ -34,7 +34,7 @@ from files import (
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.blocks import BLOCK, Blocks
+from pipeline.ingest.formats.blocks import BLOCK, Blocks
 from pipeline.settings import PROJECT
 
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -55,7 +55,7 @@ PACKS: dict[str, tuple[dict[str, Any], reader.Pack]] = {
 
 
 def examples(few: int, many: int) -> settings:
-    """`many` in `make fuzz`; `few` in an ordinary test run, where what fails is not made smaller: that takes minutes."""
+    """`many` in `make fuzz`; `few` in an ordinary test run, where failures are not made smaller: that takes minutes."""
     if settings.get_current_profile_name() == "fuzz":
         return settings(max_examples=many)
     phases = (Phase.explicit, Phase.reuse, Phase.generate)

@@ -8,7 +8,8 @@ import pytest
 from deliveries import Shop, as_csv, encode, event
 
 from pipeline.errors import InputError
-from pipeline.ingest import blocks, store
+from pipeline.ingest import store
+from pipeline.ingest.formats import blocks
 
 WHOLE = as_csv([event(f"e{i}", item_id=f"item {i * i * i}") for i in range(2000)])
 

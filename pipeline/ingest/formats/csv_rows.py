@@ -1,18 +1,28 @@
-"""CSV into columns: regular blocks go through Arrow, all others through the csv module, with equal results."""
+"""Read CSV into columns. Arrow reads regular blocks, the csv module all others, with equal results."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from pipeline.errors import InputError
-from pipeline.ingest.blocks import Blocks
-from pipeline.ingest.refusals import Chunk, Refusal
-from pipeline.ingest.text_rows import MAX_ROW, CsvSyntax, Row, Rows, cells_of, odd_bytes, readable, sniff
+from pipeline.ingest.formats.blocks import Blocks
+from pipeline.ingest.formats.text_rows import CsvSyntax, Row, RowSplitter, cells_of, odd_bytes, readable, sniff
+from pipeline.ingest.refusals import MAX_ROW, Chunk, Refusal
 
-MOST_COLUMNS = 1000  # of which Arrow makes arrays: it takes a kilobyte for each, in every block
+MOST_COLUMNS = 1000  # that Arrow may read: it takes a kilobyte for each, in every block
+
+
+class Layout(NamedTuple):
+    """How a file's rows are laid out: `width` fields, of which those at `positions` are `wanted`."""
+
+    delimiter: str
+    width: int
+    wanted: Sequence[str]
+    positions: Sequence[int]
 
 
 class CsvRows:
@@ -44,32 +54,29 @@ class CsvRows:
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, all as text."""
-        positions = [self.columns.index(column) for column in wanted]
-        width = len(self.columns)
-        rows = Rows(CsvSyntax(self.delimiter))
+        layout = Layout(self.delimiter, len(self.columns), wanted, [self.columns.index(name) for name in wanted])
+        rows = RowSplitter(CsvSyntax(self.delimiter))
         for line, block in self.blocks:
             is_whole = rows.is_between and (block.endswith(b"\n") or self.blocks.is_at_end)
-            if is_whole and (table := fast_rows(block, line, width, positions, wanted, self.delimiter)):
+            if is_whole and (table := fast_rows(block, line, layout)):
                 yield Chunk(table, partial(_lines_of, block, line))
-            elif chunk := slow_rows(rows.feed(line, block), width, positions, wanted, self.delimiter):
+            elif chunk := slow_rows(rows.feed(line, block), layout):
                 yield chunk
-        if chunk := slow_rows(rows.finish(), width, positions, wanted, self.delimiter):
+        if chunk := slow_rows(rows.finish(), layout):
             yield chunk
 
 
-def fast_rows(
-    block: bytes, line: int, width: int, positions: Sequence[int], wanted: Sequence[str], delimiter: str
-) -> pa.Table | None:
-    """The block's rows, if every line is one well-formed row; None where that is not certain."""
-    if width > MOST_COLUMNS or not is_regular(block, delimiter):
+def fast_rows(block: bytes, line: int, layout: Layout) -> pa.Table | None:
+    """The block's rows if every line is one well-formed row; None where that is not certain."""
+    if layout.width > MOST_COLUMNS or not is_regular(block, layout.delimiter):
         return None
-    names = [str(position) for position in range(width)]
-    chosen = list(dict.fromkeys(names[position] for position in positions)) or names[:1]
+    names = [str(position) for position in range(layout.width)]
+    chosen = list(dict.fromkeys(names[position] for position in layout.positions)) or names[:1]
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(block),
             read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(block) + 1),
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), include_columns=chosen, strings_can_be_null=False
             ),
@@ -77,7 +84,7 @@ def fast_rows(
     except pa.ArrowInvalid:
         return None  # a row with too few or too many fields
     lines = pa.array(np.arange(line, line + table.num_rows))
-    return pa.table([lines, *(table[names[p]] for p in positions)], names=["_line", *wanted])
+    return pa.table([lines, *(table[names[p]] for p in layout.positions)], names=["_line", *layout.wanted])
 
 
 def is_regular(block: bytes, delimiter: str) -> bool:
@@ -95,8 +102,7 @@ def is_regular(block: bytes, delimiter: str) -> bool:
         return True
     if (np.searchsorted(quotes, ends) % 2).any():
         return False  # a quoted field that goes on in the next line, or a stray quote
-    # Every second quote opens a field and every other closes it; a closing one right before an opening one
-    # is a doubled quote within a field.
+    # Quotes open and close a field in turn. A closing quote right before an opening one is a doubled quote in a field.
     before, after = cells[quotes[::2] - 1], cells[quotes[1::2] + 1]
     opens = (before == ord(delimiter)) | (before == ord("\n")) | (before == ord('"'))
     closes = (after == ord(delimiter)) | (after == ord("\n")) | (after == ord("\r")) | (after == ord('"'))
@@ -115,26 +121,24 @@ def _lines_of(block: bytes, first: int, lines: Sequence[int]) -> list[str]:
     return [split[line - first].removesuffix(b"\r").decode() for line in lines]
 
 
-def slow_rows(
-    rows: Iterable[Row], width: int, positions: Sequence[int], wanted: Sequence[str], delimiter: str
-) -> Chunk:
-    """Rows read one by one: any that are broken are refused, as they came."""
+def slow_rows(rows: Iterable[Row], layout: Layout) -> Chunk:
+    """Rows read one by one. Broken rows are refused as they came."""
     contents: dict[int, bytes] = {}
     cells: list[list[str]] = []
     refused: list[Refusal] = []
     for row in rows:
         text = row.content.decode(errors="surrogateescape")
-        record = None if row.fault else cells_of(text, delimiter)
+        record = None if row.fault else cells_of(text, layout.delimiter)
         if record == []:
             continue  # a blank line is not a row
-        if fault := row.fault or _fault(text, record, width):
+        if fault := row.fault or _fault(text, record, layout.width):
             refused.append(Refusal(row.line, fault, None, readable(text).removesuffix("\r")))
         elif record:
             contents[row.line] = row.content
-            cells.append([record[position] for position in positions])
-    columns = list(zip(*cells, strict=True)) if cells else [()] * len(wanted)
+            cells.append([record[position] for position in layout.positions])
+    columns = list(zip(*cells, strict=True)) if cells else [()] * len(layout.wanted)
     arrays = [pa.array(contents, pa.int64()), *(pa.array(column, pa.string()) for column in columns)]
-    return Chunk(pa.table(arrays, names=["_line", *wanted]), partial(_contents_of, contents), refused)
+    return Chunk(pa.table(arrays, names=["_line", *layout.wanted]), partial(_contents_of, contents), refused)
 
 
 def _fault(text: str, record: list[str] | None, width: int) -> str | None:

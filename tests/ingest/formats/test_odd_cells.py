@@ -15,7 +15,7 @@ from deliveries import Shop, event
 
 from pipeline.domain import SourceType
 from pipeline.errors import InputError
-from pipeline.ingest.parquet_cells import as_json, as_short_json, plain, sizes
+from pipeline.ingest.formats.parquet_cells import as_json, as_short_json, plain, sizes
 from pipeline.ingest.refusals import REASONS
 from pipeline.ingest.values import typed
 

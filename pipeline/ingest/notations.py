@@ -1,4 +1,4 @@
-"""What cells look like that were refused, in words: a kind of notation, never a cell."""
+"""Name the notation of a refused cell, such as epoch seconds. The cell itself is never shown."""
 
 import re
 
@@ -6,7 +6,7 @@ _DAY_FIRST = r"(1[3-9]|2\d|3[01])[./-]\d{1,2}[./-]\d{4}\b.*"
 _MONTH_FIRST = r"\d{1,2}[./-](1[3-9]|2\d|3[01])[./-]\d{4}\b.*"
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 
-# The first that matches holds. Refusal reason -> notation of the cell, its name, what to do.
+# Refusal reason -> (pattern of the cell, name of the notation, SQL that reads it). The first match counts.
 NOTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "not_a_time": [
         (r"[12]\d{9}(\.\d+)?", "epoch seconds", "make_timestamp(cast(x * 1000000 as bigint)), x a number"),
@@ -40,13 +40,13 @@ NOTATIONS: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
-def look_of(reason: str, cell: object) -> str | None:
-    """The name of the notation that `cell`, refused for this reason, is written in; None if we know none."""
+def notation_of(reason: str, cell: object) -> str | None:
+    """The name of the notation of `cell`, which was refused for this reason; None if we know none."""
     text = str(cell)[:100].strip().lower()
     names = (name for pattern, name, _ in NOTATIONS.get(reason, ()) if re.fullmatch(pattern, text, re.DOTALL))
     return next(names, None)
 
 
-def remedy(look: str) -> str:
+def remedy(notation: str) -> str:
     """SQL for the domain pack that reads such cells."""
-    return next(sql for notations in NOTATIONS.values() for _, name, sql in notations if name == look)
+    return next(sql for rows in NOTATIONS.values() for _, name, sql in rows if name == notation)

@@ -1,4 +1,4 @@
-"""JSON lines into columns of text: one object per line, numbers as they are written."""
+"""Read JSON lines into columns of text: one object per line, numbers as they are written."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.ingest.blocks import Blocks
+from pipeline.ingest.formats.blocks import Blocks
+from pipeline.ingest.formats.text_rows import Row, RowSplitter, Syntax, odd_bytes, readable
 from pipeline.ingest.refusals import Chunk, Refusal
-from pipeline.ingest.text_rows import Row, Rows, Syntax, odd_bytes, readable
 
-# To learn which keys there are.
-LINES_LOOKED_AT = 1000
-BYTES_LOOKED_AT = 4 * 2**20
+# How much of a file is read to learn its keys.
+LINES_SAMPLED = 1000
+BYTES_SAMPLED = 4 * 2**20
 
 # Numbers stay text, so that an id 00123.50 or an amount beyond a float's precision is what the file says.
 TEXT = {str, type(None)}
@@ -33,13 +33,13 @@ class JsonRows:
             raise InputError(f"{name} is empty", fix="deliver the file again")
         if beginning.lstrip()[:1] == b"[":
             raise InputError(f"{name} is a JSON array, wanted one object per line", fix=f"jq -c '.[]' {name}")
-        text = beginning[:BYTES_LOOKED_AT].decode(errors="surrogateescape")
-        values = map(parse, text.split("\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
+        text = beginning[:BYTES_SAMPLED].decode(errors="surrogateescape")
+        values = map(parse, text.split("\n", LINES_SAMPLED)[:LINES_SAMPLED])
         objects = (value for value in values if isinstance(value, dict))
         first = next(objects, None)
         if first is None:
             raise InputError(f"{name} has no JSON object in its first lines", fix="wanted one object per line")
-        self.columns = list(dict.fromkeys(key for found in (first, *objects) for key in found))
+        self.columns = list(dict.fromkeys(key for each in (first, *objects) for key in each))
 
     @property
     def done(self) -> float:
@@ -47,7 +47,7 @@ class JsonRows:
 
     def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]:
         """The rows of the `wanted` columns, all as text."""
-        rows = Rows(Syntax())
+        rows = RowSplitter(Syntax())
         for line, block in self.blocks:
             if chunk := _chunk(rows.feed(line, block), wanted):
                 yield chunk
@@ -56,7 +56,7 @@ class JsonRows:
 
 
 def parse(line: str) -> Any:
-    """The line's value; an exception where it is not JSON."""
+    """The line's value, or the exception if it is not JSON."""
     try:
         return DECODER.decode(line)
     except (ValueError, RecursionError) as error:
@@ -84,7 +84,7 @@ def _chunk(rows: Iterable[Row], wanted: Sequence[str]) -> Chunk:
 
 
 def _read(row: Row, line: str, wanted: Sequence[str]) -> tuple[list[str | None], str | None, str | None]:
-    """The row's cells, or why there are none, and the column at fault."""
+    """The row's cells, the reason to refuse it, and the column at fault."""
     value = None if row.fault else parse(line)
     if type(value) is not dict:
         return [], row.fault or odd_bytes(line) or _why_no_object(value), None
@@ -94,7 +94,7 @@ def _read(row: Row, line: str, wanted: Sequence[str]) -> tuple[list[str | None],
         if nested is not None:
             return [], "not_text", nested
         cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in cells]
-    # \ud800 and \u0000 need no odd byte in the file
+    # escapes such as \ud800 and \u0000 need no odd byte in the file
     odd = odd_bytes(line) or ("\\u" in line and odd_bytes("".join(filter(None, cells)))) or None
     return cells, odd, None
 

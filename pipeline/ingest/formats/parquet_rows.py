@@ -1,4 +1,4 @@
-"""Parquet into columns as they are typed in the file."""
+"""Read Parquet into columns, as typed in the file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,11 +9,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.ingest.blocks import BOMB_BYTES, BOMB_RATIO
-from pipeline.ingest.parquet_cells import as_json, as_short_json, plain, sizes
-from pipeline.ingest.parquet_pages import HELD, Leaf, measure
-from pipeline.ingest.refusals import Chunk, Refusal
-from pipeline.ingest.text_rows import MAX_ROW
+from pipeline.ingest.formats.blocks import BOMB_BYTES, BOMB_RATIO
+from pipeline.ingest.formats.parquet_cells import as_json, as_short_json, plain, sizes
+from pipeline.ingest.formats.parquet_pages import HELD, Leaf, measure
+from pipeline.ingest.refusals import MAX_ROW, Chunk, Refusal
 
 ROWS = 131_072
 CHUNK = 32 * 2**20  # bytes of a chunk
@@ -65,10 +64,10 @@ class ParquetRows:
                 line += len(part[0])
             self.done = (line - 1) / max(self.total, 1)
         if line - 1 != self.total:
-            raise unreadable(self.path, ValueError(f"it promises {self.total:,} rows and has {line - 1:,}"))
+            raise unreadable(self.path, ValueError(f"its footer says {self.total:,} rows, found {line - 1:,}"))
 
     def _plan(self, wanted: Sequence[str]) -> tuple[list[int], int]:
-        """The columns to read, and how many rows at a time. Others are read for the quarantine, as far as they fit."""
+        """The columns to read, and how many rows at a time. Unwanted columns are read for quarantine, if they fit."""
         leaves = measure(self.path, self.file)
         need = [self.columns.index(name) for name in wanted]
         others = [i for i in range(len(self.columns)) if i not in need]
@@ -94,7 +93,7 @@ class ParquetRows:
         return bool(self.file.metadata.schema.column(leaf).max_repetition_level)
 
     def _batches(self, read: Sequence[int], rows: int) -> Iterator[list[pa.Array]]:
-        """The columns `read`, some rows at a time: about a chunk."""
+        """Batches of the columns `read`, each about a chunk."""
         groups = list(range(self.file.metadata.num_row_groups))
         leaves = [leaf for i in read for leaf in self.leaves[i]]
         waiting: list[pa.RecordBatch] = []
@@ -107,7 +106,7 @@ class ParquetRows:
             yield _joined(waiting)
 
     def _parts(self, columns: list[pa.Array]) -> Iterator[list[pa.Array]]:
-        """The rows in parts of about a chunk's bytes, once decoded. Raises InputError past the limits."""
+        """Split decoded rows into parts of about a chunk's bytes. Raises InputError past the limits."""
         total = np.cumsum(sum(sizes(column) for column in columns))
         self.unpacked += int(total[-1]) if len(total) else 0
         self._limit(self.unpacked)
@@ -138,12 +137,12 @@ def _footer_length(path: Path) -> int:
 
 
 def _leaves_of(schema: pa.Schema) -> list[range]:
-    """Where each top-level column's leaves are among the file's."""
-    found: list[range] = []
+    """The positions of each top-level column's leaves in the file."""
+    ranges: list[range] = []
     for field in schema:
-        first = found[-1].stop if found else 0
-        found.append(range(first, first + _leaves(field.type)))
-    return found
+        first = ranges[-1].stop if ranges else 0
+        ranges.append(range(first, first + _leaves(field.type)))
+    return ranges
 
 
 def _leaves(kind: pa.DataType) -> int:
@@ -157,7 +156,7 @@ def _leaves(kind: pa.DataType) -> int:
 
 
 def _held(leaf: Leaf, is_nested: bool) -> int:
-    """A row may have as many items as its row group has: then all of them are in memory at a time."""
+    """Bytes in memory at a time. A nested column counts a whole row group: one row may hold all of its items."""
     return leaf.held + (leaf.group if is_nested else 0)
 
 

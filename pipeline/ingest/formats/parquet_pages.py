@@ -1,6 +1,6 @@
-"""What reading a Parquet file takes, from its page headers: a few bytes of a page may stand for gigabytes of cells.
+"""Compute from page headers how much memory a Parquet file needs: a few bytes may stand for gigabytes of cells.
 
-The footer is not asked: it is the reader of pages that allocates, and it believes their headers.
+The footer is not used: the reader allocates by what the page headers say.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 DICTIONARY_PAGE = 2
-DELTA_BYTE_ARRAY = 7  # the encoding that repeats the beginning of the value before
+DELTA_BYTE_ARRAY = 7  # an encoding that repeats the beginning of the previous value
 HEADER = 4096  # most headers are shorter
 LONGEST_HEADER = 2**20
 HELD = 128 * 2**20  # bytes of pages, packed and unpacked, in the reader at a time
@@ -30,9 +30,10 @@ class Page(NamedTuple):
 
 @dataclass
 class Leaf:
-    """A leaf column over all row groups, in bytes. `pages` are (values, bytes) in their order.
+    """A leaf column over all row groups. `pages` are (values, bytes) in file order.
 
-    `held` is what the reader keeps of its pages at a time. `widest` bounds a value that pages do not write out in full.
+    `held` bounds the bytes of pages that the reader keeps at a time.
+    `widest` bounds the bytes of a value that pages do not spell out.
     """
 
     held: int = 0
@@ -43,16 +44,16 @@ class Leaf:
 
     @property
     def group(self) -> int:
-        """Bytes that all values of a row group take at most."""
+        """Upper bound of the bytes of a row group's values."""
         values, size = self.fullest
         return size + values * (4 + self.widest)
 
     def most_in(self, rows: int) -> int:
-        """Bytes that so many consecutive values take at most."""
+        """Upper bound of the bytes of this many consecutive values."""
         most = inside = values = first = 0
         for count, size in self.pages:
             inside, values = inside + size, values + count
-            # a window of rows may begin with the last value of its first page, and end with the first of its last
+            # Rows may begin with the last value of one page and end with the first value of another.
             while values - self.pages[first][0] - count >= rows:
                 values, inside, first = values - self.pages[first][0], inside - self.pages[first][1], first + 1
             most = max(most, inside)
@@ -93,9 +94,9 @@ def _add(leaf: Leaf, raw: IO[bytes], chunk: pq.ColumnChunkMetaData, width: int) 
     leaf.fullest = (max(leaf.fullest[0], values), max(leaf.fullest[1], unpacked))
 
 
-def _pages(raw: IO[bytes], start: int, length: int, promised: int) -> Iterator[Page]:
+def _pages(raw: IO[bytes], start: int, length: int, values: int) -> Iterator[Page]:
     at, seen = start, 0
-    while at < start + length and seen < promised:
+    while at < start + length and seen < values:
         raw.seek(at)
         page, size = _page(raw)
         yield page

@@ -14,10 +14,10 @@ from deliveries import FORMATS, SHOP, Shop, as_csv, columns_of, encode, event, u
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest import csv_rows
-from pipeline.ingest.blocks import BLOCK, Blocks
-from pipeline.ingest.csv_rows import fast_rows, is_regular, slow_rows
-from pipeline.ingest.text_rows import CsvSyntax, Rows
+from pipeline.ingest.formats import csv_rows
+from pipeline.ingest.formats.blocks import BLOCK, Blocks
+from pipeline.ingest.formats.csv_rows import Layout, fast_rows, is_regular, slow_rows
+from pipeline.ingest.formats.text_rows import CsvSyntax, RowSplitter
 
 
 def content(shop: Shop) -> list[dict]:
@@ -89,11 +89,11 @@ HOSTILE = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(HOSTILE.map(str.encode) | st.binary(max_size=40), st.sampled_from([1, 2, 3]))
 def test_both_csv_readers_agree_wherever_the_fast_one_dares(block: bytes, width: int) -> None:
-    positions, wanted = list(range(width)), [f"c{i}" for i in range(width)]
-    fast = fast_rows(block, 7, width, positions, wanted, ",") if block else None
+    layout = Layout(",", width, [f"c{i}" for i in range(width)], list(range(width)))
+    fast = fast_rows(block, 7, layout) if block else None
     if fast is not None:
-        rows = Rows(CsvSyntax(","))
-        slow = slow_rows([*rows.feed(7, block), *rows.finish()], width, positions, wanted, ",")
+        rows = RowSplitter(CsvSyntax(","))
+        slow = slow_rows([*rows.feed(7, block), *rows.finish()], layout)
         assert slow.rows.to_pydict() == fast.to_pydict()
         assert not slow.refused
 
@@ -105,7 +105,7 @@ def test_the_fast_csv_reader_takes_what_csv_writers_write(rows: list[tuple[str, 
     block = as_csv(named, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL).partition(b"\n")[2]
     if not any("".join(row) == "" for row in rows):
         assert is_regular(block, ",")
-        table = fast_rows(block, 2, 3, [0, 1, 2], list("abc"), ",")
+        table = fast_rows(block, 2, Layout(",", 3, list("abc"), [0, 1, 2]))
         assert table is not None and table.select(list("abc")).to_pylist() == named
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from pipeline import lake
 from pipeline.errors import InputError
-from pipeline.ingest.blocks import Blocks
-from pipeline.ingest.csv_rows import CsvRows
-from pipeline.ingest.text_rows import MAX_ROW
+from pipeline.ingest.formats.blocks import Blocks
+from pipeline.ingest.formats.csv_rows import CsvRows
+from pipeline.ingest.refusals import MAX_ROW
 
 FORGED = "f,victim,2026-11-20T10:00:00Z,purchase,9,\n"
 NOTES = {
@@ -38,7 +38,9 @@ NOTES = {
 def test_no_line_of_a_quoted_field_is_a_row(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, note: str, name: str, block: int
 ) -> None:
-    monkeypatch.setattr("pipeline.ingest.blocks.Blocks.__init__.__defaults__", (block if len(note) < 10**5 else 2**18,))
+    monkeypatch.setattr(
+        "pipeline.ingest.formats.blocks.Blocks.__init__.__defaults__", (block if len(note) < 10**5 else 2**18,)
+    )
     content = as_csv([event("a", note=""), event("mine", note=note), event("z", note="")])
     receipt = shop.deliver(gzip.compress(content, 1) if name.endswith("gz") else content, name)
     is_long = len(note) + note.count('"') > MAX_ROW - 100
@@ -115,7 +117,7 @@ def test_rows_read_are_rows_of_pythons_csv_module(body: bytes, block: int, is_pa
 @given(bodies(), st.sampled_from([20, 60, 10**6]), st.booleans())
 def test_events_accepted_are_rows_of_pythons_csv_module(body: bytes, block: int, is_packed: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.ingest.blocks.Blocks.__init__.__defaults__", (block,))
+        patch.setattr("pipeline.ingest.formats.blocks.Blocks.__init__.__defaults__", (block,))
         shop = Shop(Path(folder))
         content = gzip.compress(HEADER + body, 1) if is_packed else HEADER + body
         with suppress(InputError):  # a file of refused rows only; it has its batch all the same

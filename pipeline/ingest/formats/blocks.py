@@ -1,4 +1,4 @@
-"""Text files as blocks of lines, decompressed, with a limit on what one file may blow up to."""
+"""Read a text file as decompressed blocks of lines, with a limit on its decompressed size."""
 
 import gzip
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from pipeline.errors import InputError
-from pipeline.ingest.text_rows import MAX_ROW
+from pipeline.ingest.refusals import MAX_ROW
 
 BLOCK = 8 * 2**20
-MAX_LINES = 100_000  # of a block, so that rows cost little beside their bytes
+MAX_LINES = 100_000  # of a block, so that the rows of short lines fit into memory
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
 BLANK_LINES = re.compile(rb"(?:[ \t\r\v\f]*+\n)*+")
@@ -22,7 +22,7 @@ BOMB_RATIO = 500
 
 
 class Blocks:
-    """Iterates over (line number, bytes). A block ends in a newline, unless the file or a very long line does not."""
+    """Iterates over (line number, bytes). A block ends in a newline, except in a very long line."""
 
     def __init__(self, path: Path, max_bytes: int, block: int = BLOCK) -> None:
         self.path, self.max_bytes, self.block = path, max_bytes, block
@@ -45,13 +45,13 @@ class Blocks:
         return min(self.file.tell() / self.size, 1.0) if self.size else 1.0
 
     def peek(self) -> bytes:
-        """The file's beginning: at least a line, or everything, or more than a row may have."""
+        """The file's beginning: at least a line, all of the file, or more than a row's limit."""
         while b"\n" not in self.rest and not self.is_at_end and len(self.rest) <= MAX_ROW:
             self._fill()
         return self.rest
 
     def first_line(self) -> bytes:
-        """Takes the first line that is not blank; empty if there is none. A very long one is not taken whole."""
+        """Consume the first line that is not blank; empty if there is none. Of a very long line, only the beginning."""
         while text := self.peek():
             blank = BLANK_LINES.match(text)
             start = blank.end() if blank else 0
@@ -99,7 +99,7 @@ class Blocks:
 
 
 def parts(block: bytes) -> Iterator[bytes]:
-    """The block in parts of at most MAX_LINES lines."""
+    """Split the block into parts of at most MAX_LINES lines."""
     if block.count(b"\n") <= MAX_LINES:
         if block:
             yield block

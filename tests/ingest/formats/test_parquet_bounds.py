@@ -13,9 +13,9 @@ import pytest
 from deliveries import Shop, event
 
 from pipeline.errors import InputError
-from pipeline.ingest import parquet_rows
-from pipeline.ingest.parquet_pages import measure
-from pipeline.ingest.text_rows import MAX_ROW
+from pipeline.ingest.formats import parquet_rows
+from pipeline.ingest.formats.parquet_pages import measure
+from pipeline.ingest.refusals import MAX_ROW
 from pipeline.settings import PROJECT
 
 MB = 2**20

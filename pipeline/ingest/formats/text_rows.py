@@ -1,4 +1,4 @@
-"""Bytes of a text file into rows, one after the other, within bounded memory: lines of JSON, records of CSV.
+"""Split the bytes of a text file into rows, within bounded memory: lines of JSON, records of CSV.
 
 CSV is read per RFC 4180, as Python's csv module does. A quote opens a field only as the field's first character.
 A record ends at the first line end outside quotes, whatever else is wrong with it: text inside quotes is never a row.
@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline.ingest.refusals import MAX_ROW
+
 DELIMITERS = (",", ";", "\t")
-MAX_ROW = 1_000_000  # bytes of a row; of a longer one, these first ones are kept
 
 
 class Row(NamedTuple):
-    """`content` is the row as it came, without its line end. `fault` says why it cannot be read, if so."""
+    """`content` is the row as it came, without its line end. `fault` says why it cannot be read."""
 
     line: int
     content: bytes
@@ -27,19 +28,19 @@ class Syntax:
     row = re.compile(rb"[^\n]*+\n")
 
     def gist(self, begun: bytes) -> bytes:
-        """The shortest beginning of a row that goes on like this unfinished one."""
+        """The shortest text that leaves the parser in the same state as this unfinished row."""
         return begun[:1]
 
 
 class CsvSyntax(Syntax):
-    """A row ends outside quotes. A lone CR is no line end, yet a quote may open after it: some take it for one."""
+    """A row ends outside quotes. A lone CR ends no row, but a quote may open after it: some readers end a row there."""
 
     def __init__(self, delimiter: str) -> None:
         apart = re.escape(delimiter.encode()) + rb"\r"
         self.open = re.compile(rb'"(?:[^"]++|"")*+')
         field = rb'(?:"(?:[^"]++|"")*+"|(?!"))[^%s\n]*+' % apart
         self.row = re.compile(rb"%s(?:[%s]%s)*+\n" % (field, apart, field))
-        self.fields = re.compile(rb"(?:%s[%s])*+" % (field, apart))  # those that are over
+        self.fields = re.compile(rb"(?:%s[%s])*+" % (field, apart))  # the finished ones
 
     def gist(self, begun: bytes) -> bytes:
         field = _after(self.fields, begun)
@@ -54,8 +55,8 @@ def _after(pattern: re.Pattern[bytes], text: bytes) -> bytes:
     return text[found.end() :] if found else text
 
 
-class Rows:
-    """Cuts the blocks of a file into rows. A block may end anywhere, even within a character."""
+class RowSplitter:
+    """Splits the blocks of a file into rows. A block may end anywhere, even within a character."""
 
     def __init__(self, syntax: Syntax, max_row: int = MAX_ROW) -> None:
         self.syntax, self.max_row = syntax, max_row
@@ -69,7 +70,7 @@ class Rows:
         return not self.begun and self.kept is None
 
     def feed(self, line: int, block: bytes) -> Iterator[Row]:
-        """The rows that end in this block, which begins on `line`; blank lines too."""
+        """The rows that end in this block, blank lines included. The block begins on `line`."""
         start = line if self.is_between else self.line
         text, at, new = self.begun + block, 0, len(self.begun)
         while found := self.syntax.row.match(text, at):
@@ -83,7 +84,7 @@ class Rows:
             self.begun = self.syntax.gist(self.begun)
 
     def finish(self) -> Iterator[Row]:
-        """The last row, if the file ends without a line end. A quote that is still open makes it one refused row."""
+        """The last row, if the file ends without a line end. If a quote is still open, the rest is one refused row."""
         if self.is_between:
             return
         yield from self.feed(self.line, b"\n")
@@ -107,7 +108,7 @@ def sniff(header: str) -> str:
 
 
 def cells_of(row: str, delimiter: str) -> list[str] | None:
-    """The cells of one row; none of a blank one, None where quotes or line ends are broken."""
+    """The cells of one row: empty for a blank row, None if quotes or line ends are broken."""
     csv.field_size_limit(MAX_ROW)
     try:
         return next(csv.reader([row], delimiter=delimiter, strict=True))
@@ -116,7 +117,7 @@ def cells_of(row: str, delimiter: str) -> list[str] | None:
 
 
 def odd_bytes(text: str) -> str | None:
-    """The reason to refuse a row for its bytes; undecodable ones arrive as lone surrogates."""
+    """The reason to refuse a row for its bytes. Undecodable bytes arrive as lone surrogates."""
     if "\0" in text:
         return "nul"
     if not text.isascii():
@@ -128,5 +129,5 @@ def odd_bytes(text: str) -> str | None:
 
 
 def readable(text: str) -> str:
-    """The text with bytes that are not UTF-8 written as \\xNN, so that it can be stored and looked at."""
+    """The text with bytes that are not UTF-8 written as \\xNN, so that it can be stored and read."""
     return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="backslashreplace")

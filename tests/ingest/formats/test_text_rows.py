@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.text_rows import CsvSyntax, Row, Rows, Syntax, cells_of
+from pipeline.ingest.formats.text_rows import CsvSyntax, Row, RowSplitter, Syntax, cells_of
 
 PIECES = st.sampled_from(['"', '""', ",", "\n", "\r\n", "a", "b ", "ü", '"x"', '","', ',"y",', '"a\nb"', ' "', "\0"])
 TEXTS = st.lists(PIECES, max_size=30).map("".join)
 
 
 def rows_of(content: bytes, block: int, syntax: Syntax, max_row: int = 10**6) -> list[Row]:
-    rows, found, line = Rows(syntax, max_row), [], 1
+    rows, found, line = RowSplitter(syntax, max_row), [], 1
     for start in range(0, len(content), block):
         piece = content[start : start + block]
         found += rows.feed(line, piece)

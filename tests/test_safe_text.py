@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cells import TRIGGERS, one_line, safe_cell
 from pipeline.publish.outputs import to_csv
+from pipeline.safe_text import TRIGGERS, one_line, safe_cell
 
 hostile = st.text(
     st.sampled_from([*TRIGGERS, " ", "\t", "\r", "\n", "\u2028", '"', ";", ",", "'", "a", "1", "\u00a0", "\x1b"])

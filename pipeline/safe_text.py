@@ -1,18 +1,18 @@
-"""Text from outside, made safe to show: in a spreadsheet's cell, on a terminal's line."""
+"""Make text from outside safe to show in a spreadsheet's cell or on a terminal's line."""
 
 import re
 import unicodedata
 
-# What makes a spreadsheet compute a cell instead of showing it, in ASCII and in the wide forms it takes for the same.
+# First characters that make a spreadsheet run a cell as a formula, in ASCII and in their wide forms.
 TRIGGERS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, invisible format marks, line and paragraph separators
-_JOINERS = "\u200c\u200d"  # spelling, in Persian and in emoji
+_JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of Persian and emoji
 _STARTS = re.compile(rf"^[\s{_JOINERS}]*[{re.escape(TRIGGERS)}]")
 _AFTER_SEMICOLON = re.compile(rf"(;[\s\"{_JOINERS}]*)([{re.escape(TRIGGERS)}])")
 
 
 def one_line(text: str) -> str:
-    """`text` with line breaks, tabs, terminal codes and marks that hide or reorder text turned into spaces."""
+    """`text` with line breaks, tabs, terminal codes and invisible marks replaced by spaces."""
     return "".join(" " if _is_hidden(character) else character for character in text)
 
 
@@ -21,9 +21,9 @@ def _is_hidden(character: str) -> bool:
 
 
 def safe_cell(text: str) -> str:
-    """`text` as a spreadsheet may show it: on one line, and never a formula, whatever separator it was opened with.
+    """`text` on one line, and never a formula, whatever separator the file is opened with.
 
-    A cell that would start a formula gets an apostrophe in front, which spreadsheets take for "this is text".
+    A cell that would start a formula gets an apostrophe in front: spreadsheets then read it as text.
     """
     line = one_line(text)
     if _STARTS.match(line):

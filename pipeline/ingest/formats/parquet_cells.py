@@ -1,4 +1,4 @@
-"""Arrow's cells for DuckDB and for people, without an exception for any value a file may hold."""
+"""Convert Arrow cells for DuckDB and for people. No value in a file raises an exception."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ DAY = 86_400
 YEARS_1_TO_9999 = (-62_135_596_800, 253_402_300_800)  # in seconds; the end is not included
 TICKS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
 EVERYTHING = 2**62
-FITS = 2**63 - 2  # beside Arrow's largest numbers, which DuckDB takes for infinity
+FITS = 2**63 - 2  # DuckDB reads the largest 64-bit numbers as infinity
 
 Sizes = NDArray[np.int64]
 
 
 class Plain(NamedTuple):
-    """A column in a type DuckDB takes, with the same values. `bad` cells are null in it, for the `reason`."""
+    """A column in a type DuckDB reads, with the same values. `bad` cells became null, for this `reason`."""
 
     cells: pa.Array
     bad: NDArray[np.bool_] | None = None
@@ -43,12 +43,12 @@ def plain(column: pa.Array) -> Plain:
         return Plain(column)
     if pa.types.is_null(kind):
         return Plain(pa.nulls(len(column), pa.string()))
-    # a list or an object: all that counts is whether there is one
+    # Of a list or an object only its presence matters.
     return Plain(pc.if_else(column.is_valid(), pa.scalar(b""), pa.scalar(None, pa.binary())))
 
 
 def dense(column: pa.Array) -> pa.Array:
-    """The column without the ways of storing that only save room."""
+    """The column without dictionaries, views and extension types."""
     if isinstance(column.type, pa.BaseExtensionType):
         return dense(column.storage)
     if pa.types.is_dictionary(column.type):
@@ -74,7 +74,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _text(column: pa.Array) -> Plain:
-    """Arrow does not look into strings, so bytes that are no text come this far."""
+    """Text as large strings. Arrow does not check strings, so bytes that are no UTF-8 get this far."""
     try:
         if _is_bytes(column.type):
             return Plain(pc.cast(column, pa.large_string()))
@@ -95,7 +95,7 @@ def _decodes(cell: bytes | None) -> bool:
 
 
 def _time(column: pa.Array) -> Plain:
-    """Times of the calendar's years 1 to 9999, and durations as long; the zone is only how a moment is shown."""
+    """Times within years 1 to 9999. Zones are dropped: they change how a moment is shown, not which moment it is."""
     kind = column.type
     ticks = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64())
     start, end = (0, DAY) if pa.types.is_time(kind) else YEARS_1_TO_9999
@@ -114,9 +114,9 @@ def _time(column: pa.Array) -> Plain:
 
 
 def sizes(column: pa.Array) -> Sizes:
-    """Bytes of each cell, as it would be written out."""
-    found: Sizes = _sizes(column)
-    return found
+    """Bytes of each cell when written out."""
+    result: Sizes = _sizes(column)
+    return result
 
 
 def _sizes(column: pa.Array) -> Any:
@@ -124,8 +124,8 @@ def _sizes(column: pa.Array) -> Any:
     if isinstance(kind, pa.BaseExtensionType):
         return sizes(column.storage)
     if pa.types.is_dictionary(kind):
-        known = np.append(sizes(column.dictionary), 0)
-        return known[column.indices.fill_null(len(known) - 1).to_numpy()]
+        of_values = np.append(sizes(column.dictionary), 0)
+        return of_values[column.indices.fill_null(len(of_values) - 1).to_numpy()]
     if _is_text(kind) or _is_bytes(kind):
         lengths = pc.binary_length(dense(column)).fill_null(0)
         return lengths.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -152,7 +152,7 @@ def as_json(names: Sequence[str], columns: Sequence[pa.Array], rows: Sequence[in
 
 
 def as_short_json(names: Sequence[str], columns: Sequence[pa.Array], row: int, limit: int) -> str:
-    """A row that is too long to keep: cells are cut once they have taken more than `limit` characters together."""
+    """A row that is too long to keep. Cells are cut once all together exceed `limit` characters."""
     cells: list[object] = []
     for column in columns:
         cells.append(shown(column[row], limit))
@@ -196,7 +196,7 @@ def shown(cell: pa.Scalar, limit: int) -> object:
         return [shown(item, limit) for item in _first(cell, limit)]
     try:
         return cell.as_py()
-    except Exception:  # beyond Python's calendar, in no zone we know: libraries differ in what they raise
+    except Exception:  # beyond Python's calendar, or in an unknown zone: libraries raise different exceptions
         return f"{cell.value} {kind}"
 
 
