@@ -6,8 +6,8 @@ import yaml
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import FOLDER, Protocol
 from pipeline.models.base.catalogue import BASE_MODELS
-from pipeline.simulate.sessions import FUNNEL
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.visits.sessions import FUNNEL
 
 FINE = {
     "name": "mine",

@@ -10,8 +10,8 @@ import pytest
 from simulated import SMALL, days_of
 
 from pipeline.simulate import ShopSettings, run
+from pipeline.simulate.campaigns.traits import draw_traits
 from pipeline.simulate.look_alikes import RESEMBLES
-from pipeline.simulate.marks import draw
 from pipeline.simulate.typologies import TYPOLOGIES
 
 
@@ -143,7 +143,7 @@ def test_the_receipt_and_the_record_agree_with_the_files(tmp_path):
 def test_louder_abuse_shows_more_marks():
     variant = TYPOLOGIES["account_takeover"].variants[0]
     rng = np.random.default_rng(1)
-    quiet, loud = (sum(rows.sum() for rows in draw(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
+    quiet, loud = (sum(rows.sum() for rows in draw_traits(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
     assert (quiet, loud) == (500 * variant.least, 500 * variant.most)
 
 

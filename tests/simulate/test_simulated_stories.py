@@ -163,9 +163,9 @@ def test_newcomers_of_a_household_share_its_home():
 
 
 def test_every_variant_and_mark_is_named_in_one_place():
-    from pipeline.simulate.marks import MARKS
+    from pipeline.simulate.campaigns.traits import TRAITS
 
     for process in (*LOOK_ALIKES, *TYPOLOGIES.values()):
         for variant in process.variants:
-            assert {*variant.always, *variant.drawn} <= set(MARKS)
+            assert {*variant.always, *variant.drawn} <= set(TRAITS)
             assert variant.least <= variant.most <= len(variant.drawn)

@@ -10,10 +10,10 @@ the goods, are not. `drop_address` ships to addresses the crew shares. `borrowed
 device is the victim's own, and buys first, then looks around. `adaptive` gives up what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST
 
-_MARKS = ("device", "network", "address", "expensive", "bare", "night", "resold")
+_TRAITS = ("device", "network", "address", "expensive", "bare", "night", "resold")
 
 PROCESS = Process(
     name="account_takeover",
@@ -22,7 +22,7 @@ PROCESS = Process(
         Variant(
             "drop_address",
             0.4,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),
@@ -44,7 +44,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),

@@ -10,8 +10,8 @@ widely; `scalper` waits and buys; `humanised` is as slow as a person and acts in
 its shared devices remains; `adaptive` slows down when lists say how fast it was.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
 _SCRAPES = ("wide", "even", "fast", "night", "device", "network")
 _UNSEEN = ("wide", "even", "fast", "device", "network")  # not at night, when nobody else is there

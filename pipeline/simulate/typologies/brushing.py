@@ -10,8 +10,8 @@ Every daily count is that of a careful customer. `instructed` follows the script
 and at which addresses.
 """
 
-from pipeline.simulate.process import Process, Reporting, Variant
-from pipeline.simulate.sessions import AFTERTHOUGHT
+from pipeline.simulate.campaigns.process import Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import AFTERTHOUGHT
 
 PROCESS = Process(
     name="brushing",

@@ -10,10 +10,10 @@ Failed payments, new cards and small amounts are each common. `small_baskets` bu
 only in how cards travel between accounts.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
-_MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
+_TRAITS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
 
 PROCESS = Process(
     name="card_testing",
@@ -23,7 +23,7 @@ PROCESS = Process(
             "small_baskets",
             0.35,
             who="young",
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 5),

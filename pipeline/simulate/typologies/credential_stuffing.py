@@ -9,9 +9,9 @@ Per account it is a login or a few and a short look. `wave` shares devices acros
 account its own network and a person's pace, so that only the shared devices remain; `adaptive` changes with the lists.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("logins", "device", "network", "fast", "together", "night")
+_TRAITS = ("logins", "device", "network", "fast", "together", "night")
 
 PROCESS = Process(
     name="credential_stuffing",
@@ -21,7 +21,7 @@ PROCESS = Process(
             "wave",
             0.45,
             always=("signed_in",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=3,
             most=5,
             accounts=(6, 14),
@@ -48,7 +48,7 @@ PROCESS = Process(
             "adaptive",
             0.25,
             always=("signed_in",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(5, 10),

@@ -10,10 +10,10 @@ in the same visit, after the fact of an ordinary basket; `adaptive` buys, too, a
 remains is that the same accounts meet at the same sellers.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST, AFTERTHOUGHT
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST, AFTERTHOUGHT
 
-_MARKS = ("seller", "device", "reviews", "fast", "together", "network")
+_TRAITS = ("seller", "device", "reviews", "fast", "together", "network")
 
 PROCESS = Process(
     name="fake_reviews",
@@ -22,7 +22,7 @@ PROCESS = Process(
         Variant(
             "unbought",
             0.4,
-            drawn=("unbought", *_MARKS),
+            drawn=("unbought", *_TRAITS),
             least=4,
             most=6,
             accounts=(5, 12),
@@ -52,7 +52,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=("of_basket", *_MARKS, "several"),
+            drawn=("of_basket", *_TRAITS, "several"),
             least=5,
             most=6,
             accounts=(5, 10),

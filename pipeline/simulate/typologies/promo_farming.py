@@ -10,9 +10,9 @@ everything, so the farm shows only in who shares what with whom; `own_home` uses
 what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("device", "card", "address", "network", "cheap", "bare")
+_TRAITS = ("device", "card", "address", "network", "cheap", "bare")
 
 PROCESS = Process(
     name="promo_farming",
@@ -39,7 +39,7 @@ PROCESS = Process(
             0.35,
             who="young",
             always=("coupon",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(4, 8),
@@ -54,7 +54,7 @@ PROCESS = Process(
             0.25,
             who="young",
             always=("coupon",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(4, 8),

@@ -10,8 +10,8 @@ as often; `service` works through many customers' accounts from its own devices;
 returns the old one, in one visit, the return before the purchase.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST
 
 PROCESS = Process(
     name="refund_abuse",

@@ -10,9 +10,9 @@ its visits; `silent` takes all at once, and no two accounts have both device and
 below what lists named.
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
+_TRAITS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
 
 PROCESS = Process(
     name="sleepers",
@@ -24,7 +24,7 @@ PROCESS = Process(
             always=("growing",),
             who="aged",
             leaves=True,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),
@@ -54,7 +54,7 @@ PROCESS = Process(
             0.25,
             who="aged",
             leaves=True,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),

@@ -9,10 +9,10 @@ A new card, a new address, a large basket: gifts, moves and new jobs look the sa
 several marks at once; `warm_basket` browses at length before and after, in ordinary counts; `adaptive` reads lists.
 """
 
-from pipeline.simulate.process import Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
-_MARKS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
+_TRAITS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
 
 PROCESS = Process(
     name="stolen_card",
@@ -21,7 +21,7 @@ PROCESS = Process(
         Variant(
             "resale",
             0.4,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 4),
@@ -44,7 +44,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 4),

@@ -1,4 +1,4 @@
-"""A visit to the shop before it becomes events: who, when, from where, and how often it does what."""
+"""Visits before they become events: who, when, from where, and the number of each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -6,12 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.simulate.codes import Array
+from pipeline.simulate.world.codes import Array
 
 # In the order of an ordinary visit. The words are those of domains/shop.yml.
 STEPS = ("login", "search", "browse", "cart", "coupon", "payment_failure", "purchase", "review", "refund")
 FUNNEL, ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT = 0, 1, 2, 3  # orders of steps within a visit
-PAST, BASKET, ANYTHING = 0, 1, 2  # what reviews are about: earlier purchases, those of this visit, or neither
+PAST, BASKET, ANYTHING = 0, 1, 2  # subjects of reviews: earlier purchases, this visit's purchases, any item
 
 
 @dataclass
@@ -31,20 +31,20 @@ class Sessions:
     purchase: Array
     review: Array
     refund: Array
-    cell: Array  # what is looked at: category and price tier
-    known: Array  # share of looks at things known before
-    width: Array  # how many different things are looked at
-    item: Array  # the thing this visit is about, -1: one of those looked at
-    seller: Array  # the seller this visit is about, -1: any
-    subject: Array  # of reviews
-    about: Array  # the earlier purchase that reviews and returns begin with (see People.slot), -1: the latest
+    cell: Array  # category and price tier
+    known_share: Array  # share of looks at items known before
+    width: Array  # number of different items
+    item: Array  # the subject of this visit, -1: any item it looks at
+    seller: Array  # whose items it is about, -1: any seller
+    subject: Array  # of its reviews: PAST, BASKET or ANYTHING
+    about: Array  # number of the purchase to review or return first (see People.slot), -1: the latest
     quantity: Array
     device: Array
     network: Array
     host: Array  # within the network
     card: Array
-    cards: Array  # how many different cards are tried
-    lives_at: Array
+    cards: Array  # number of different cards tried
+    address: Array
     order: Array
     process: Array
     actor: Array
@@ -60,5 +60,5 @@ class Sessions:
         return np.stack([getattr(self, step) for step in STEPS], axis=1)
 
 
-def joined(parts: Sequence[Sessions]) -> Sessions:
+def concatenate(parts: Sequence[Sessions]) -> Sessions:
     return Sessions(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sessions)))

@@ -1,10 +1,10 @@
 """Innocence that resembles abuse of accounts: other devices, other places, passwords."""
 
-from pipeline.simulate.look_alikes.like import like
-from pipeline.simulate.sessions import ACT_FIRST
+from pipeline.simulate.look_alikes.look_alike import look_alike
+from pipeline.simulate.visits.sessions import ACT_FIRST
 
 PROCESSES = (
-    like(
+    look_alike(
         "account_takeover",
         "new_phone",
         "buy",
@@ -15,7 +15,7 @@ PROCESSES = (
         group=2,
         keeps=("device",),
     ),
-    like(
+    look_alike(
         "account_takeover",
         "moving_house",
         "buy",
@@ -24,7 +24,7 @@ PROCESSES = (
         acts=(1, 2),
         keeps=("address", "network"),
     ),
-    like(
+    look_alike(
         "account_takeover",
         "gift_giver",
         "buy",
@@ -36,10 +36,10 @@ PROCESSES = (
         group=2,
         order=ACT_FIRST,
     ),
-    like(
+    look_alike(
         "account_takeover", "traveller", "buy", always="network", drawn="night bare expensive device fast", acts=(1, 2)
     ),
-    like(
+    look_alike(
         "credential_stuffing",
         "forgotten_password",
         "login",
@@ -47,7 +47,7 @@ PROCESSES = (
         drawn="network night bare fast",
         acts=(1, 2),
     ),
-    like(
+    look_alike(
         "credential_stuffing",
         "shared_office_device",
         "login",
@@ -59,7 +59,7 @@ PROCESSES = (
         shares=("device", "network"),
         group=4,
     ),
-    like(
+    look_alike(
         "credential_stuffing",
         "quick_check",
         "login",

@@ -1,13 +1,13 @@
 """How a look-alike is written down: marks are words with spaces between, `count` of `drawn` mark each visit."""
 
-from pipeline.simulate.ordinary import Intent
-from pipeline.simulate.process import Process, Thing, Variant, Who
-from pipeline.simulate.sessions import FUNNEL
+from pipeline.simulate.campaigns.process import Process, Thing, Variant, Who
+from pipeline.simulate.visits.ordinary import Intent
+from pipeline.simulate.visits.sessions import FUNNEL
 
 Span = tuple[int, int]
 
 
-def like(
+def look_alike(
     typology: str,
     name: str,
     intent: Intent,

@@ -1,4 +1,4 @@
-"""The folder a simulated shop is delivered to: events and labels per day, and the truth apart from them."""
+"""Writes a simulated shop to a folder: events and labels per day, and the truth apart."""
 
 import shutil
 from collections import Counter
@@ -13,18 +13,17 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.files import sha256_of, write_json
+from pipeline.simulate.output.tables import BAD_EVENTS, USER_DAYS, Day
 from pipeline.simulate.settings import ShopSettings
-from pipeline.simulate.shop import Day
-from pipeline.simulate.tables import BAD_EVENTS, USER_DAYS
 
 FOLDERS = ("events", "labels", "truth")
 
 
 class Writer:
-    """Writes one day after the other; on leaving, `truth/simulation.json` with what was written."""
+    """Writes one day after the other. At the end it writes `truth/simulation.json`: settings, counts and hashes."""
 
     def __init__(self, out: Path, settings: ShopSettings, days: int, format: str) -> None:
-        _make(out)
+        _make_folders(out)
         self.out, self.settings, self.days, self.format = out, settings, days, format
         truth = out / "truth"
         self.user_days = pq.ParquetWriter(_aside(truth / "user_days.parquet"), USER_DAYS, compression="zstd")
@@ -37,10 +36,10 @@ class Writer:
     def write(self, day: Day) -> None:
         events = self.out / "events" / f"{day.day}.{self.format}"
         if self.format == "csv":
-            _write_csv(_spelt_out(day.events), _aside(events))
+            _write_csv(_with_times_as_text(day.events), _aside(events))
         else:
-            written_once = ["event_type", "category", "channel"]
-            pq.write_table(day.events, _aside(events), compression="zstd", use_dictionary=written_once)
+            repeated = ["event_type", "category", "channel"]
+            pq.write_table(day.events, _aside(events), compression="zstd", use_dictionary=repeated)
         labels = self.out / "labels" / f"{day.day}.csv"
         _write_csv(day.labels, _aside(labels))
         for path in (events, labels):
@@ -67,7 +66,7 @@ class Writer:
     ) -> None:
         self.user_days.close()
         self.bad_events.close()
-        if kind is not None:  # half a shop is of no use, and would be in the way of the next try
+        if kind is not None:  # half a shop would block the next try
             for name in FOLDERS:
                 shutil.rmtree(self.out / name)
             return
@@ -87,13 +86,13 @@ class Writer:
         )
 
 
-def _make(out: Path) -> None:
-    """The folders of a shop, in a folder that is new or empty; UsageError for any other."""
+def _make_folders(out: Path) -> None:
+    """Make the folders of a shop. Raises UsageError if `out` is not empty."""
     try:
         there = {path.name for path in out.iterdir()} if out.exists() else set()
         if there and there <= set(FOLDERS) and not (out / "truth" / "simulation.json").exists():
             raise UsageError(
-                f"{out} is a shop that was not finished: it has no truth/simulation.json",
+                f"{out} is an unfinished shop: it has no truth/simulation.json",
                 fix=f"rm -r {out}, or give --out a new folder",
             )
         if there:
@@ -107,7 +106,7 @@ def _make(out: Path) -> None:
 
 
 def _aside(path: Path) -> Path:
-    """Where a file is while it is written."""
+    """The path of a file while it is written."""
     return path.with_name(f".{path.name}.tmp")
 
 
@@ -115,7 +114,7 @@ def _write_csv(table: pa.Table, path: Path) -> None:
     pa_csv.write_csv(table, path, pa_csv.WriteOptions(quoting_style="needed"))
 
 
-def _spelt_out(events: pa.Table) -> pa.Table:
-    """Times as ISO 8601 with a Z: what every reader of CSV understands."""
+def _with_times_as_text(events: pa.Table) -> pa.Table:
+    """Times as ISO 8601 with a Z, for readers of CSV."""
     at = pc.strftime(events["event_at"], format="%Y-%m-%dT%H:%M:%SZ")
     return events.set_column(events.column_names.index("event_at"), "event_at", at)

@@ -1,10 +1,10 @@
 """Innocence that resembles abuse of opinions and goods: reviews, crowds, returns, and tools that look at all."""
 
-from pipeline.simulate.look_alikes.like import like
-from pipeline.simulate.sessions import ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT
+from pipeline.simulate.look_alikes.look_alike import look_alike
+from pipeline.simulate.visits.sessions import ACT_FIRST, ACT_MIDWAY, AFTERTHOUGHT
 
 PROCESSES = (
-    like(
+    look_alike(
         "fake_reviews",
         "enthusiastic_reviewer",
         "review",
@@ -17,7 +17,7 @@ PROCESSES = (
         order=AFTERTHOUGHT,
         who="buyers",
     ),
-    like(
+    look_alike(
         "fake_reviews",
         "fans_of_a_seller",
         "review",
@@ -28,7 +28,7 @@ PROCESSES = (
         order=ACT_FIRST,
         who="one_sellers_buyers",
     ),
-    like(
+    look_alike(
         "fake_reviews",
         "asked_to_review",
         "review",
@@ -41,7 +41,7 @@ PROCESSES = (
         group=3,
         who="buyers",
     ),
-    like(
+    look_alike(
         "brushing",
         "influencer_crowd",
         "buy",
@@ -50,7 +50,7 @@ PROCESSES = (
         accounts=(5, 10),
         every=(2, 6),
     ),
-    like(
+    look_alike(
         "brushing",
         "careful_buyer",
         "buy",
@@ -60,7 +60,7 @@ PROCESSES = (
         every=(2, 6),
         order=AFTERTHOUGHT,
     ),
-    like(
+    look_alike(
         "brushing",
         "group_order",
         "buy",
@@ -71,7 +71,7 @@ PROCESSES = (
         shares=("address",),
         group=3,
     ),
-    like(
+    look_alike(
         "refund_abuse",
         "bad_batch",
         "refund",
@@ -83,7 +83,7 @@ PROCESSES = (
         every=(1, 4),
         who="one_sellers_buyers",
     ),
-    like(
+    look_alike(
         "refund_abuse",
         "size_orderer",
         "refund",
@@ -94,7 +94,7 @@ PROCESSES = (
         order=ACT_FIRST,
         who="buyers",
     ),
-    like(
+    look_alike(
         "refund_abuse",
         "careful_returner",
         "refund",
@@ -106,7 +106,7 @@ PROCESSES = (
         group=3,
         who="buyers",
     ),
-    like(
+    look_alike(
         "bots",
         "price_comparison_tool",
         "look",
@@ -119,7 +119,7 @@ PROCESSES = (
         shares=("network",),
         group=2,
     ),
-    like(
+    look_alike(
         "bots",
         "flash_sale_collector",
         "look",
@@ -133,7 +133,7 @@ PROCESSES = (
         on_flash_days=True,
         share=2.0,
     ),
-    like(
+    look_alike(
         "bots",
         "night_owl",
         "look",

@@ -1,10 +1,10 @@
 """Innocence that resembles abuse of payments and trust: new cards, large baskets, coupons, growing customers."""
 
-from pipeline.simulate.look_alikes.like import like
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.look_alikes.look_alike import look_alike
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
 PROCESSES = (
-    like(
+    look_alike(
         "card_testing",
         "expired_card",
         "buy",
@@ -14,7 +14,7 @@ PROCESSES = (
         who="young",
         keeps=("card",),
     ),
-    like(
+    look_alike(
         "card_testing",
         "pocket_money",
         "buy",
@@ -26,7 +26,7 @@ PROCESSES = (
         order=ACT_MIDWAY,
         who="young",
     ),
-    like(
+    look_alike(
         "card_testing",
         "family_cards",
         "buy",
@@ -38,7 +38,7 @@ PROCESSES = (
         group=3,
         who="young",
     ),
-    like(
+    look_alike(
         "stolen_card",
         "bulk_buyer",
         "buy",
@@ -48,7 +48,7 @@ PROCESSES = (
         every=(1, 5),
         order=ACT_MIDWAY,
     ),
-    like(
+    look_alike(
         "stolen_card",
         "wedding_list",
         "buy",
@@ -60,7 +60,7 @@ PROCESSES = (
         group=2,
         order=ACT_MIDWAY,
     ),
-    like(
+    look_alike(
         "stolen_card",
         "new_bank",
         "buy",
@@ -68,7 +68,7 @@ PROCESSES = (
         drawn="failures expensive network device resold",
         keeps=("card",),
     ),
-    like(
+    look_alike(
         "promo_farming",
         "coupon_household",
         "buy",
@@ -82,7 +82,7 @@ PROCESSES = (
         group=3,
         who="young",
     ),
-    like(
+    look_alike(
         "promo_farming",
         "student_home",
         "buy",
@@ -96,7 +96,7 @@ PROCESSES = (
         group=3,
         who="young",
     ),
-    like(
+    look_alike(
         "promo_farming",
         "thrifty_newcomer",
         "buy",
@@ -110,7 +110,7 @@ PROCESSES = (
         group=2,
         who="young",
     ),
-    like(
+    look_alike(
         "sleepers",
         "growing_customer",
         "buy",
@@ -122,7 +122,7 @@ PROCESSES = (
         every=(2, 5),
         who="aged",
     ),
-    like(
+    look_alike(
         "sleepers",
         "back_after_a_break",
         "buy",
@@ -134,7 +134,7 @@ PROCESSES = (
         who="rested",
         keeps=("device",),
     ),
-    like(
+    look_alike(
         "sleepers",
         "furnishing_together",
         "buy",

@@ -1,28 +1,27 @@
-"""What a kind of behaviour is made of, abuse and innocence alike: the same words describe both.
+"""The description of one kind of behaviour. Abuse and its look-alikes are described in the same terms.
 
-A process happens in campaigns: some accounts, over some days, with some things of their own. On each of its days an
-account makes one visit that is an ordinary one except for a few marks (see `marks`). What tells abuse from what
-resembles it is therefore never one mark, but which marks come together, in which order, when, and shared by whom.
+A process runs in campaigns: a few accounts, over a few days, with some devices, addresses or cards of their own.
+On each of its days an account makes one visit. It is an ordinary visit with a few traits (see `traits`).
+So no single trait tells abuse from its look-alikes. The combination does: which, when, in which order, shared by whom.
 """
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-from pipeline.simulate.codes import Array
-from pipeline.simulate.ordinary import Intent
-from pipeline.simulate.sessions import FUNNEL
+from pipeline.simulate.visits.ordinary import Intent
+from pipeline.simulate.visits.sessions import FUNNEL
+from pipeline.simulate.world.codes import Array
 
 Thing = Literal["device", "network", "address", "card"]
 Source = Literal["chargeback", "takedown", "complaint", "review_desk"]
-# Whose accounts: anybody's; new ones; ones aged for weeks; ones unseen for weeks; those of recent buyers; those of
-# recent buyers from one seller.
+# Whose accounts: anybody's; new ones; some weeks old; unseen for weeks; recent buyers; recent buyers of one seller.
 Who = Literal["any", "young", "aged", "rested", "buyers", "one_sellers_buyers"]
 BURNT_AFTER = 6  # days that a crew works with the same devices and cards
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to go about it. `always` marks every visit; of `drawn`, from `least` to `most` mark each visit."""
+    """One way to do it. Every visit has the traits `always`, and `least` to `most` of the traits `drawn`."""
 
     name: str
     weight: float = 1.0
@@ -34,10 +33,10 @@ class Variant:
     accounts: tuple[int, int] = (1, 1)
     acts: tuple[int, int] = (1, 1)  # days on which each account acts
     every: tuple[int, int] = (1, 3)  # days from one to the next
-    shares: tuple[Thing, ...] = ()  # what accounts of a group have in common, where it is marked
+    shares: tuple[Thing, ...] = ()  # things that the accounts of a group have in common
     group: int = 1
-    crossed: bool = False  # each thing is shared by another grouping, so no two accounts have all in common
-    lasts: int = 0  # days after which devices and cards are burnt and replaced, 0: never
+    crossed: bool = False  # each thing has its own grouping, so no two accounts share all things
+    lasts: int = 0  # days until devices and cards are replaced, 0: never
     order: int = FUNNEL
     adaptive: bool = False  # reads published lists
     who: Who = "any"
@@ -47,7 +46,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Reporting:
-    """How abuse becomes known: chance per user-day, and sources with their weight and median days."""
+    """How abuse becomes known: the chance per user-day, and each source's weight and median days."""
 
     chance: float
     sources: tuple[tuple[Source, float, float], ...]
@@ -60,9 +59,9 @@ class Acts:
     user: Array
     campaign: Array  # code
     variant: Array  # index into the process's variants
-    account: Array  # the how-manieth of its campaign
-    nth: Array  # the how-manieth day of this account
-    seller: Array  # that the campaign is about
+    account: Array  # index of the account within its campaign
+    nth: Array  # index of the day within the account's days
+    seller: Array  # the campaign's seller
 
     def __len__(self) -> int:
         return len(self.user)
@@ -70,7 +69,7 @@ class Acts:
 
 @dataclass(frozen=True)
 class Process:
-    """A typology, or an innocent process that resembles one (then `resembles` names it).
+    """A typology, or a look-alike; then `resembles` names the typology.
 
     `share` is its part of all bad (or all look-alike) user-days.
     """
@@ -81,8 +80,8 @@ class Process:
     share: float = 1.0
     resembles: str = ""
     report: Reporting | None = None
-    keeps: tuple[Thing, ...] = ()  # new things that stay the account's own
-    cover: float = 0.35  # chance of an ordinary visit besides
+    keeps: tuple[Thing, ...] = ()  # new things that the account goes on using
+    cover: float = 0.35  # chance of an ordinary visit on the same day
 
     @property
     def is_bad(self) -> bool:

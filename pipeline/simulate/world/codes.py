@@ -1,4 +1,4 @@
-"""Numbers into text that tells nothing: identifiers and network addresses, whole columns at a time."""
+"""Random numbers, codes of things, and how codes become identifiers and network addresses. Whole columns at a time."""
 
 import zlib
 from typing import Any
@@ -12,18 +12,18 @@ Array = npt.NDArray[Any]
 
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint16)
 _OCTETS = pa.array([str(byte) for byte in range(256)])
-# First octets that a public address may have; documentation, private and reserved ones are left out.
+# First octets of public addresses, without those for documentation, private and reserved use.
 _FIRST = np.array([o for o in range(2, 223) if o not in (10, 100, 127, 169, 172, 192, 198, 203)], dtype=np.uint64)
 
 
-def word(text: str) -> int:
-    """A stable number for a name, to mix into others."""
+def name_code(text: str) -> int:
+    """A stable number for a name."""
     return zlib.crc32(text.encode())
 
 
 def generator(seed: int, day: int, process: str) -> np.random.Generator:
-    """The random numbers of one process on one day (-100 or later); they depend on nothing else."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, day + 100, word(process)])))
+    """The random numbers of one process on one day (-100 or later). They depend on nothing else."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, day + 100, name_code(process)])))
 
 
 def mix(*parts: Any) -> Array:
@@ -45,23 +45,23 @@ def _scramble(x: Array) -> Array:
 
 
 def uniform(*parts: Any) -> Array:
-    """`mix` as numbers from 0 to below 1."""
+    """The hash as a number from 0 to below 1."""
     return (mix(*parts) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def fresh(rng: np.random.Generator, n: int) -> Array:
-    """`n` codes of new things (devices, cards, addresses); never 0, which means none."""
+def new_codes(rng: np.random.Generator, n: int) -> Array:
+    """Codes of `n` new devices, cards or addresses. Never 0, which means none."""
     return rng.integers(1, 2**62, n, dtype=np.int64)
 
 
-def names(prefix: str, seed: int, codes: Array) -> pa.Array:
-    """Identifiers like `d_0123456789abcdef`, null where the code is 0 or less."""
-    column = spelt(prefix, mix(seed, word(prefix), codes))
+def identifiers(prefix: str, seed: int, codes: Array) -> pa.Array:
+    """Identifiers like `d_0123456789abcdef`. Null where the code is 0 or less."""
+    column = hexadecimal(prefix, mix(seed, name_code(prefix), codes))
     return pc.if_else(pa.array(codes > 0), column, pa.scalar(None, pa.string()))
 
 
-def spelt(prefix: str, hashed: Array) -> pa.Array:
-    """Hashes in hexadecimal, so that text sorts as the numbers do."""
+def hexadecimal(prefix: str, hashed: Array) -> pa.Array:
+    """Hashes in hexadecimal, so text sorts as the numbers do."""
     text = np.empty((len(hashed), len(prefix) + 16), dtype=np.uint8)
     text[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
     text[:, len(prefix) :] = _HEX[hashed.astype(">u8").view(np.uint8).reshape(-1, 8)].view(np.uint8).reshape(-1, 16)
@@ -70,11 +70,11 @@ def spelt(prefix: str, hashed: Array) -> pa.Array:
 
 
 def address(network: Array, host: Array) -> Array:
-    """IPv4 addresses as integers: a network number decides the first three octets, `host` the last."""
-    hashed = mix(word("network"), network)
+    """IPv4 addresses as integers. The network decides three octets, the host the last."""
+    hashed = mix(name_code("network"), network)
     first = _FIRST[(hashed % np.uint64(len(_FIRST))).astype(np.int64)]
     middle = (hashed >> np.uint64(32)) & np.uint64(0xFFFF)
-    last = np.uint64(1) + mix(word("host"), host) % np.uint64(254)
+    last = np.uint64(1) + mix(name_code("host"), host) % np.uint64(254)
     whole: Array = ((first << np.uint64(24)) | (middle << np.uint64(8)) | last).astype(np.int64)
     return whole
 
@@ -88,5 +88,5 @@ def dotted(addresses: Array) -> pa.Array:
 def pick(rng: np.random.Generator, weights: Array, n: int) -> Array:
     """`n` indices drawn with these weights, with replacement."""
     edges = np.cumsum(weights, dtype=np.float64)
-    found: Array = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-    return np.minimum(found, len(weights) - 1)
+    indices: Array = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
+    return np.minimum(indices, len(weights) - 1)

@@ -1,4 +1,4 @@
-"""How abuse becomes known: who reports it, how much later, and how often they are wrong."""
+"""Labels: who reports abuse, how much later, and how often wrongly."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,50 +7,50 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.domain import LABEL_COLUMNS
-from pipeline.simulate.codes import Array, generator
-from pipeline.simulate.expand import COUPON, Events
-from pipeline.simulate.ordinary import Today
-from pipeline.simulate.process import Process
-from pipeline.simulate.sessions import Sessions
-from pipeline.simulate.tables import Named
+from pipeline.simulate.campaigns.process import Process
+from pipeline.simulate.output.tables import EventIds
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.visits.events import COUPON, Events
+from pipeline.simulate.visits.ordinary import Today
+from pipeline.simulate.visits.sessions import Sessions
+from pipeline.simulate.world.codes import Array, generator
 
-WITHDRAWN_WRONG, WITHDRAWN_RIGHT = 0.35, 0.05  # reports withdrawn, sooner or later: of honest acts, and of bad ones
-MISNAMED = 0.08  # typology the desk got wrong
-UNNAMED = 0.12  # reports that name none
-MOST_EVENTS = 3  # of one user-day that a report names
-SPREAD = 0.5  # of the log of the delay
-FROM_LOOK_ALIKES = 0.75  # of wrong reports; the others are about anyone
+WITHDRAWN_WRONG, WITHDRAWN_RIGHT = 0.35, 0.05  # share of wrong and of right reports that are withdrawn later
+MISNAMED = 0.08  # share of reports with a wrong typology
+UNNAMED = 0.12  # share of reports without a typology
+MOST_EVENTS = 3  # per report
+DELAY_SPREAD = 0.5  # standard deviation of the log of the delay
+FROM_LOOK_ALIKES = 0.75  # share of wrong reports that are about look-alikes
 
 SCHEMA = pa.schema([(name, pa.string()) for name in LABEL_COLUMNS])
 Row = dict[str, str | None]
 
 
 @dataclass
-class Reports:
-    """Labels not yet known, by the day on which they will be: state of a simulation."""
+class PendingLabels:
+    """Labels that are not known yet, by the day on which they will be."""
 
     waiting: dict[int, list[tuple[float, Row]]]
 
     def known(self, day: int) -> pa.Table:
-        """What became known on a day, in the order in which it did."""
+        """The labels that become known on a day, in order of time."""
         rows = sorted(self.waiting.pop(day, []), key=lambda row: (row[0], str(row[1]["event_id"])))
         return pa.Table.from_pylist([row for _, row in rows], SCHEMA)
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Decides which of a day's acts will be reported, by whom, and when. A wrong report is made like a right one."""
+class Reporter:
+    """Decides which visits are reported, by whom, and when. Wrong reports are made like right ones."""
 
-    reports: Reports
+    labels: PendingLabels
     sessions: Sessions
     events: Events
-    names: Named
+    ids: EventIds
     processes: list[Process]
     today: Today
 
     def report(self, expected_wrong: float) -> None:
-        """File the day's reports: of abuse as each typology has it, and about `expected_wrong` honest user-days."""
+        """File the day's reports: of abuse, and on average `expected_wrong` wrong ones."""
         numbers = self.sessions.process
         is_bad = np.array([False, *(process.is_bad for process in self.processes)])[numbers]
         acted = np.flatnonzero(numbers > 0)
@@ -60,7 +60,7 @@ class Desk:
             process = self.processes[numbers[visit] - 1]
             if process.report and rng.random() < process.report.chance:
                 self._file(rows_of[visit], process.name, WITHDRAWN_RIGHT, rng)
-        # random numbers of its own: the same with and without abuse
+        # a stream of its own, so wrong reports are the same with and without abuse
         rng = generator(self.today.seed, self.today.day, "wrong reports")
         alike, others = acted[~is_bad[acted]], np.flatnonzero(numbers == 0)
         for _ in range(rng.poisson(expected_wrong)):
@@ -73,48 +73,48 @@ class Desk:
             self._file(rows, typology, WITHDRAWN_WRONG, rng)
 
     def _rows_of(self, visits: Array) -> dict[int, Array]:
-        """The rows of these visits that a report would name: those about money and opinions, else any."""
+        """The events that a report of each visit would name: payments, reviews and refunds, else any."""
         rows = np.flatnonzero(np.isin(self.events.visit, visits))
-        found: dict[int, Array] = {}
+        rows_of: dict[int, Array] = {}
         for visit, of_visit in _groups(self.events.visit[rows], rows):
             core = of_visit[self.events.step[of_visit] >= COUPON]
-            found[visit] = (core if len(core) else of_visit)[-MOST_EVENTS:]
-        return found
+            rows_of[visit] = (core if len(core) else of_visit)[-MOST_EVENTS:]
+        return rows_of
 
     def _file(self, rows: Array, typology: str, withdrawn: float, rng: np.random.Generator) -> None:
-        """File a report on these events, and take it back later with the chance `withdrawn`."""
+        """Report these events. With the chance `withdrawn`, withdraw the report later."""
         how = TYPOLOGIES[typology].report
         assert how is not None
         weights = np.array([weight for _, weight, _ in how.sources])
         source, _, median = how.sources[int(rng.choice(len(weights), p=weights / weights.sum()))]
-        delay = float(median * rng.lognormal(0, SPREAD))
-        named = _named(typology, rng)
-        self._write(rows, delay, True, named, source)
+        delay = float(median * rng.lognormal(0, DELAY_SPREAD))
+        reported = _reported_typology(typology, rng)
+        self._write(rows, delay, True, reported, source)
         if rng.random() < withdrawn:
-            self._write(rows, delay + float(rng.lognormal(np.log(8), SPREAD)), False, named, "review_desk")
+            self._write(rows, delay + float(rng.lognormal(np.log(8), DELAY_SPREAD)), False, reported, "review_desk")
 
     def _write(self, rows: Array, delay: float, is_bad: bool, typology: str | None, source: str) -> None:
-        events, names = self.events, self.names
-        last = names.midnight + timedelta(milliseconds=int(events.at[rows].max()))
+        events, ids = self.events, self.ids
+        last = ids.midnight + timedelta(milliseconds=int(events.at[rows].max()))
         known_at = last + timedelta(days=delay)
         known_at = known_at.replace(microsecond=known_at.microsecond // 1000 * 1000)
-        due = self.today.day + (known_at.date() - names.midnight.date()).days
+        due = self.today.day + (known_at.date() - ids.midnight.date()).days
         for row in rows.tolist():
-            happened = names.midnight + timedelta(milliseconds=int(events.at[row]))
+            happened = ids.midnight + timedelta(milliseconds=int(events.at[row]))
             label: Row = {
-                "user_id": names.user_id[row].as_py(),
-                "event_id": names.event_id[row].as_py(),
+                "user_id": ids.user_id[row].as_py(),
+                "event_id": ids.event_id[row].as_py(),
                 "happened_at": f"{happened.isoformat(timespec='milliseconds')}Z",
                 "known_at": f"{known_at.isoformat(timespec='milliseconds')}Z",
                 "is_bad": "true" if is_bad else "false",
                 "typology": typology,
                 "source": source,
             }
-            self.reports.waiting.setdefault(due, []).append((known_at.timestamp(), label))
+            self.labels.waiting.setdefault(due, []).append((known_at.timestamp(), label))
 
 
-def _named(typology: str, rng: np.random.Generator) -> str | None:
-    """What a report calls it: sometimes nothing, sometimes another typology."""
+def _reported_typology(typology: str, rng: np.random.Generator) -> str | None:
+    """The typology as reported: sometimes none, sometimes a wrong one."""
     u = rng.random()
     if u < UNNAMED:
         return None

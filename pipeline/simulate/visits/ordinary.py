@@ -1,14 +1,11 @@
-"""Ordinary days: who comes, when, from which device and network, and how a visit goes."""
+"""Ordinary visits: who comes, when, from which device and network, and to do what."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from pipeline.simulate.catalogue import TIERS, Catalogue, Season
-from pipeline.simulate.codes import Array, generator, mix, pick, word
-from pipeline.simulate.people import MEMORY, Networks, People
-from pipeline.simulate.sessions import (
+from pipeline.simulate.visits.sessions import (
     ACT_FIRST,
     ACT_MIDWAY,
     AFTERTHOUGHT,
@@ -17,23 +14,25 @@ from pipeline.simulate.sessions import (
     FUNNEL,
     PAST,
     Sessions,
-    joined,
+    concatenate,
 )
+from pipeline.simulate.world.catalogue import TIERS, Catalogue, Season
+from pipeline.simulate.world.codes import Array, generator, mix, name_code, pick
+from pipeline.simulate.world.people import MEMORY, Networks, People
 
 Intent = Literal["usual", "buy", "look", "login", "review", "refund"]
-# Most look first; some know what they want and look around afterwards; some go on after buying; some sign in only
-# when the checkout asks them to.
+# Most people look first. Some put an item into the cart first, some go on after buying, some sign in at the checkout.
 SHARE_OF_ORDER = {FUNNEL: 0.62, ACT_FIRST: 0.11, ACT_MIDWAY: 0.11, AFTERTHOUGHT: 0.16}
 ORDERS = np.array([SHARE_OF_ORDER[order] for order in sorted(SHARE_OF_ORDER)])
-PROMPTED = 0.5  # of a person's habit to review: how often it is done when the checkout asks for it
-NEVER_BOUGHT = 0.07  # of reviews: of a gift, or a thing bought elsewhere
+PROMPTED = 0.5  # factor on the chance to review, when the checkout asks
+NEVER_BOUGHT = 0.07  # share of reviews of gifts, or of items bought elsewhere
 MOST_LOOKS = 150
 YOUNG_DAYS = 14
 
 
 @dataclass(frozen=True)
 class Today:
-    """What every process of a day may look at."""
+    """The day, the season and the shop, as every process sees them."""
 
     seed: int
     day: int
@@ -45,53 +44,53 @@ class Today:
 
 
 @dataclass
-class Promises:
-    """Reviews and returns that follow earlier purchases: due day -> (accounts, numbers of their purchases)."""
+class FollowUps:
+    """Pending reviews and refunds. Due day -> accounts and purchase numbers, in turn."""
 
     reviews: dict[int, list[Array]]
     refunds: dict[int, list[Array]]
 
 
-def active(today: Today) -> Array:
-    """Accounts that come on their own today, sorted."""
+def active_accounts(today: Today) -> Array:
+    """Accounts that visit by themselves today, sorted."""
     people, rng = today.people, generator(today.seed, today.day, "activity")
-    chance = people.activity * today.season.mood
+    chance = people.activity * today.season.activity
     if today.weekday >= 5:
-        chance = chance * people.weekend
+        chance = chance * people.weekend_factor
     age = today.day - people.joined
     chance = chance * np.where((age >= 0) & (age < YOUNG_DAYS), 1.6, 1.0)
     comes = rng.random(len(people)) < np.where(age == 0, 0.9, chance)
-    return np.flatnonzero(comes & people.here(today.day))
+    return np.flatnonzero(comes & people.exist_on(today.day))
 
 
-def day(today: Today, promises: Promises) -> Sessions:
-    """All ordinary visits of a day: those that just come, and those that review or return earlier purchases."""
+def visits_of_day(today: Today, follow_ups: FollowUps) -> Sessions:
+    """All ordinary visits of a day, also those to review or return earlier purchases."""
     rng = generator(today.seed, today.day, "ordinary")
-    users = active(today)
-    visits = 1 + rng.poisson(today.people.busy[users])
-    parts = [visit(np.repeat(users, visits), today, rng, "usual")]
+    users = active_accounts(today)
+    visits = 1 + rng.poisson(today.people.extra_sessions[users])
+    parts = [make_visits(np.repeat(users, visits), today, rng, "usual")]
     due: tuple[tuple[Intent, dict[int, list[Array]]], ...] = (
-        ("review", promises.reviews),
-        ("refund", promises.refunds),
+        ("review", follow_ups.reviews),
+        ("refund", follow_ups.refunds),
     )
     for intent, queue in due:
         for who, number in zip(*[iter(queue.pop(today.day, []))] * 2, strict=True):
-            sessions = visit(who, today, rng, intent)
+            sessions = make_visits(who, today, rng, intent)
             bought = today.people.bought_item[who, number % MEMORY].astype(np.int64)
             sessions.about, sessions.item = number, np.where(sessions.subject == ANYTHING, -1, bought)
             is_known = number >= today.people.purchases[who] - MEMORY
             parts.append(sessions.take(np.flatnonzero(is_known & (today.people.leaves[who] > today.day))))
-    return joined(parts)
+    return concatenate(parts)
 
 
-def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> Sessions:
-    """One visit of each of `users` (repeats allowed), with their own habits and things."""
+def make_visits(users: Array, today: Today, rng: np.random.Generator, intent: Intent) -> Sessions:
+    """One visit per entry of `users`, with that account's habits and things."""
     people, n = today.people, len(users)
     hour = _hours(users, today, rng)
     phone = rng.random(n) < people.phone_share[users]
     network = _networks(users, hour, phone, today, rng)
     buys, carts = _buys(users, today, rng, intent)
-    browse = np.floor(rng.lognormal(0.45, 1.05, n) * people.depth[users]).astype(np.int64)
+    browse = np.floor(rng.lognormal(0.45, 1.05, n) * people.browse_factor[users]).astype(np.int64)
     browse = np.minimum(browse + (intent in ("usual", "look")), MOST_LOOKS)
     if intent in ("login", "refund", "review"):
         browse = browse // 2
@@ -109,13 +108,13 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         search=rng.poisson(0.55, n),
         browse=browse,
         cart=cart,
-        coupon=np.where(buys, rng.random(n) < people.frugal[users], 0).astype(np.int64),
+        coupon=np.where(buys, rng.random(n) < people.coupon_chance[users], 0).astype(np.int64),
         payment_failure=np.where(carts, rng.poisson(0.06, n), 0),
         purchase=purchase,
         review=review,
         refund=np.full(n, intent == "refund", dtype=np.int64) * (1 + (rng.random(n) < 0.12)),
         cell=cell,
-        known=people.loyalty[users],
+        known_share=people.loyalty[users],
         width=np.maximum(1, np.ceil(browse * rng.uniform(0.45, 1.0, n))).astype(np.int64),
         item=np.full(n, -1),
         seller=np.full(n, -1),
@@ -125,9 +124,9 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         device=np.where(rng.random(n) < 0.006, 1 + rng.integers(0, len(people) // 150 + 2, n), device),
         network=network,
         host=np.where(network == people.home[users], people.household[users], users),
-        card=np.where(rng.random(n) < 0.85, people.card[users], people.card2[users]),
+        card=np.where(rng.random(n) < 0.85, people.card[users], people.second_card[users]),
         cards=1 + (rng.random(n) < 0.045) + (rng.random(n) < 0.012),
-        lives_at=_addresses(users, today, rng),
+        address=_addresses(users, today, rng),
         order=pick(rng, ORDERS, n),
         process=np.zeros(n, dtype=np.int64),
         actor=np.zeros(n, dtype=np.int64),
@@ -135,10 +134,10 @@ def visit(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
 
 
 def _hours(users: Array, today: Today, rng: np.random.Generator) -> Array:
-    """Around the person's own hour; on weekends later and wider; some visits at any waking hour."""
+    """Most visits are around the person's own hour, later on weekends. Some are at any waking hour."""
     n = len(users)
     wide = 2.8 if today.weekday >= 5 else 2.1
-    own = today.people.peak[users] + (0.7 if today.weekday >= 5 else 0) + rng.normal(0, wide, n)
+    own = today.people.peak_hour[users] + (0.7 if today.weekday >= 5 else 0) + rng.normal(0, wide, n)
     return np.where(rng.random(n) < 0.18, rng.uniform(6.5, 24, n), own) % 24
 
 
@@ -160,14 +159,14 @@ def _buys(users: Array, today: Today, rng: np.random.Generator, intent: Intent) 
         return np.ones(n, dtype=bool), np.ones(n, dtype=bool)
     if intent in ("look", "login"):
         return np.zeros(n, dtype=bool), rng.random(n) < (0.15 if intent == "look" else 0)
-    buys = rng.random(n) < today.people.buys[users] * today.season.mood
+    buys = rng.random(n) < today.people.purchase_chance[users] * today.season.activity
     return buys, buys | (rng.random(n) < 0.09)
 
 
 def _reviews(users: Array, buys: Array, today: Today, rng: np.random.Generator, intent: Intent) -> tuple[Array, Array]:
-    """How many reviews a visit writes, and of what: checkouts ask for one, about this purchase or the one before."""
+    """Number of reviews per visit, and their subject. A checkout asks for one, of this or an earlier purchase."""
     n = len(users)
-    prompted = buys & (rng.random(n) < PROMPTED * today.people.writes[users])
+    prompted = buys & (rng.random(n) < PROMPTED * today.people.review_chance[users])
     subject = np.where(rng.random(n) < 0.6, BASKET, PAST)
     if intent != "review":
         return prompted.astype(np.int64), np.where(prompted, subject, PAST)
@@ -189,16 +188,16 @@ def _cells(users: Array, hour: Array, today: Today, rng: np.random.Generator) ->
 
 
 def _addresses(users: Array, today: Today, rng: np.random.Generator) -> Array:
-    """Home, sometimes a pickup point many share, sometimes a friend's or parents' address."""
+    """Home; sometimes a shared pickup point, or the address of a friend."""
     n = len(users)
-    pickup = 10 + mix(word("pickup"), users % 97, users // 400).astype(np.int64) % max(5, len(today.people) // 250)
-    friend = (mix(today.seed, word("friend"), users, rng.integers(0, 4, n)) >> np.uint64(2)).astype(np.int64)
+    pickup = 10 + mix(name_code("pickup"), users % 97, users // 400).astype(np.int64) % max(5, len(today.people) // 250)
+    friend = (mix(today.seed, name_code("friend"), users, rng.integers(0, 4, n)) >> np.uint64(2)).astype(np.int64)
     u = rng.random(n)
-    return np.where(u < 0.07, pickup, np.where(u < 0.13, friend, today.people.lives_at[users]))
+    return np.where(u < 0.07, pickup, np.where(u < 0.13, friend, today.people.address[users]))
 
 
-def within_reach(sessions: Sessions, people: People) -> None:
-    """Nobody returns what they never bought, and reviews are of things bought, unless the visit is about anything."""
+def keep_possible(sessions: Sessions, people: People) -> None:
+    """Refunds and reviews are of items that the account bought, except reviews of ANYTHING. In place."""
     had = people.remembered(sessions.user)
     sessions.refund = np.minimum(sessions.refund, had)
     is_first = (sessions.subject == PAST) & (had == 0) & (sessions.purchase > 0)

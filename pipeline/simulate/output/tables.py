@@ -1,20 +1,20 @@
-"""A day as tables: what the shop delivers, and the truth about it."""
+"""A day as tables: the events the shop delivers, and the truth."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.domain import EVENT_COLUMNS
-from pipeline.simulate import codes
-from pipeline.simulate.catalogue import NAMES, Catalogue
-from pipeline.simulate.codes import Array, mix, names, word
-from pipeline.simulate.expand import PURCHASE, Events
-from pipeline.simulate.people import is_phone
-from pipeline.simulate.process import Process
-from pipeline.simulate.sessions import STEPS, Sessions
+from pipeline.simulate.campaigns.process import Process
 from pipeline.simulate.settings import ShopSettings
+from pipeline.simulate.visits.events import PURCHASE, Events
+from pipeline.simulate.visits.sessions import STEPS, Sessions
+from pipeline.simulate.world import codes
+from pipeline.simulate.world.catalogue import NAMES, Catalogue
+from pipeline.simulate.world.codes import Array, identifiers, mix, name_code
+from pipeline.simulate.world.people import is_phone
 
 MOMENT = pa.timestamp("ms", tz="UTC")
 TYPES = {"string": pa.string(), "number": pa.float64(), "timestamp": MOMENT}
@@ -37,52 +37,64 @@ BAD_EVENTS = pa.schema(
 
 
 @dataclass(frozen=True)
-class Named:
-    """Identifiers of a day's events and their users, as in the file."""
+class Day:
+    """One day of the shop. The shop knows `events` and `labels`; the other tables are the truth."""
+
+    day: date
+    events: pa.Table
+    labels: pa.Table
+    true_user_days: pa.Table
+    true_events: pa.Table
+    user_days: int
+
+
+@dataclass(frozen=True)
+class EventIds:
+    """Identifiers of a day's events and accounts, in the order of the file."""
 
     event_id: pa.Array
     user_id: pa.Array
     midnight: datetime
 
 
-def delivered(
+def event_table(
     sessions: Sessions, events: Events, catalogue: Catalogue, settings: ShopSettings, n: int
-) -> tuple[pa.Table, Named]:
+) -> tuple[pa.Table, EventIds]:
     """The day's file: the event contract's columns, sorted by time, then by event_id."""
     seed, visit = settings.seed, events.visit
-    names_of = Named(
-        codes.spelt("e_", events.number), names("u_", seed, sessions.user[visit] + 1), settings.midnight(n)
+    ids = EventIds(
+        codes.hexadecimal("e_", events.number), identifiers("u_", seed, sessions.user[visit] + 1), settings.midnight(n)
     )
-    visits = (mix(seed, word("visit"), n, np.arange(len(sessions))) >> np.uint64(2)).astype(np.int64) + 1
+    visits = (mix(seed, name_code("visit"), n, np.arange(len(sessions))) >> np.uint64(2)).astype(np.int64) + 1
     seller = np.where(events.item >= 0, catalogue.seller[events.item] + 1, 0)
-    sent_to = np.where(events.step == PURCHASE, sessions.lives_at[visit], 0)
-    midnight = int(np.datetime64(names_of.midnight, "ms").astype(np.int64))
+    sent_to = np.where(events.step == PURCHASE, sessions.address[visit], 0)
+    midnight = int(np.datetime64(ids.midnight, "ms").astype(np.int64))
     columns = [
-        names_of.event_id,
-        names_of.user_id,
+        ids.event_id,
+        ids.user_id,
         pa.array(midnight + events.at).cast(MOMENT),
         pa.array(STEPS).take(pa.array(events.step)),
-        names("s_", seed, visits).take(pa.array(visit)),
-        names("i_", seed, events.item + 1),
+        identifiers("s_", seed, visits).take(pa.array(visit)),
+        identifiers("i_", seed, events.item + 1),
         pa.array(NAMES).take(pa.array(events.category, mask=events.category < 0)),
         pa.array(("web", "app")).take(pa.array(is_phone(sessions.device)[visit].astype(np.int8))),
         pa.array(events.cents / 100, mask=events.cents < 0),
         pa.array(events.quantity.astype(np.float64), mask=events.quantity < 1),
-        names("d_", seed, sessions.device).take(pa.array(visit)),
+        identifiers("d_", seed, sessions.device).take(pa.array(visit)),
         codes.dotted(codes.address(sessions.network, sessions.host)).take(pa.array(visit)),
-        names("p_", seed, events.card),
-        names("a_", seed, sent_to),
-        names("c_", seed, seller),
+        identifiers("p_", seed, events.card),
+        identifiers("a_", seed, sent_to),
+        identifiers("c_", seed, seller),
     ]
-    return pa.table(columns, schema=EVENTS), names_of
+    return pa.table(columns, schema=EVENTS), ids
 
 
 def true_user_days(
     sessions: Sessions, variants: dict[int, str], processes: list[Process], settings: ShopSettings, n: int
 ) -> pa.Table:
-    """User-days that are bad or look like it, sorted by user."""
+    """Bad user-days and look-alikes, sorted by user."""
     acted = np.flatnonzero(sessions.process > 0)
-    users = names("u_", settings.seed, sessions.user[acted] + 1).to_pylist()
+    users = identifiers("u_", settings.seed, sessions.user[acted] + 1).to_pylist()
     actors = _actors(sessions.actor[acted], settings)
     rows = []
     for visit, user, actor in zip(acted.tolist(), users, actors, strict=True):
@@ -102,7 +114,7 @@ def true_user_days(
 
 
 def true_events(
-    sessions: Sessions, events: Events, named: Named, processes: list[Process], settings: ShopSettings, n: int
+    sessions: Sessions, events: Events, ids: EventIds, processes: list[Process], settings: ShopSettings, n: int
 ) -> pa.Table:
     """Every event of a bad visit, in the order of the file."""
     is_bad = np.array([False, *(process.is_bad for process in processes)])
@@ -111,9 +123,9 @@ def true_events(
     chosen = pa.array(rows)
     typologies = pa.array(["", *(process.name for process in processes)])
     columns = [
-        named.event_id.take(chosen),
+        ids.event_id.take(chosen),
         pa.array([settings.day(n)] * len(rows), pa.date32()),
-        named.user_id.take(chosen),
+        ids.user_id.take(chosen),
         typologies.take(pa.array(sessions.process[visit])),
         pa.array(_actors(sessions.actor[visit], settings), pa.string()),
     ]
@@ -121,5 +133,5 @@ def true_events(
 
 
 def _actors(campaigns: Array, settings: ShopSettings) -> list[str | None]:
-    found: list[str | None] = names("x_", settings.seed, campaigns).to_pylist()
-    return found
+    actors: list[str | None] = identifiers("x_", settings.seed, campaigns).to_pylist()
+    return actors

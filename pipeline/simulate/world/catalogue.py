@@ -1,11 +1,11 @@
-"""What the shop sells: items with prices and popularity, the sellers behind them, seasons and flash sales."""
+"""What the shop sells: items with price and popularity, their sellers, seasons and flash sales."""
 
 from dataclasses import dataclass
 from math import cos, pi
 
 import numpy as np
 
-from pipeline.simulate.codes import Array, generator
+from pipeline.simulate.world.codes import Array, generator
 
 # category -> (share of interest, typical price, day of the year it peaks)
 CATEGORIES: dict[str, tuple[float, float, int]] = {
@@ -36,9 +36,10 @@ FLASH_EVERY = 8  # days, on average
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Items are sorted by cell (category and price tier); `edges` are cumulative popularity within cells.
+    """Items, sorted by cell (category and price tier).
 
-    Per item: price in cents, seller, category. Per seller: its items in `of_seller`, from `starts` on.
+    Per item: price in cents, seller, category, and in `edges` the cumulative popularity within its cell.
+    Per seller: its items in `of_seller`, from `starts` on.
     """
 
     price: Array
@@ -54,22 +55,18 @@ class Catalogue:
 
     def in_cell(self, cell: Array, u: Array) -> Array:
         """The item at quantile `u` of popularity in each cell."""
-        found: Array = np.searchsorted(self.edges, cell + u, side="right")
-        return np.minimum(found, len(self.price) - 1)
+        item: Array = np.searchsorted(self.edges, cell + u, side="right")
+        return np.minimum(item, len(self.price) - 1)
 
     def at_seller(self, seller: Array, u: Array) -> Array:
-        """One of the seller's items, the first ones most often."""
+        """An item of the seller. Its first items are the popular ones."""
         size = self.starts[seller + 1] - self.starts[seller]
         items: Array = self.of_seller[self.starts[seller] + (u * u * size).astype(np.int64)]
         return items
 
-    def size_of(self, seller: Array) -> Array:
-        sizes: Array = self.starts[seller + 1] - self.starts[seller]
-        return sizes
-
 
 def build(seed: int, users: int) -> Catalogue:
-    """A shop's catalogue; its size grows with the number of users."""
+    """A catalogue. Its size grows with the number of users."""
     rng = generator(seed, -1, "catalogue")
     cells = len(NAMES) * TIERS
     n_items, n_sellers = max(900, int(users * 0.4)), max(120, users // 30)
@@ -88,7 +85,7 @@ def build(seed: int, users: int) -> Catalogue:
 
 
 def _edges(rng: np.random.Generator, cell: Array) -> Array:
-    """Popularity falls with the rank in its cell, as a power; edges[i] is where item i's share of the cell ends."""
+    """Cumulative popularity. It falls with the rank in the cell, by a power law."""
     n = len(cell)
     starts = np.searchsorted(cell, np.arange(cell[-1] + 2))
     rank = np.arange(n) - starts[cell]
@@ -100,7 +97,7 @@ def _edges(rng: np.random.Generator, cell: Array) -> Array:
 
 
 def _sellers(rng: np.random.Generator, category: Array, n_sellers: int) -> Array:
-    """Sizes of sellers follow a power law; most of a seller's items are of one category. None is without items."""
+    """The seller of each item. Sizes follow a power law; most items of a seller are of one category."""
     home = rng.integers(0, len(NAMES), n_sellers)
     weight = (1.0 + np.arange(n_sellers)) ** -0.75
     seller = np.zeros(len(category), dtype=np.int64)
@@ -108,15 +105,15 @@ def _sellers(rng: np.random.Generator, category: Array, n_sellers: int) -> Array
         chosen = np.flatnonzero(category == number)
         bias = weight * np.where(home == number, 12.0, 0.4)
         seller[chosen] = rng.choice(n_sellers, len(chosen), p=bias / bias.sum())
-    seller[rng.permutation(len(category))[:n_sellers]] = np.arange(n_sellers)
+    seller[rng.permutation(len(category))[:n_sellers]] = np.arange(n_sellers)  # every seller has an item
     return seller
 
 
 @dataclass(frozen=True)
 class Season:
-    """How a day differs from the usual one: general mood, interest per category, and a flash sale, if any."""
+    """How a day differs: activity, interest per category, and a flash sale, if any."""
 
-    mood: float
+    activity: float  # factor on the chance to visit and to buy
     interest: Array
     flash_category: int  # -1: none today
     flash_hour: float
@@ -128,7 +125,9 @@ def season(seed: int, day_of_year: int, day: int) -> Season:
     peaks = np.array([peak for _, _, peak in CATEGORIES.values()])
     shares = np.array([share for share, _, _ in CATEGORIES.values()])
     interest = shares * (1 + 0.35 * np.cos(2 * pi * (day_of_year - peaks) / 365.25))
-    mood = 1 + 0.12 * cos(2 * pi * (day_of_year - 340) / 365.25) + 0.04 * rng.standard_normal()
+    activity = 1 + 0.12 * cos(2 * pi * (day_of_year - 340) / 365.25) + 0.04 * rng.standard_normal()
     is_flash = rng.random() < 1 / FLASH_EVERY
     category = int(rng.integers(0, len(NAMES) - 1)) if is_flash else -1
-    return Season(mood * (1.15 if is_flash else 1.0), interest / interest.sum(), category, float(rng.uniform(9, 21)))
+    return Season(
+        activity * (1.15 if is_flash else 1.0), interest / interest.sum(), category, float(rng.uniform(9, 21))
+    )

@@ -1,19 +1,19 @@
-"""Visits become events: steps in their order, moments in time, things looked at and prices paid."""
+"""Visits become events: steps in order, with times, items and prices."""
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.simulate.catalogue import TIERS
-from pipeline.simulate.codes import Array, generator, mix, uniform, word
-from pipeline.simulate.ordinary import Today
-from pipeline.simulate.sessions import BASKET, PAST, STEPS, Sessions
+from pipeline.simulate.visits.ordinary import Today
+from pipeline.simulate.visits.sessions import BASKET, PAST, STEPS, Sessions
+from pipeline.simulate.world.catalogue import TIERS
+from pipeline.simulate.world.codes import Array, generator, mix, name_code, uniform
 
 LOGIN, SEARCH, BROWSE, CART, COUPON, FAILURE, PURCHASE, REVIEW, REFUND = range(len(STEPS))
 PRICED = (CART, COUPON, FAILURE, PURCHASE, REFUND)
 DAY_MS = 24 * 3600 * 1000
 
-# When in a visit (0 to 1) a step may come, per order of steps: (from, to) for each of STEPS.
+# When in a visit (0 to 1) a step may come. Per order of steps: (from, to) for each of STEPS.
 _PHASES = np.array(
     [
         [(0, 0.02), (0.02, 0.8), (0.03, 0.86), (0.3, 0.86), (0.87, 0.89), (0.9, 0.92), (0.93, 1), (0.5, 1), (0.4, 1)],
@@ -36,7 +36,7 @@ _PHASES = np.array(
 
 @dataclass
 class Events:
-    """A day's events in the order of the file; every field is an array. `visit` is the row of `Sessions`."""
+    """A day's events in the order of the file. Every field is an array; `visit` is a row of `Sessions`."""
 
     visit: Array
     step: Array
@@ -46,7 +46,7 @@ class Events:
     cents: Array  # -1: none
     quantity: Array  # 0: none
     card: Array  # 0: none
-    number: Array  # of the event, for its id
+    number: Array  # the code of the event
 
     def __len__(self) -> int:
         return len(self.visit)
@@ -67,11 +67,11 @@ def expand(sessions: Sessions, today: Today) -> Events:
     item = _items(sessions, today, visit, step, nth, rng)
     cents, quantity = _money(sessions, today, visit, step, item, rng)
     other = mix(sessions.card[visit], nth % sessions.cards[visit])
-    card = np.where(nth % sessions.cards[visit] > 0, _second(sessions, today, visit, other), sessions.card[visit])
+    card = np.where(nth % sessions.cards[visit] > 0, _next_card(sessions, today, visit, other), sessions.card[visit])
     card = np.where(np.isin(step, (FAILURE, PURCHASE)), card, 0)
-    number = mix(today.seed, word("event"), today.day, np.arange(len(visit)))
+    number = mix(today.seed, name_code("event"), today.day, np.arange(len(visit)))
     events = Events(visit, step, at, item, item, cents, quantity, card, number)
-    _recall(events, nth, sessions, today)
+    _copy_purchases(events, nth, sessions, today)
     searched = np.where(step == SEARCH, sessions.cell[visit] // TIERS, -1)
     events.category = np.where(events.item >= 0, today.catalogue.category[events.item], searched)
     file_order = np.lexsort((number, at))
@@ -79,7 +79,7 @@ def expand(sessions: Sessions, today: Today) -> Events:
 
 
 def _steps(sessions: Sessions) -> tuple[Array, Array, Array]:
-    """Per event: its visit, its kind of step, and the how-manieth of its kind it is."""
+    """Per event: its visit, its step, and its index among the visit's equal steps."""
     counts = sessions.counts()
     flat = counts.ravel()
     total = int(flat.sum())
@@ -89,9 +89,9 @@ def _steps(sessions: Sessions) -> tuple[Array, Array, Array]:
 
 
 def _moments(sessions: Sessions, visit: Array, rng: np.random.Generator) -> Array:
-    """Milliseconds of the day; a visit that would run past midnight ends at some moment of the hour before it."""
+    """Milliseconds of the day. A visit that would pass midnight is moved to end before it."""
     gaps = sessions.pace[visit] * np.exp(sessions.spread[visit] * rng.standard_normal(len(visit)))
-    # people put the phone down: heavy tails, more for those of uneven pace
+    # people pause: the tail is heavier for an uneven pace
     gaps = np.minimum(gaps, 1500) + np.where(
         rng.random(len(visit)) < 0.02 * sessions.spread[visit], rng.exponential(240, len(visit)), 0
     )
@@ -114,14 +114,14 @@ def _moments(sessions: Sessions, visit: Array, rng: np.random.Generator) -> Arra
 
 
 def _items(sessions: Sessions, today: Today, visit: Array, step: Array, nth: Array, rng: np.random.Generator) -> Array:
-    """What each step is about: a few things per visit, looked at again and again, some of them known from before."""
+    """The item of each step. A visit looks at a few items again and again; some are known from before."""
     looks = step == BROWSE
     slot = np.where(looks, np.floor(rng.random(len(visit)) ** 1.4 * sessions.width[visit]), nth).astype(np.int64)
     user = sessions.user[visit]
-    is_known = uniform(today.seed, word("known"), today.day, visit, slot) < sessions.known[visit]
-    habit = uniform(today.seed, word("habit"), user, slot % 7)
-    chance = uniform(today.seed, word("slot"), today.day, visit, slot)
-    # a habit is a thing in a cell the user keeps to; anything else is drawn by popularity
+    is_known = uniform(today.seed, name_code("known"), today.day, visit, slot) < sessions.known_share[visit]
+    habit = uniform(today.seed, name_code("habit"), user, slot % 7)
+    chance = uniform(today.seed, name_code("slot"), today.day, visit, slot)
+    # known items are drawn from the account's tastes, all others by popularity
     cell = np.where(
         is_known, today.people.tastes[user, slot % 3] * TIERS + sessions.cell[visit] % TIERS, sessions.cell[visit]
     )
@@ -130,15 +130,15 @@ def _items(sessions: Sessions, today: Today, visit: Array, step: Array, nth: Arr
     is_about = (seller >= 0) & (~looks | (slot % 3 == 0))
     item = np.where(
         is_about,
-        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, word("at"), seller, user, slot)),
+        today.catalogue.at_seller(np.maximum(seller, 0), uniform(today.seed, name_code("at"), seller, user, slot)),
         item,
     )
     item = np.where((sessions.item[visit] >= 0) & (slot == 0), sessions.item[visit], item)
     return np.where((step == LOGIN) | (step == SEARCH), -1, item)
 
 
-def _recall(events: Events, nth: Array, sessions: Sessions, today: Today) -> None:
-    """Returns, and reviews of earlier purchases, are of just what was bought, paid, and with which card. In place."""
+def _copy_purchases(events: Events, nth: Array, sessions: Sessions, today: Today) -> None:
+    """Refunds and reviews copy the item of the purchase; refunds copy amount and card too. In place."""
     is_return = events.step == REFUND
     is_past = is_return | ((events.step == REVIEW) & (sessions.subject[events.visit] == PAST))
     for rows, money_too in ((np.flatnonzero(is_past), False), (np.flatnonzero(is_return), True)):
@@ -154,7 +154,7 @@ def _recall(events: Events, nth: Array, sessions: Sessions, today: Today) -> Non
 def _money(
     sessions: Sessions, today: Today, visit: Array, step: Array, item: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Cents and pieces, where a step has any."""
+    """Cents and pieces, for steps that have them."""
     price = today.catalogue.price[item]
     on_sale = today.catalogue.category[item] == today.season.flash_category
     price = np.where(on_sale, np.rint(price * 0.8), price).astype(np.int64)
@@ -165,10 +165,10 @@ def _money(
     return np.where(np.isin(step, PRICED), cents, -1), pieces
 
 
-def _second(sessions: Sessions, today: Today, visit: Array, other: Array) -> Array:
-    """Ordinary people try their other card; a card that is none of theirs is followed by more of its kind."""
+def _next_card(sessions: Sessions, today: Today, visit: Array, other: Array) -> Array:
+    """The next card tried: the account's other card, or `other` if the first was not its own."""
     user, card = sessions.user[visit], sessions.card[visit]
     people = today.people
-    own = np.where(card == people.card[user], people.card2[user], people.card[user])
-    is_own = (card == people.card[user]) | (card == people.card2[user])
+    own = np.where(card == people.card[user], people.second_card[user], people.card[user])
+    is_own = (card == people.card[user]) | (card == people.second_card[user])
     return np.where(is_own, own, (other >> np.uint64(2)).astype(np.int64))
