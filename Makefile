@@ -8,7 +8,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-quick check bench requirements clean
+.PHONY: help demo up test test-quick fuzz check bench mutants requirements clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -33,7 +33,10 @@ check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 bench: $(INSTALLED)  ## every benchmark in benchmarks/, one after the other
-	@for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+	@for file in $$(grep -l __main__ benchmarks/*.py | grep -v mutants); do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+
+mutants: $(INSTALLED)  ## would the tests notice? Thirty faults, one at a time (half an hour)
+	$(BIN)/python benchmarks/mutants.py
 
 # CUDA's packages are left out: pip takes a CPU build of torch where one is offered, and adds CUDA itself elsewhere.
 # Versions stay as they are while they fit; newer ones: make requirements UPGRADE=--upgrade
