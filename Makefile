@@ -26,6 +26,9 @@ test: $(INSTALLED)  ## all tests, by two workers (TESTS=tests/ingest for some)
 test-quick: $(INSTALLED)  ## the tests that need neither Airflow nor a trained model, for the loop
 	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile -m "not slow and not airflow and not story"
 
+fuzz: $(INSTALLED)  ## some 6,000 files by grammar and by mutation, held against a naive reader: about ten minutes
+	$(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --dist worksteal --hypothesis-profile fuzz
+
 check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
