@@ -72,6 +72,16 @@ def test_a_label_may_become_known_later(shop: Shop) -> None:
     assert shop.deliver_labels([label(known_at="2026-11-29T00:00:00Z")]).accepted == 1
 
 
+def test_a_label_may_be_known_at_the_moment_it_is_about(shop: Shop) -> None:
+    assert shop.deliver_labels([label(known_at=label()["happened_at"])]).accepted == 1
+
+
+def test_an_old_label_counts_as_arrived_when_it_became_known(shop: Shop) -> None:
+    ingest.run(shop.settings, shop.domain, labels=[shop.file([label()], "labels.csv")], history=True)
+    [row] = shop.labels()
+    assert row["arrived_at"] == row["known_at"] == utc(2026, 11, 21, 9)
+
+
 def test_a_label_seen_before_is_a_duplicate_and_a_new_answer_is_not(shop: Shop) -> None:
     shop.deliver_labels([label(), label()])
     receipt = shop.deliver_labels([label(), label(is_bad="false"), label(event_id="e1")], "more.csv")

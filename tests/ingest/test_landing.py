@@ -72,6 +72,12 @@ def test_every_odd_thing_is_named(shop: Shop, landing: Path, monkeypatch: pytest
         assert words in said
 
 
+def test_what_lies_in_a_hidden_folder_was_not_delivered(shop: Shop, landing: Path) -> None:
+    shop.file(as_csv([event("unfinished")]), "home/landing/events/.sync/a.csv")
+    shop.ingest()
+    assert [row["event_id"] for row in shop.events()] == ["good"]
+
+
 def test_a_folder_may_be_called_like_a_file(shop: Shop) -> None:
     shop.file(as_csv([event("inside")]), "home/landing/events/x.csv/a.csv")
     shop.ingest()

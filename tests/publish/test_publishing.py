@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
@@ -81,6 +81,18 @@ def test_the_manifest_names_everything_the_list_depends_on(home, publish_day):
     assert cut["expected_precision"] == pytest.approx((0.95 + 0.6 + 0.6 + 0.3) / 4)
     folder = home / "lists" / f"day={DAY}"
     assert {name: sha256_of(folder / name) for name in manifest["outputs"]} == manifest["outputs"]
+
+
+def test_other_sentences_are_another_revision(home, publish_day, monkeypatch):
+    first = publish_day().details["revision"]
+    monkeypatch.setattr("pipeline.publish.manifest.wording_digest", lambda: "other")
+    assert publish_day().details["revision"] != first
+
+
+def test_no_list_says_minus_zero(home, publish_day):
+    add_scores(home, RISKS | {"dan": -1e-9}, as_of=LATER, salt="rounded to nothing")
+    publish_day(as_of=LATER)
+    assert "-0.0" not in (home / "lists" / f"day={DAY}" / "risk_list.csv").read_text()
 
 
 def test_no_secret_reaches_the_manifest(home, publish_day):
@@ -347,22 +359,56 @@ def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, pu
     assert not list((tmp_path / "killed" / "scratch").iterdir())
 
 
-def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, publish_day):
+def watch(monkeypatch, names, before=lambda *_: None, after=lambda *_: None):
+    """Call `before` and `after` around each of these functions of `os`, with its name and its arguments."""
+
+    def watched(name, real):
+        def call(*given, **named):
+            before(name, *given)
+            result = real(*given, **named)
+            after(name, *given)
+            return result
+
+        return call
+
+    for name in names:
+        monkeypatch.setattr(os, name, watched(name, getattr(os, name)))
+
+
+def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, publish_day, monkeypatch):
     publish_day()
     add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
-    reader = os.fork()
-    if reader == 0:
-        code = 1
-        try:
-            for _ in range(60):
-                read_list(home, DAY)
-                time.sleep(0.002)
-            code = 0
-        finally:
-            os._exit(code)  # whatever was raised, the reader must not go on as a second test run
-    for _ in range(3):
+    firsts = []
+    with monkeypatch.context() as watching:
+        changing = ("mkdir", "rename", "replace", "symlink", "unlink", "rmdir")
+        watch(watching, changing, after=lambda *_: firsts.append(users(home)[0]))
         publish_day(as_of=LATER)
-    assert os.waitpid(reader, 0)[1] == 0
+    assert set(firsts) == {"ann", "hal"} and firsts == sorted(firsts)
+
+
+def test_each_step_is_on_the_disk_before_the_next(home, publish_day, monkeypatch):
+    """What is renamed was flushed before, and its folder is flushed before anything else is renamed."""
+    flushed, hasty, folder = set(), [], None
+
+    def before(name, *given):
+        nonlocal folder
+        if name == "fsync":
+            flushed.add(os.fstat(given[0]).st_ino)
+            return
+        source, target = map(Path, given)
+        if not target.is_relative_to(home):
+            return
+        if folder is not None and folder.stat().st_ino not in flushed:
+            hasty.append(folder)
+        if not source.is_symlink() and source.stat().st_ino not in flushed:
+            hasty.append(source)
+        folder = target.parent
+        flushed.discard(folder.stat().st_ino)
+
+    watch(monkeypatch, ("fsync", "rename", "replace"), before=before)
+    publish_day()
+    assert hasty == [] and folder == home / "lists"
+    assert folder.stat().st_ino in flushed
 
 
 def test_the_real_wording_fits_the_list(home, publish_day, monkeypatch):

@@ -44,6 +44,12 @@ def test_the_list_reaches_its_precision(found, asked, list_size):
         assert cut.expected_precision is None
 
 
+@pytest.mark.parametrize(("found", "asked"), [([0.7, 0.1], 0.4), ([0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 0.1)])
+def test_a_precision_missed_by_rounding_is_reached(found, asked):
+    assert sum(found) / len(found) < asked
+    assert cut_by_precision(found, asked, 10).length == len(found)
+
+
 @given(risks, share, size)
 def test_one_more_account_would_miss_the_precision_or_the_budget(found, asked, list_size):
     cut = cut_by_precision(found, asked, list_size)
