@@ -233,11 +233,21 @@ def glossary() -> list[str]:
     return re.findall(r"^\| \*\*(.+?)\*\*", TEXT["docs/glossary.md"], re.MULTILINE)
 
 
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+
+def targets_named(page: str) -> set[str]:
+    return {match[1] for code in code_of(TEXT[page]) if (match := re.search(r"(?:^|\s)make ([a-z-]+)", code))}
+
+
 @pages
 def test_every_make_target_exists(page):
-    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = {match[1] for code in code_of(TEXT[page]) if (match := re.search(r"(?:^|\s)make ([a-z]+)", code))}
-    assert named <= targets
+    assert targets_named(page) <= make_targets()
+
+
+def test_every_make_target_is_in_the_page_of_commands():
+    assert make_targets() - {"help"} <= targets_named("docs/commands.md")
 
 
 @pages
