@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PORT ?= 8080
 TESTS ?= tests
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench mutants requirements clean
+.PHONY: help demo up test test-quick fuzz check bench mutants requirements clean
 
 help:  ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 demo: $(INSTALLED)  ## simulate a shop, retrain and make its last two days' lists in Airflow
 	@$(BIN)/python scripts/demo.py
@@ -19,8 +20,14 @@ up: export RISK_DOMAIN ?= shop
 up: $(INSTALLED)  ## Airflow's UI on 127.0.0.1:8080 (PORT=…), until Ctrl-C
 	@$(BIN)/python scripts/up.py --port $(PORT)
 
-test: $(INSTALLED)  ## all tests (TESTS=tests/ingest for some)
-	$(BIN)/python -m pytest $(TESTS)
+test: $(INSTALLED)  ## all tests, by two workers (TESTS=tests/ingest for some)
+	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile --durations 15
+
+test-quick: $(INSTALLED)  ## the tests that need neither Airflow nor a trained model, for the loop
+	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile -m "not slow and not airflow and not story"
+
+fuzz: $(INSTALLED)  ## some 6,000 files by grammar and by mutation, held against a naive reader: about ten minutes
+	$(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --dist worksteal --hypothesis-profile fuzz
 
 check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .

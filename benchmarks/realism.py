@@ -27,7 +27,7 @@ public samples of real shops, on the fields they share with the simulation, cut 
 summaries are kept here, no row of theirs.
 
 A classifier (XGBoost, five folds, no user in two of them) is given as many simulated sessions as real ones and says
-which is which. AUC 0.5 would be a simulation nobody can tell; 1 is one that anybody can. The floor is the same
+which is which. AUC 0.5 would be a simulation nobody can tell; 1 is one that anybody can. The baseline is the same
 classifier on two halves of the real sample (the mean of five splits); the interval is by bootstrap over sessions."""
 
 SHORT = """\
@@ -87,7 +87,7 @@ def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
     verdicts = {name: verdict(pair, np.random.default_rng(0)) for name, pair in pairs.items()}
     lines = ["# How like a real shop the simulated one is", "", *INTRODUCTION.format(**vars(options)).splitlines(), ""]
     lines += table(
-        ["real sample", "sessions of each", "AUC (95 %)", "floor: halves of the real one", "most gain (AUC alone)"],
+        ["real sample", "sessions of each", "AUC (95 %)", "baseline: halves of the real one", "most gain (AUC alone)"],
         [
             [
                 f"{name}: {pairs[name].source}",
@@ -123,7 +123,7 @@ def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
     lines += ["![How popularity falls](popularity.svg)", ""]
     for name, pair in pairs.items():
         lines += [f"## {name}: {pair.source}", "", *ABOUT[name].splitlines(), ""]
-        header = ["", "", *(f"{100 * q:.0f} %" for q in QUANTILES), "KS (floor)", "shift (floor)"]
+        header = ["", "", *(f"{100 * q:.0f} %" for q in QUANTILES), "KS (baseline)", "shift (baseline)"]
         lines += table(header, compared(pair, np.random.default_rng(0)))
         lines += table(
             ["", "real", "simulated", "between halves of the real one"], ratio_rows(pair, np.random.default_rng(0))

@@ -1,11 +1,11 @@
-"""Collect verdicts: what analysts decided in, labels out.
+"""Collect verdicts: turn analysts' verdicts into labels.
 
 Reads   CSV files in `$RISK_HOME/verdicts/inbox`: day, user_id, verdict, typology, note, analyst, decided_at
 Writes  labels into `$RISK_HOME/lake`, known from the moment the analyst decided
 Rerun   always safe: a file seen before, by its content, changes nothing
 
-A row that does not fit is refused with its reason, the others count. What is no CSV file is named, and the run fails
-after all files were taken. By hand: `dawnlist feedback PATH`.
+A wrong row is refused with its reason, the others count. An entry that is no CSV file fails the run, after all files
+were taken. By hand: `dawnlist feedback PATH`.
 """
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
@@ -19,7 +19,7 @@ def inbox_of(params):
 
 
 @dag(
-    # Before the day's list, so that it knows them.
+    # Before the daily list, so that the list uses them.
     schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC", run_immediately=NOT_MISSED_RUNS),
     max_active_runs=1,
     default_args=STEP,
@@ -38,16 +38,16 @@ def inbox_of(params):
 def collect_verdicts():
     @task(pool="default_pool", inlets=[RISK_LIST])
     def find_files(params):
-        """Which files there are; none is fine, and skips the rest."""
-        from pipeline.feedback.inbox import look_into, named_file
+        """List the files. Without any, the rest is skipped."""
+        from pipeline.feedback.inbox import list_inbox, named_file
 
         inbox = inbox_of(params)
-        files = [named_file(inbox, params["path"])] if params["path"] is not None else look_into(inbox).files
+        files = [named_file(inbox, params["path"])] if params["path"] is not None else list_inbox(inbox).files
         return [{"path": str(path), "domain": params["domain"]} for path in files]
 
     @task(pool="default_pool")
     def name_odd_entries(params):
-        """Fails if anything but files lies in the inbox. On its own, so that it stops no file."""
+        """Fail if the inbox has entries that are no verdict files. A task of its own, so that it stops no file."""
         from pipeline.feedback.inbox import require_only_files
 
         if params["path"] is None:

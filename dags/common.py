@@ -1,6 +1,6 @@
-"""What the three Airflow DAGs share: the assets that link them, who may retry, and the form's common fields.
+"""What the three DAGs share: assets, the retry policy, and common fields of the form.
 
-Only words about Airflow live here and in the DAG files; what a step does is in pipeline/.
+Only Airflow's side is here and in the DAG files. What a step does is in pipeline/.
 """
 
 import os
@@ -14,19 +14,19 @@ RISK_LIST = Asset("risk_list")
 MODEL_BUNDLE = Asset("model_bundle")
 VERDICTS = Asset("verdicts")
 
-# A busy home frees itself, a full disk may be emptied, a killed task starts again where it stopped. What a
-# person has to mend (a setting, a file, a failed checkpoint) stays broken however often it is tried, and so does a bug.
+# Retrying helps with a busy home, a full disk or a killed task. It does not help with what a person must fix (a
+# setting, a file, a failed checkpoint), nor with a bug.
 RETRY_WHERE_IT_HELPS = ExceptionRetryPolicy(
     rules=[
-        RetryRule("pipeline.errors.BusyError", RetryAction.RETRY, reason="somebody else is working in this home"),
-        RetryRule("pipeline.errors.PipelineError", RetryAction.FAIL, reason="a person has to mend this first"),
+        RetryRule("pipeline.errors.BusyError", RetryAction.RETRY, reason="another process is working in this home"),
+        RetryRule("pipeline.errors.PipelineError", RetryAction.FAIL, reason="a person has to fix this first"),
         RetryRule(["builtins.OSError", "builtins.MemoryError"], RetryAction.RETRY, reason="the machine may recover"),
-        RetryRule("builtins.Exception", RetryAction.FAIL, reason="trying again cannot change this"),
+        RetryRule("builtins.Exception", RetryAction.FAIL, reason="a retry cannot change this"),
     ]
 )
 
-# Switching a DAG on starts with the next run due, not with the last one missed. (Airflow reads False as "unless
-# that was recently"; it also needs the DAG to have no start_date.)
+# A DAG that is switched on starts with its next run, not with the last one missed. (False would not do: Airflow reads
+# it as "unless that was recently". The DAG must have no start_date.)
 NOT_MISSED_RUNS = timedelta(0)
 
 STEP = {
@@ -40,7 +40,7 @@ STEP = {
 
 
 def domain_param() -> Param:
-    """A choice of the packs in domains/; the default is `RISK_DOMAIN`'s."""
+    """A choice of the packs in domains/. The default is `RISK_DOMAIN`."""
     default = os.environ.get("RISK_DOMAIN", "shop")
     packs = (Path(__file__).resolve().parent.parent / "domains").glob("*.yml")
     choices = sorted({default, *(pack.stem for pack in packs)})
@@ -61,12 +61,12 @@ def as_of_param() -> Param:
 
 
 def chosen_day(given: str | None, partition_key: str | None, run_after: datetime) -> date:
-    """The day a run is about: its partition's, or the form's, or the day before the run.
+    """The run's day: its partition's, or the form's, or the day before the run.
 
-    A partitioned run's own field `logical_date` is empty, and a backfill sets `run_after` to the past.
+    `logical_date` is empty in a partitioned run, and a backfill sets `run_after` to the past.
     """
     from pipeline.errors import UsageError
-    from pipeline.settings import a_possible_day
+    from pipeline.settings import possible_day
 
     if given and partition_key and given != partition_key:
         raise UsageError(
@@ -74,11 +74,11 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
             fix="leave the form's day empty in a backfill",
         )
     chosen = partition_key or given
-    return a_possible_day(date.fromisoformat(chosen)) if chosen else (run_after - timedelta(days=1)).date()
+    return possible_day(date.fromisoformat(chosen)) if chosen else (run_after - timedelta(days=1)).date()
 
 
-def asked(params: dict[str, Any], day: date) -> dict[str, Any]:
-    """What the form asks for, as `pipeline.daily` takes it. Without an `as_of` of the form's own, ingest fixes it."""
+def request(params: dict[str, Any], day: date) -> dict[str, Any]:
+    """The form as a request to `pipeline.daily`. Without an `as_of` in the form, ingest fixes it."""
     return {
         "domain": params["domain"],
         "day": day.isoformat(),
@@ -89,7 +89,7 @@ def asked(params: dict[str, Any], day: date) -> dict[str, Any]:
 
 
 def _moment(text: str) -> datetime:
-    """Airflow's forms do not check times."""
+    """The time in UTC. Airflow's forms do not check times."""
     from pipeline.errors import UsageError
 
     try:

@@ -4,10 +4,10 @@ Reads   `$RISK_HOME/landing`, and the bundle that was promoted last
 Writes  `$RISK_HOME/lists/day=D`: risk_list.csv, risk_list.parquet, manifest.json
 Rerun   always safe: each step replaces its own day and nothing else
 
-A run is about one partition, the UTC day before it. **By hand:** Trigger, choose a day. **Many days:** Trigger,
+A run makes the list of its partition, the UTC day before. **By hand:** Trigger, choose a day. **Many days:** Trigger,
 Backfill; leave the form's day empty, and let the range end after 04:00 of its last day.
 When a checkpoint fails, the run stops there without a retry, and the last good list stays. Look at
-`reports/day=D`; mend the files, or trigger the day again and accept what the failure named.
+`reports/day=D`; correct the files, or trigger the day again and accept the findings that the failure names.
 """
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
@@ -17,10 +17,10 @@ from common import (
     RISK_LIST,
     STEP,
     as_of_param,
-    asked,
     chosen_day,
     day_param,
     domain_param,
+    request,
 )
 
 
@@ -46,7 +46,7 @@ from common import (
             None,
             type=["null", "array"],
             items={"type": "string"},
-            description="Expectations this day may fail, once a person has looked: as the failure names them.",
+            description="Findings that may pass, because a person has checked them: as the failure names them.",
         ),
     },
     tags=["dawnlist"],
@@ -55,50 +55,50 @@ from common import (
 def daily_risk_list():
     @task(pool="default_pool")
     def choose_day(params, dag_run):
-        """Which day this run is about, and what else the form asks for."""
-        return asked(params, chosen_day(params["day"], dag_run.partition_key, dag_run.run_after))
+        """The run's day, and the form's other fields."""
+        return request(params, chosen_day(params["day"], dag_run.partition_key, dag_run.run_after))
 
     @task
-    def ingest_events(wanted):
-        """New files from `landing/` into the lake; refused rows go to quarantine.
+    def ingest_events(request):
+        """Load new files from `landing/` into the lake. Refused rows go to quarantine.
 
-        Fixes what the run sees, its `as_of`: the run's steps, and every retry of them, see the same rows.
+        This fixes the run's `as_of`: all later steps, and their retries, see the same rows.
         """
         from pipeline import daily
 
-        return daily.ingest_events(wanted)
+        return daily.ingest_events(request)
 
     @task
     def check_events(run):
-        """First checkpoint: are these the events of a believable day?"""
+        """First checkpoint: are the day's events believable?"""
         from pipeline import daily
 
         return daily.check_events(run)
 
     @task
     def build_features(run):
-        """One row per account active that day, and its recent events, by dbt."""
+        """Build with dbt one row per account active that day, and its recent events."""
         from pipeline import daily
 
         return daily.build_features(run)
 
     @task
     def check_user_days(run):
-        """Second checkpoint: do these features look like a day of this business?"""
+        """Second checkpoint: are the day's features believable?"""
         from pipeline import daily
 
         return daily.check_user_days(run)
 
     @task(inlets=[MODEL_BUNDLE])
     def score_users(run):
-        """Surprise for every account, and risk where there are labels to learn from."""
+        """Score each account: its surprise, and its risk if there are labels to learn from."""
         from pipeline import daily
 
         return daily.score_users(run)
 
     @task(outlets=[RISK_LIST])
     def publish_list(run):
-        """Rank, cut where the promise says, explain, pass the third checkpoint, and rename into place."""
+        """Rank, cut by expected precision, explain, validate at the third checkpoint, and publish."""
         from pipeline import daily
 
         return daily.publish_list(run)

@@ -1,4 +1,4 @@
-"""Retrain models: what is known by the end of a day in, a bundle out.
+"""Retrain models: train a bundle on what was known at the end of a day.
 
 Reads   `$RISK_HOME/lake`: events, and labels known by the end of `until`
 Writes  `$RISK_HOME/models`: a bundle, and a line in registry.jsonl that says whether it was promoted and why
@@ -15,10 +15,10 @@ from common import (
     STEP,
     VERDICTS,
     as_of_param,
-    asked,
     chosen_day,
     day_param,
     domain_param,
+    request,
 )
 
 
@@ -38,19 +38,19 @@ from common import (
 def retrain_models():
     @task(pool="default_pool")
     def choose_last_day(params, dag_run):
-        """The last day to learn from; it and the `RISK_TRAIN_DAYS` before it are the training days."""
-        return asked(params, chosen_day(params["until"], None, dag_run.run_after))
+        """The last training day. `RISK_TRAIN_DAYS` says how many days there are up to it."""
+        return request(params, chosen_day(params["until"], None, dag_run.run_after))
 
     @task
-    def ingest_events(wanted):
-        """New files from `landing/` into the lake, so that nothing known is left out. Fixes what the run sees."""
+    def ingest_events(request):
+        """Load new files from `landing/`, so that no label is left out. This fixes the run's `as_of`."""
         from pipeline import daily
 
-        return daily.ingest_events(wanted)
+        return daily.ingest_events(request)
 
     @task
     def build_features(run):
-        """The user-days of all these days in one go, by dbt."""
+        """Build the user-days of all training days with dbt."""
         from pipeline import daily
 
         return daily.build_training_features(run)
@@ -64,7 +64,7 @@ def retrain_models():
 
     @task(outlets=[MODEL_BUNDLE])
     def promote_if_better(run, challenger, outlet_events):
-        """Compare with the champion on later matured days, and write the decision into the ledger."""
+        """Compare with the champion on later matured days, and write the decision to the ledger."""
         from pipeline import daily
 
         receipt = daily.promote_if_better(run, challenger["details"]["bundle"])

@@ -1,4 +1,4 @@
-"""Is this day of events believable? Judged on four small tables that SQL makes from the day's events."""
+"""Is this day of events believable? Expectations of four small tables that SQL makes from the day's events."""
 
 from collections.abc import Mapping
 
@@ -31,10 +31,10 @@ DAY: Rules = {
         "Usual events from far fewer or far more users: user_id was mapped to something else."
     ),
     ("reference_days", at_least(FEWEST_DAYS), WARNING): (
-        "Too few comparable days in the last 28 to say what is usual: volumes and shares were not judged."
+        "Too few comparable days in the last 28 to say what is usual: volumes and shares were not checked."
     ),
     ("late_share", at_most(0.2), WARNING): (
-        "Events came later than the pack's late_days: lists already issued were made without them. "
+        "Events came later than the pack's late_days: lists already published were made without them. "
         "Files of past days belong to `ingest --history`."
     ),
     ("future_share", at_most(0.001), WARNING): (
@@ -77,7 +77,7 @@ DAY: Rules = {
     ),
 }
 
-# One row per event type. `times_usual…` is null for types too rare or too uneven to judge.
+# One row per event type. `times_usual…` is null for types too rare or too uneven to compare.
 EVENT_TYPES: Rules = {
     ("times_usual", at_least(0.1), CRITICAL): (
         "A steady type of event is gone: its feed broke, and users without it look like another kind."
@@ -99,7 +99,7 @@ HOURS: Rules = {
     ),
 }
 
-# One row per optional column. `rise` is its null share above what comparable days show, swing included.
+# One row per optional column. `rise`: its null share above that of comparable days, swing included.
 COLUMNS: Rules = {
     ("rise", at_most(0.5), CRITICAL): (
         "A column that used to be filled is empty: all that is built on it (devices, money) is blind."
@@ -111,7 +111,7 @@ COLUMNS: Rules = {
 
 
 def day(usual: Mapping[str, Usual], is_trading_day: bool | None) -> gx.ExpectationSuite:
-    """`usual` holds the measures that comparable days agree on.
+    """`usual`: the usual values on comparable days.
 
     `is_trading_day`: whether the shop had events on most of the same weekdays; None where that is not known.
     """

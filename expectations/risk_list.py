@@ -1,4 +1,4 @@
-"""Can this list be handed to people? Judged on the list itself, before it is published."""
+"""Is this list fit for people? Expectations of the list itself, before it is published."""
 
 from collections.abc import Collection
 from datetime import date
@@ -25,7 +25,7 @@ from expectations.rules import (
 def entries(day: date, list_size: int, bundle: str, has_risk: bool, users: Collection[str]) -> gx.ExpectationSuite:
     """One row per account. `users`: those active that day. `has_risk`: whether a stacker ranked them."""
     rules: Rules = {
-        ("rows", at_most_rows(list_size), CRITICAL): "The team reviews this many a day: more is a broken promise.",
+        ("rows", at_most_rows(list_size), CRITICAL): "The team reviews this many a day, and no more.",
         ("user_id", not_null, CRITICAL): "Nobody can review an account without a name.",
         ("user_id", unique, CRITICAL): "An account takes one review slot a day.",
         ("user_id", one_of(users), CRITICAL): (
@@ -42,9 +42,7 @@ def entries(day: date, list_size: int, bundle: str, has_risk: bool, users: Colle
         ("out_of_order", at_most(0), CRITICAL): (
             "An account stands above another with more risk or surprise: the ranking is wrong."
         ),
-        ("reason_1", not_null, CRITICAL): (
-            "An analyst who is not told why cannot decide, and cannot find our mistakes."
-        ),
+        ("reason_1", not_null, CRITICAL): ("Without a reason an analyst cannot decide, and cannot find our mistakes."),
         ("reason_1", at_least_letters(8), WARNING): "A reason is a sentence, not a column name.",
         ("top_events", json_text, CRITICAL): "Tools read the events that mattered from this cell.",
     }

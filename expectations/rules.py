@@ -13,18 +13,18 @@ Severity = Literal["critical", "warning"]
 CRITICAL: Severity = "critical"  # stops the day
 WARNING: Severity = "warning"  # is written on the list
 
-# What a column must be, given its usual values on comparable days; None where nothing is asked of it.
+# The expectation of a column, given its usual values on comparable days; None for no expectation.
 Check = Callable[[Usual | None], Callable[..., gxe.Expectation] | None]
 Rules = Mapping[tuple[str, Check, Severity], str]
 
 
 def suite(name: str, rules: Rules, usual: Mapping[str, Usual] | None = None) -> gx.ExpectationSuite:
-    """`usual`: the measures that comparable days agree on."""
-    known = usual or {}
+    """`usual`: usual values of columns on comparable days."""
+    usual = usual or {}
     expectations = [
         expectation(column=column, severity=severity, notes=why)
         for (column, check, severity), why in rules.items()
-        if (expectation := check(known.get(column))) is not None
+        if (expectation := check(usual.get(column))) is not None
     ]
     return gx.ExpectationSuite(name=name, expectations=expectations)
 
@@ -42,7 +42,7 @@ def at_most(high: float) -> Check:
 
 
 def times_usual(low: float, high: float) -> Check:
-    """Between multiples of the usual value. Nothing is asked while that is not known."""
+    """Between multiples of the usual value. No expectation while that is unknown."""
 
     def check(usual: Usual | None) -> Callable[..., gxe.Expectation] | None:
         return between(usual.at_least(low), usual.at_most(high))(usual) if usual else None
@@ -51,9 +51,9 @@ def times_usual(low: float, high: float) -> Check:
 
 
 def risen_at_most(rise: float, *, never_below: float = 0, until_known: float | None = None) -> Check:
-    """At most so far above the usual share, or `until_known` while that is not known.
+    """At most this far above the usual share, or at most `until_known` while that is unknown.
 
-    `never_below`: shares up to here are fine whatever is usual.
+    `never_below`: shares up to this one always pass.
     """
 
     def check(usual: Usual | None) -> Callable[..., gxe.Expectation] | None:
@@ -65,7 +65,7 @@ def risen_at_most(rise: float, *, never_below: float = 0, until_known: float | N
 
 
 def unless_known(check: Check) -> Check:
-    """`check` while the usual value is not known, and nothing from then on."""
+    """`check` while the usual value is unknown, then no expectation."""
     return lambda usual: None if usual else check(usual)
 
 
@@ -78,7 +78,7 @@ def at_least_letters(low: int) -> Check:
 
 
 def at_most_rows(high: int) -> Check:
-    """Of the table as a whole: the column is not looked at."""
+    """Rows of the whole table: the column does not matter."""
 
     def expectation(column: str, **about: Any) -> gxe.Expectation:
         return gxe.ExpectTableRowCountToBeBetween(max_value=high, **about)

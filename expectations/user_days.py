@@ -1,4 +1,4 @@
-"""Are the day's features believable? Judged on the keys, on one row of totals and on one row per feature."""
+"""Are the day's features believable? Expectations of the keys, of the totals and of each feature."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -29,7 +29,7 @@ DAY: Rules = {
         "The user-days do not add up to the day's events: events were lost or counted twice on the way."
     ),
     ("reference_days", at_least(FEWEST_DAYS), WARNING): (
-        "Too few comparable days in the last 28 have features: volumes and nulls were not judged."
+        "Too few comparable days in the last 28 have features: volumes and nulls were not checked."
     ),
     ("user_count", times_usual(0.4, 3), CRITICAL): (
         "Far fewer or far more users than usual: a feed broke, not that people changed."
@@ -37,7 +37,7 @@ DAY: Rules = {
     ("user_count", times_usual(0.75, 2), WARNING): "A holiday or a sale moves the number of users this much.",
 }
 
-# One row per feature. `rise` and `became_constant` are null where too few comparable days tell.
+# One row per feature. `rise` and `became_constant` are null with too few comparable days.
 FEATURES: Rules = {
     ("non_finite_count", at_most(0), CRITICAL): (
         "NaN or infinity is not 'not known': models would silently read it as a number or a null."

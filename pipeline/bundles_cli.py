@@ -1,4 +1,4 @@
-"""`dawnlist models`: the bundles of a home, and which one is the champion."""
+"""`dawnlist models`: list a home's bundles, read their cards, promote and roll back."""
 
 import json
 from typing import Annotated
@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import daily
-from pipeline.cells import one_line
-from pipeline.options import AsJson, Home, Pack, asked
+from pipeline.options import AsJson, Home, Pack, request
+from pipeline.safe_text import one_line
 from pipeline.terminal import print_answer
 
 app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
@@ -18,10 +18,10 @@ app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll 
 
 @app.command("list")
 def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Every decision about a bundle, and which one is the champion."""
+    """List every decision about a bundle, and which bundle is the champion."""
     from pipeline.models import registry
 
-    settings = daily.reading(asked(home, domain))
+    settings = daily.settings_of(request(home, domain))
     entries, standing = registry.ledger(settings.home), registry.champions(settings.home, settings.clock())
     if as_json:
         print(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2))
@@ -46,7 +46,7 @@ def models_card(
     """Print a bundle's model card: what it learned from, how good it is, and what it cannot do."""
     from pipeline.train.card import plain, read
 
-    settings = daily.reading(asked(home, domain))
+    settings = daily.settings_of(request(home, domain))
     name, card = read(settings.home, bundle, settings.clock())
     print(json.dumps({"bundle": name, "card": card}, indent=2) if as_json else plain(card), end="\n" if as_json else "")
 
@@ -58,11 +58,11 @@ def models_promote(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a bundle the champion by hand, better or not."""
-    print_answer(daily.promote(asked(home, domain), bundle), as_json)
+    """Make a bundle the champion by hand, whether or not it is better."""
+    print_answer(daily.promote(request(home, domain), bundle), as_json)
 
 
 @app.command("rollback")
 def models_rollback(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Go back to the bundle that was the champion before this one."""
-    print_answer(daily.roll_back(asked(home, domain)), as_json)
+    print_answer(daily.roll_back(request(home, domain)), as_json)

@@ -1,4 +1,4 @@
-"""The features' facts: name, meaning, unit and reason sentence, read from where they live, the mart's YAML."""
+"""The features, read from the mart's YAML: name, meaning, unit and reason sentence. And digests of our code."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of fct_user_days. `reason` is a sentence with {columns} in it, `family` groups like with like."""
+    """One column of fct_user_days. `reason` is a sentence with {columns} in it; `family` groups similar features."""
 
     name: str
     description: str
     family: str
     unit: str
     reason: str
-    speaks_alone: bool = False  # a high value is odd in itself, without a stacker to say so
+    speaks_alone: bool = False  # a high value is unusual in itself, without a stacker
 
 
 @cache
@@ -47,17 +47,17 @@ def features() -> dict[str, Feature]:
 
 
 def check_features(names: Iterable[str]) -> None:
-    """Raises ValueError naming those that are no feature, and the features they resemble."""
-    known = list(features())
+    """Raises ValueError naming the first unknown feature, and the features it resembles."""
+    valid = list(features())
     for name in names:
-        if name not in known:
-            close = ", ".join(get_close_matches(name, known)) or "none"
+        if name not in valid:
+            close = ", ".join(get_close_matches(name, valid)) or "none"
             raise ValueError(f"unknown feature {name!r}; close to it: {close}; all: the columns in {MART.name}")
 
 
 @cache
 def code_digest() -> str:
-    """Names the SQL that makes the features: part of every snapshot's id."""
+    """Digest of the SQL that makes the features: part of every snapshot's id."""
     project = PROJECT / "dbt_project"
     return _digest_of(
         project, *project.glob("models/**/*.sql"), *project.glob("macros/*.sql"), project / "dbt_project.yml"
@@ -66,7 +66,7 @@ def code_digest() -> str:
 
 @cache
 def model_code_digest() -> str:
-    """Names the code that learns and scores, and its libraries: part of the id of every bundle and every score."""
+    """Digest of the code that learns and scores, and of its libraries: part of the id of bundles and scores."""
     return digest([_digest_of(PROJECT / "pipeline", *model_code()), *(f"{name} {version(name)}" for name in LIBRARIES)])
 
 
@@ -110,5 +110,5 @@ FIELD_WORDS = {
 
 @cache
 def wording_digest() -> str:
-    """Names the words reasons are made of: part of every list's issue."""
+    """Digest of the words of reasons: part of every revision's id."""
     return digest([[feature.reason for feature in features().values()], LEARNED, FIELD_WORDS])

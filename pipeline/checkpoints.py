@@ -1,7 +1,7 @@
-"""A checkpoint: Great Expectations judges small tables of one day, we decide what that means for the day.
+"""A checkpoint: Great Expectations validates small tables of one day. A critical finding stops the day.
 
-reports/day=D/<checkpoint>.json            what was expected, what was seen; replaced when the day is judged again
-reports/day=D/as_of=T/<checkpoint>.json    the same, of a day judged again as it looked at an earlier moment
+reports/day=D/<checkpoint>.json            what was expected and found; replaced when the day is validated again
+reports/day=D/as_of=T/<checkpoint>.json    the same for a day validated again as of an earlier moment
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 import expectations  # noqa: F401 - switches telemetry and chatter off before Great Expectations is imported
+from pipeline.context import Run
 from pipeline.errors import CheckpointFailedError
 from pipeline.files import publish, read_model, scratch
 
@@ -28,7 +29,7 @@ MAX_SHOWN = 5
 
 
 class Finding(BaseModel):
-    """One expectation and what came of it. `name` is table.column; several rules may share it."""
+    """One expectation and its outcome. `name` is table.column; several rules may share it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +44,7 @@ class Finding(BaseModel):
 
 
 class Report(BaseModel):
-    """All that one checkpoint found about one day, as it looked at `as_of`."""
+    """All findings of one checkpoint about one day, as of `as_of`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,12 +56,12 @@ class Report(BaseModel):
     seen: dict[str, Any] = {}
     compared_with: list[date] = []
     as_of: datetime | None = None
-    is_replay: bool = False  # asked about an earlier look of a day that was judged later
+    is_replay: bool = False  # `as_of` is earlier than that of the day's latest report
 
     @property
     def warnings(self) -> list[str]:
-        said = [f for f in self.findings if f.outcome in ("warning", "accepted")]
-        return [f"{self.checkpoint}: {'accepted by hand: ' if f.outcome == 'accepted' else ''}{f}" for f in said]
+        shown = [f for f in self.findings if f.outcome in ("warning", "accepted")]
+        return [f"{self.checkpoint}: {'accepted by hand: ' if f.outcome == 'accepted' else ''}{f}" for f in shown]
 
     @property
     def critical(self) -> list[Finding]:
@@ -75,14 +76,14 @@ def report_path(home: Path, day: date, checkpoint: Checkpoint, replayed: datetim
 
 
 def read_report(home: Path, day: date, checkpoint: Checkpoint, as_of: datetime | None = None) -> Report | None:
-    """The newest report; or, if the checkpoint ran at `as_of` on an earlier look of the day, its report of then."""
+    """The report of a replay at `as_of` if there is one, else the latest report."""
     replay = report_path(home, day, checkpoint, as_of)
     path = replay if as_of and replay.is_file() else report_path(home, day, checkpoint)
     return read_model(path, Report) if path.is_file() else None
 
 
 def write_report(home: Path, report: Report, as_of: datetime) -> Report:
-    """Keep a report. A look at the day as it was before the last report stands aside: it does not replace that one."""
+    """Write a report. One with an earlier `as_of` than the latest report is stored beside it, not in its place."""
     last = read_report(home, report.day, report.checkpoint)
     is_replay = last is not None and last.as_of is not None and as_of < last.as_of
     path = report_path(home, report.day, report.checkpoint, as_of if is_replay else None)
@@ -99,7 +100,7 @@ def has_failed(home: Path, day: date, checkpoint: Checkpoint, as_of: datetime | 
 
 
 def fail_if_critical(report: Report, accept: Collection[str] = ()) -> None:
-    """Raises CheckpointFailedError naming each critical finding: what was seen, what was expected, what to do."""
+    """Raises CheckpointFailedError naming each critical finding: what was found, what was expected, what to do."""
     if not report.has_failed:
         return
     subject = {"events": "the events", "user_days": "the user-days", "risk_list": "the risk list"}[report.checkpoint]
@@ -110,42 +111,40 @@ def fail_if_critical(report: Report, accept: Collection[str] = ()) -> None:
         f"{subject} of {report.day}: {len(report.critical)} critical expectation(s) failed, the day stops here",
         *(str(finding) for finding in report.critical),
         *(f"--accept {name}: nothing was found here under that name" for name in unknown),
-        fix=f"see {path}; mend the day's files and ingest them, then run the day "
+        fix=f"see {path}; correct the day's files and ingest them, then run the day "
         f"again. If the day really was like this, run it with --accept {','.join(names)}",
     )
 
 
-def judge(
+def validate(
+    run: Run,
     checkpoint: Checkpoint,
-    day: date,
-    domain: str,
     tables: Sequence[tuple[str, "pd.DataFrame", "gx.ExpectationSuite"]],
     *,
-    accept: Collection[str] = (),
-    seen: dict[str, Any] | None = None,
+    seen: dict[str, Any],
     compared_with: Sequence[date] = (),
 ) -> Report:
-    """Judge named tables by their suites. The first column of a table names its rows in what is reported.
+    """Validate named tables with their suites. A table's first column names its rows in the report.
 
-    Critical findings named in `accept` were looked at by a person: they are reported, but do not stop the day.
+    Critical findings that the run accepts are reported, but do not stop the day.
     """
-    findings = [finding for name, table, suite in tables for finding in _validate(name, table, suite, accept)]
+    findings = [finding for name, table, suite in tables for finding in _findings(name, table, suite, run.accept)]
     return Report(
         checkpoint=checkpoint,
-        day=day,
-        domain=domain,
+        day=run.day,
+        domain=run.domain.name,
         has_failed=any(finding.outcome == "critical" for finding in findings),
         findings=_without_echoes(findings),
-        seen=seen or {},
+        seen=seen,
         compared_with=list(compared_with),
     )
 
 
-def _validate(name: str, table: "pd.DataFrame", suite: "gx.ExpectationSuite", accept: Collection[str]) -> list[Finding]:
+def _findings(name: str, table: "pd.DataFrame", suite: "gx.ExpectationSuite", accept: Collection[str]) -> list[Finding]:
     batch = _batches().get_batch({"dataframe": table})
     label = str(table.columns[0])
     result = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    if not result.success:  # details cost as much again, so only a day that needs them pays for them
+    if not result.success:  # details cost as much again, so only a failed table pays for them
         form = {"result_format": "SUMMARY", "unexpected_index_column_names": [label]}
         result = batch.validate(suite, result_format=form)
     findings = []
@@ -159,7 +158,7 @@ def _validate(name: str, table: "pd.DataFrame", suite: "gx.ExpectationSuite", ac
         else:
             outcome = "accepted" if about in accept else "critical"
         if any(_raised(item.exception_info)):
-            raise AssertionError(f"expectation on {about} could not be judged: {_raised(item.exception_info)[0]}")
+            raise AssertionError(f"expectation on {about} could not be validated: {_raised(item.exception_info)[0]}")
         seen = _seen(item.result, table, config.kwargs, label)
         notes = config.notes if isinstance(config.notes, str) else " ".join(config.notes or ())
         findings.append(Finding(name=about, rule=_rule(config), outcome=outcome, seen=seen, why=notes))
@@ -167,13 +166,13 @@ def _validate(name: str, table: "pd.DataFrame", suite: "gx.ExpectationSuite", ac
 
 
 def _without_echoes(findings: list[Finding]) -> list[Finding]:
-    """A value that is critical need not warn as well."""
+    """Drop warnings about a value that is critical as well."""
     loud = {finding.name for finding in findings if finding.outcome in ("critical", "accepted")}
     return [finding for finding in findings if not (finding.outcome == "warning" and finding.name in loud)]
 
 
 def _raised(info: dict[str, Any]) -> list[str]:
-    """Great Expectations keeps one exception per failed metric, or one flat record."""
+    """Messages of raised exceptions: Great Expectations returns one record, or one per failed metric."""
     records = [info] if "raised_exception" in info else list(info.values())
     return [str(record.get("exception_message")) for record in records if record.get("raised_exception")]
 
@@ -189,7 +188,7 @@ def _rule(config: Any) -> str:
 
 
 def _seen(result: dict[str, Any], table: "pd.DataFrame", kwargs: dict[str, Any], label: str) -> str:
-    """What stood there, in a few words: values of named rows for small tables, counts for the rest."""
+    """What was found, in a few words: values of named rows for small tables, counts for the rest."""
     column = kwargs.get("column")
     if "observed_value" in result:
         return number(result["observed_value"])
@@ -199,7 +198,7 @@ def _seen(result: dict[str, Any], table: "pd.DataFrame", kwargs: dict[str, Any],
     if unexpected == 0:
         return "as expected"
     rows = result.get("partial_unexpected_index_list") or []
-    if column is None or label in ("user_id", column):  # never spell out whose rows they are
+    if column is None or label in ("user_id", column):  # never name accounts
         return f"{unexpected} of {result.get('element_count', len(table))} rows"
     shown = sorted(f"{row[label]} {number(row[column])}" for row in rows if column in row)
     return ", ".join(shown[:MAX_SHOWN]) + (f" and {unexpected - MAX_SHOWN} more" if unexpected > MAX_SHOWN else "")
@@ -218,7 +217,7 @@ def number(value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _batches() -> Any:
-    """Great Expectations without files or progress bars. Slow to make, so kept."""
+    """Great Expectations without files or progress bars. Slow to create, so created once."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 

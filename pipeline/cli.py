@@ -1,4 +1,4 @@
-"""The command line: everything Airflow does can also be done by hand, with the same functions."""
+"""The command line: everything that Airflow does, by hand and with the same functions."""
 
 import json
 import sys
@@ -13,10 +13,10 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.cells import one_line
 from pipeline.errors import CheckpointFailedError, InputError, PipelineError
 from pipeline.files import private
-from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, asked, names
+from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, names, request
+from pipeline.safe_text import one_line
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(bundles.app, name="models")
 
-STOPPED = 130  # the exit code of a command that was interrupted
+STOPPED = 130  # exit code of an interrupted command
 
 
 @app.command()
@@ -53,16 +53,16 @@ def ingest(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring events and labels in: by default everything in landing/. Refused rows go to quarantine, with the reason."""
+    """Load events and labels, by default everything in landing/. Refused rows go to quarantine with their reason."""
     run = daily.ingest_events(
-        asked(home, domain),
+        request(home, domain),
         events=events or (),
         labels=labels or (),
         history=history,
         progress=shows_progress(as_json),
     )
     answer = run["ingested"]
-    if not answer["details"]["files"]:  # in a daily run that may well be so
+    if not answer["details"]["files"]:  # normal in a daily run, so only this command warns
         answer["warnings"] = [*answer["warnings"], "no files to ingest"]
     print_answer(answer, as_json)
 
@@ -71,9 +71,9 @@ def ingest(
 def features(
     first: First, last: Last, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
 ) -> None:
-    """Build the features of a range of days with dbt. Days whose inputs have not changed are left as they are."""
+    """Build the features of a range of days with dbt. A day is built again only if its inputs changed."""
     with status("building features", as_json):
-        answer = daily.build_features(asked(home, domain, last, as_of), first)
+        answer = daily.build_features(request(home, domain, last, as_of), first)
     print_answer(answer, as_json)
 
 
@@ -81,9 +81,9 @@ def features(
 def validate(
     day: Day, accept: Accept = "", as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False
 ) -> None:
-    """Judge a day's events and features. A critical finding ends with exit code 4."""
-    with status(f"judging {day}", as_json):
-        answer = daily.check_day(asked(home, domain, day, as_of, accept=accept))
+    """Validate a day's events and features. A critical finding ends with exit code 4."""
+    with status(f"validating {day}", as_json):
+        answer = daily.check_day(request(home, domain, day, as_of, accept=accept))
     print_answer(answer, as_json)
 
 
@@ -95,8 +95,8 @@ def train(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the training days, train on days up to one and labels known by its end, and promote if it is better."""
-    run = asked(home, domain, until, as_of or _now())
+    """Train on the days up to one, with labels known by its end. The new bundle is promoted if it is better."""
+    run = request(home, domain, until, as_of or _now())
     with status(f"building the features of the days up to {until}", as_json):
         daily.build_training_features(run)
     trained = daily.train_challenger(run, progress=shows_progress(as_json))
@@ -109,7 +109,7 @@ def train(
 def score(day: Day, as_of: AsOf = None, home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
     """Score every account active on a day with the champion."""
     with status(f"scoring {day}", as_json):
-        answer = daily.score_users(asked(home, domain, day, as_of))
+        answer = daily.score_users(request(home, domain, day, as_of))
     print_answer(answer, as_json)
 
 
@@ -123,9 +123,9 @@ def publish(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank, cut, explain and issue the list of a day that has been scored."""
+    """Rank, cut, explain and publish the list of a day that has been scored."""
     with status(f"publishing {day}", as_json):
-        answer = daily.publish_list(asked(home, domain, day, as_of, list_size, accept))
+        answer = daily.publish_list(request(home, domain, day, as_of, list_size, accept))
     print_answer(answer, as_json)
 
 
@@ -139,10 +139,10 @@ def run(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """All daily steps of one day. Safe to run again; with --as-of, issue what was known then."""
+    """All daily steps of one day. Safe to run again. With --as-of, the list as it was known then."""
 
     def steps() -> Iterator[daily.Answer]:
-        wanted = asked(home, domain, day, as_of, list_size, accept)
+        wanted = request(home, domain, day, as_of, list_size, accept)
         run = daily.ingest_events(wanted, progress=shows_progress(as_json))
         yield run["ingested"]
         yield from _after_ingest(run, as_json)
@@ -161,11 +161,11 @@ def backfill(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """The lists of a range of days: features in one go, then each day. Days that fail are named at the end."""
+    """Make the lists of a range of days. Days that fail are named at the end."""
     failed: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
-        wanted = asked(home, domain, last, as_of, list_size, accept)
+        wanted = request(home, domain, last, as_of, list_size, accept)
         run = daily.ingest_events(wanted, progress=shows_progress(as_json))
         yield run["ingested"]
         with status(f"building the features of {first}..{last}", as_json):
@@ -194,7 +194,7 @@ def show(
     """Print the list to work from on a day: its own, or the last good one, marked stale."""
     from pipeline.publish import latest_good, render
 
-    settings = daily.reading(asked(home, domain))
+    settings = daily.settings_of(request(home, domain))
     table, manifest = latest_good(settings.home, day)
     if as_json:
         rows = table.slice(0, limit).to_pylist()
@@ -213,11 +213,11 @@ def neighbours(
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accounts that behave like this one: those whose days lie nearest to it, and whether they were known to be bad."""
+    """Accounts that behave like this one, nearest first, and whether they were known to be bad."""
     from pipeline.score.neighbours import neighbours as look_up
     from pipeline.score.neighbours import render
 
-    settings = daily.reading(asked(home, domain))
+    settings = daily.settings_of(request(home, domain))
     found = look_up(settings, day, user, back, limit, settings.clock())
     if as_json:
         print(json.dumps(found.to_dict(), indent=2, default=str))
@@ -233,16 +233,16 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Take in analysts' verdicts: confirmed and dismissed ones become labels."""
-    print_answer(daily.take_feedback(asked(home, domain), path), as_json)
+    print_answer(daily.take_feedback(request(home, domain), path), as_json)
 
 
 @app.command()
 def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
-    """Check that a home's files are what was written. One line per fault, with what to do; exit code 3 if any."""
+    """Check that a home's files are as they were written. Each fault says what to do; exit code 3 if there are any."""
     from pipeline.doctor import Fault
     from pipeline.doctor import run as examine
 
-    settings = daily.reading(asked(home, domain))
+    settings = daily.settings_of(request(home, domain))
     answer = examine(settings.home, shows_progress(as_json)).model_dump(mode="json", exclude_none=True)
     print_answer(answer, as_json)
     if not as_json:
@@ -263,7 +263,7 @@ def simulate(
     ] = None,
     bad_share: Annotated[float, typer.Option(help="Share of user-days that are abuse.")] = 0.005,
     quiet: Annotated[bool, typer.Option("--quiet", help="No abuse at all.")] = False,
-    intensity: Annotated[float, typer.Option(help="How loud the abuse is, 0 to 1.")] = 0.5,
+    intensity: Annotated[float, typer.Option(help="How obvious the abuse is, 0 to 1.")] = 0.5,
     lists: Annotated[
         Path | None,
         typer.Option(
@@ -313,18 +313,18 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="No placebos, learning curves or prices of leaks.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Test the product and its base models by a protocol. Writes a report as JSON and as a page."""
+    """Test the product and its base models by a protocol. Writes a report as JSON and as HTML."""
     from pipeline.evaluate.protocol import Protocol
     from pipeline.evaluate.report.table import render
     from pipeline.evaluate.report.writing import write_report
     from pipeline.evaluate.run import Options, run
 
     chosen = None if base_models is None else tuple(name for name in names(base_models) if name != "none")
-    asked = Protocol.load(protocol)
+    chosen_protocol = Protocol.load(protocol)
     out.mkdir(parents=True, exist_ok=True)
     keep = partial(write_report, folder=out)
     console = None if as_json else errors
-    report = run(asked, Options(data, home, chosen, quick), console, keep)
+    report = run(chosen_protocol, Options(data, home, chosen, quick), console, keep)
     keep(report)
     if as_json:
         print(report.model_dump_json(indent=2))
@@ -336,18 +336,18 @@ def evaluate(
 
 
 def _now() -> datetime:
-    """Fixed once per command: all of its steps see the same data."""
+    """Now, fixed once per command so that all its steps see the same data."""
     from pipeline.settings import Settings
 
     return Settings.load().clock()
 
 
 def _after_ingest(run: dict[str, Any], as_json: bool) -> Iterator[daily.Answer]:
-    """The steps that make a day's list, in order: each receipt as soon as it is there."""
-    steps: dict[str, Callable[[daily.Asked], daily.Answer]] = {
-        "judging the events": daily.check_events,
+    """Run the steps that make a day's list, in order. Yields each receipt at once."""
+    steps: dict[str, Callable[[daily.Request], daily.Answer]] = {
+        "validating the events": daily.check_events,
         "building the features": daily.build_features,
-        "judging the user-days": daily.check_user_days,
+        "validating the user-days": daily.check_user_days,
         "scoring": daily.score_users,
         "publishing": daily.publish_list,
     }
@@ -358,7 +358,7 @@ def _after_ingest(run: dict[str, Any], as_json: bool) -> Iterator[daily.Answer]:
 
 
 def main() -> NoReturn:
-    """Run a command; errors a person can mend end without a traceback, with their own exit code."""
+    """Run a command. An error that a person can fix ends without a traceback and with its own exit code."""
     try:
         with private():
             app()

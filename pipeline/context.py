@@ -1,4 +1,4 @@
-"""A run: which day it is about, and what it may see. Every step receives this one object."""
+"""A run: its day, and what it may see. Every step receives this object."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """`as_of`: what arrived later does not exist. `accept`: findings that a person has looked at and lets pass."""
+    """What arrived after `as_of` does not exist. Findings named in `accept` may pass: a person has checked them."""
 
     settings: Settings
     domain: Domain
@@ -43,10 +43,9 @@ class Run:
         accept: tuple[str, ...] | list[str] = (),
         **settings: Any,
     ) -> "Run":
-        """Read the settings and the pack. By default `as_of` is now, and `day` the last day that was over by then.
+        """Read the settings and the pack. By default `as_of` is now, and `day` the last day that had ended by then.
 
-        Raises UsageError for a time without a zone or in the future, which would settle a day before it is known, and
-        for a day that is not over at `as_of`.
+        Raises UsageError if `as_of` has no zone or is in the future, and if the day has not ended at `as_of`.
         """
         read = Settings.load(**settings)
         moment = _moment(as_of, read.clock())

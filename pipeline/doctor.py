@@ -1,6 +1,6 @@
-"""Is everything in a home as it was written? Reads every file whose hash is known, changes nothing.
+"""Check that a home's files are as they were written. Changes nothing.
 
-A check yields the faults of one file. What may be missing at any time, or is made again by itself, is not checked.
+A check yields the faults of one file. Files that may be missing, or that the next run makes again, are not checked.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Fault(NamedTuple):
-    """Something that is not as it was written. `path` is relative to the home."""
+    """A file that is not as it was written. `path` is relative to the home."""
 
     path: str
     problem: str
@@ -46,7 +46,7 @@ Faults = Iterator[Fault]
 
 
 def run(home: Path, progress: bool = False) -> Receipt:
-    """Check a whole home. The receipt's `found` says what is wrong and what to do."""
+    """Check a whole home. The receipt's `found` lists each fault and its fix."""
     checks = list(checks_of(home))
     with _bar(progress, len(checks)) as advance:
         found: list[Fault] = []
@@ -58,7 +58,7 @@ def run(home: Path, progress: bool = False) -> Receipt:
 
 
 def checks_of(home: Path) -> Iterator[Callable[[], Faults]]:
-    """Everything there is to check, file by file."""
+    """All checks, file by file."""
     yield from _lake_checks(home)
     of_one_file: dict[str, Callable[[Path, Path], Faults]] = {
         OWNER: owner_faults,
@@ -113,7 +113,7 @@ def owner_faults(home: Path, path: Path) -> Faults:
 
 
 def registry_faults(home: Path, path: Path) -> Faults:
-    yield from _torn(home, path, "decide about the bundle again")
+    yield from _unfinished_line(home, path, "decide about the bundle again")
     try:
         standing = registry.champions(home, datetime.max.replace(tzinfo=UTC))
     except InputError:
@@ -133,7 +133,7 @@ def bundle_faults(home: Path, path: Path) -> Faults:
         yield _damaged(home, path)
         return
     for name, sha256 in files.items():
-        if problem := _unlike(path.with_name(name), sha256):
+        if problem := _difference(path.with_name(name), sha256):
             yield Fault(_name(home, path.with_name(name)), problem, f"{BACKUP}, or dawnlist models rollback")
 
 
@@ -145,7 +145,7 @@ def revision_faults(home: Path, path: Path) -> Faults:
         yield _damaged(home, path / "manifest.json")
         return
     for name, sha256 in outputs.items():
-        if problem := _unlike(path / name, sha256):
+        if problem := _difference(path / name, sha256):
             yield Fault(_name(home, path / name), problem, f"dawnlist publish --day {day}, or {BACKUP}")
 
 
@@ -164,14 +164,14 @@ def snapshot_faults(home: Path, path: Path) -> Faults:
     except InputError:
         yield _damaged(home, path)
         return
-    if problem := _unlike(snapshot.path(home), snapshot.sha256):
+    if problem := _difference(snapshot.path(home), snapshot.sha256):
         again = _again(snapshot.table, snapshot.day)
         yield Fault(_name(home, snapshot.path(home)), problem, f"remove {path.with_suffix('')}*, then {again}")
 
 
 def seen_faults(home: Path, path: Path) -> Faults:
     table, day = path.parent.parent.name, path.parent.name.removeprefix("day=")
-    yield from _torn(home, path, _again(table, day))
+    yield from _unfinished_line(home, path, _again(table, day))
     try:
         names = {line.id for line in snapshots.read_seen(path)}
     except InputError:
@@ -199,7 +199,7 @@ def _again(table: str, day: date | str) -> str:
     return f"dawnlist features --from {day} --to {day}" if is_feature else f"dawnlist score --day {day}"
 
 
-def _torn(home: Path, path: Path, fix: str) -> Faults:
+def _unfinished_line(home: Path, path: Path, fix: str) -> Faults:
     if unfinished(path):
         yield Fault(_name(home, path), "ends in an unfinished line, which does not count", fix)
 
@@ -215,7 +215,7 @@ def _damaged(home: Path, path: Path) -> Fault:
     return Fault(_name(home, path), "is missing or damaged", BACKUP)
 
 
-def _unlike(path: Path, sha256: str) -> str | None:
+def _difference(path: Path, sha256: str) -> str | None:
     if not path.is_file():
         return "is missing"
     return None if sha256_of(path) == sha256 else "is not what was written"
@@ -227,7 +227,7 @@ def _name(home: Path, path: Path) -> str:
 
 @contextmanager
 def _bar(wanted: bool, checks: int) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each check."""
+    """Yields a function to call after each check."""
     if not wanted:
         yield lambda: None
         return

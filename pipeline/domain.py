@@ -1,4 +1,4 @@
-"""A domain pack fits Dawnlist to one business: one YAML file, everything else is shared."""
+"""A domain pack fits Dawnlist to one business. It is one YAML file; everything else is shared."""
 
 from typing import Any, Literal, get_args
 from zoneinfo import available_timezones
@@ -12,14 +12,14 @@ from pipeline.yaml_files import Strict, load
 
 SourceType = Literal["string", "number", "timestamp", "boolean"]
 
-# What an event type means to the features. A domain's own words map to these.
+# Roles: what an event type means to the features. A domain's own event types map to these.
 Role = Literal[
     "browse", "search", "cart", "purchase", "login", "review", "refund", "coupon", "payment_failure", "adjustment"
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-# The public event contract: column -> type. Everything that lists columns or roles takes them from here; what dbt
-# lists again is compared by a test.
+# The public event contract: column -> type. All code takes columns and roles from here. dbt repeats them, and a test
+# compares.
 EVENT_COLUMNS: dict[str, SourceType] = {
     "event_id": "string",
     "user_id": "string",
@@ -38,7 +38,10 @@ EVENT_COLUMNS: dict[str, SourceType] = {
     "counterparty_id": "string",
 }
 REQUIRED_EVENT_COLUMNS = ("user_id", "event_at", "event_type")
-DERIVED_EVENT_COLUMNS = {"event_type": "role", "ip": "network_id"}  # what ingest makes of a column, kept after it
+DERIVED_EVENT_COLUMNS = {
+    "event_type": "role",
+    "ip": "network_id",
+}  # column -> the column ingest derives from it
 
 LABEL_COLUMNS: dict[str, SourceType] = {
     "user_id": "string",
@@ -76,15 +79,15 @@ PACK_MODELS = (
     "pretrained",
 )
 
-MACHINE_TIMEZONES = {"localtime"}  # whatever this machine is set to, and unknown to DuckDB
+MACHINE_TIMEZONES = {"localtime"}  # depends on the machine, and DuckDB does not know it
 
 
 class Mapping(Strict):
     """How rows of a delivered file become rows of a contract.
 
-    `source` names the columns we read and their types (default: the contract's own); other columns are
-    ignored. `columns` gives each contract column as a DuckDB SQL expression over the typed source columns;
-    a contract column left out is filled from the source column of the same name, where there is one.
+    `source` names the columns we read and their types. Other columns are ignored.
+    `columns` gives contract columns as DuckDB SQL expressions over the typed source columns. A contract column without
+    an expression takes the source column of its name, if there is one.
     """
 
     source: dict[str, SourceType] = Field(default_factory=dict)
@@ -92,11 +95,11 @@ class Mapping(Strict):
 
 
 class Labels(Mapping):
-    """`delay_days`: after this many days an event without a bad label counts as good.
+    """How label files are read, and when labels count.
 
-    `learn_at`: a day is learned from once this share of its bad labels is known; those stand for the missing ones.
-
-    A label file may leave out user_id and happened_at where event_id names a known event.
+    `delay_days`: after this many days an event without a bad label counts as good.
+    `learn_at`: train on a day once this share of its bad labels should have arrived; they are up-weighted for the rest.
+    A label file may leave out user_id and happened_at if event_id names an ingested event.
     """
 
     delay_days: int = Field(30, ge=0, le=365)
@@ -127,14 +130,13 @@ class Domain(Strict):
     events: Mapping = Mapping()
     event_types: dict[str, Role] = Field(min_length=1)
     sensitive: tuple[str, ...] = SENSITIVE_BY_DEFAULT
-    late_days: int = Field(3, ge=0, le=28)  # how late a day's events may come and still be expected
+    late_days: int = Field(3, ge=0, le=28)  # a day's events may arrive this many days late
     labels: Labels | None = None
     token: Token = Token()
-    base_models: tuple[str, ...] = ()  # tried beside the autoencoder at each training; used only where they help
-    # policy: how the risk may move with a feature
-    monotone: dict[str, Literal["rises", "falls"]] = Field(default_factory=dict)
+    base_models: tuple[str, ...] = ()  # beside the autoencoder; used only where they help
+    monotone: dict[str, Literal["rises", "falls"]] = Field(default_factory=dict)  # directions of the risk
     list_size: int = Field(100, ge=1, le=100_000)
-    min_precision: float = Field(0.2, gt=0, lt=1)  # the list ends where fewer of its accounts are expected to be bad
+    min_precision: float = Field(0.2, gt=0, lt=1)  # least expected precision of a list
     quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
 
     @field_validator("timezone")

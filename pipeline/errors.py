@@ -1,11 +1,11 @@
-"""Errors a person can mend. Each is shown without a traceback and ends the command with its exit code."""
+"""Errors that a person can fix. Each is shown without a traceback and ends the command with its exit code."""
 
 
 class PipelineError(Exception):
-    """What we wanted, what we found, and what to do about it, in words.
+    """What we wanted, what we found, and what to do about it.
 
-    `found` are lines of detail; `fix` is the command or change that mends it. Never put a secret or a
-    sensitive value of an event in either: messages reach logs and Airflow's UI.
+    `found` are lines of detail; `fix` is the command or change that helps. Never put a secret or a cell into either:
+    messages reach logs and Airflow's UI.
     """
 
     exit_code = 1
@@ -20,13 +20,13 @@ class PipelineError(Exception):
 
 
 class UsageError(PipelineError):
-    """Wrong settings, a wrong domain pack, a command that cannot make sense."""
+    """Wrong settings, a wrong domain pack, or a command that makes no sense."""
 
     exit_code = 2
 
 
 class InputError(PipelineError):
-    """Files or tables that are missing, unreadable or do not fit."""
+    """Files or tables that are missing, unreadable or not as expected."""
 
     exit_code = 3
 
@@ -38,6 +38,6 @@ class CheckpointFailedError(PipelineError):
 
 
 class BusyError(PipelineError):
-    """Somebody else is working in this home right now."""
+    """Another process is working in this home."""
 
     exit_code = 5

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, whatever happens while they are written. Only their owner may read them."""
+"""Write files that are whole or absent, whatever happens meanwhile. Only their owner may read them."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def sha256_of(path: Path) -> str:
 
 
 def digest(value: Any) -> str:
-    """Twelve hex digits naming a JSON-like value; equal values have equal digests."""
+    """Twelve hex digits that name a JSON-like value. Equal values have equal digests."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -38,7 +38,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def private() -> Iterator[None]:
-    """What is created meanwhile, by us or by a library, is for its owner alone."""
+    """Files created within this context, by us or by a library, are for their owner alone."""
     before = os.umask(0o077)
     try:
         yield
@@ -47,7 +47,7 @@ def private() -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and those above it, durably: a flushed file is lost if its folder's own entry is."""
+    """Create a folder and those above it, durably. A flushed file would be lost with its folder's entry."""
     if path.is_dir():
         return
     make_folder(path.parent)
@@ -58,7 +58,7 @@ def make_folder(path: Path) -> None:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write aside, flush, rename: readers see the old file or the new one, never a part.
 
-    What a killed run left aside is overwritten by the next one: only one process works in a home at a time.
+    The next run overwrites what a killed run left aside. Only one process works in a home at a time.
     """
     make_folder(path.parent)
     aside = path.with_name(f".{path.name}.tmp")
@@ -87,7 +87,7 @@ def read_model(path: Path, model: type[M]) -> M:
 
 
 def damaged(path: Path) -> InputError:
-    """We write no such file: a disk, or somebody's editor, did this."""
+    """The error for a file that we did not write like this: a disk or an editor changed it."""
     return InputError(f"{path} is damaged", fix="restore it from your backup")
 
 
@@ -111,12 +111,12 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def unfinished(path: Path) -> bytes:
-    """What stands behind a ledger's last whole line: a line cut short by a crash, or nothing."""
+    """The bytes after a ledger's last whole line: a line cut short by a crash, or nothing."""
     return path.read_bytes().rpartition(b"\n")[2] if path.is_file() else b""
 
 
 def read_lines(path: Path, model: type[M]) -> list[M]:
-    """The entries of a ledger, in order; a last line cut short by a crash was never decided and does not count."""
+    """The entries of a ledger, in order. A last line cut short by a crash does not count."""
     if not path.is_file():
         return []
     lines = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
@@ -138,9 +138,9 @@ def publish(aside: Path, target: Path) -> None:
 
 @contextmanager
 def scratch(home: Path, name: str) -> Iterator[Path]:
-    """An empty folder under `home`, on the same file system as the results, gone afterwards.
+    """An empty folder under `home`, on the same file system as the results. It is removed afterwards.
 
-    What a killed run left there is cleared when the next one takes the home's lock.
+    The next run that takes the home's lock clears what a killed run left there.
     """
     folder = home / "scratch" / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What has been ingested. A batch counts once its manifest exists; files without one are leftovers.
+"""The lake: what was ingested. A batch counts once its manifest exists; files without one are leftovers.
 
 lake/events/event_day=D/<batch_id>.parquet    accepted events, one file per batch and day
 lake/labels/<batch_id>.parquet                accepted labels
@@ -40,16 +40,16 @@ class LakeFile(BaseModel):
 
     @classmethod
     def of(cls, written: Path, path: str, **about: Any) -> "LakeFile":
-        """What is to be known of the file `written`, whose place in the home is `path`."""
+        """The record of the file `written`, whose place in the home is `path`."""
         return cls(path=path, bytes=written.stat().st_size, sha256=sha256_of(written), **about)
 
 
 class Batch(BaseModel):
     """Manifest of one reading of one delivered file.
 
-    `content` is the first 16 hex digits of the file's SHA-256, and `batch_id` the same at the first reading.
-    `again_from` is when the first of its rows that were refused as `future_time` is no longer in the future:
-    from then on the file is read again, if it is delivered again.
+    `content` is the first 16 hex digits of the file's SHA-256. At the first reading, `batch_id` is the same.
+    `again_from`: from then on a row refused as `future_time` lies in the past. If the file is delivered again after
+    that, it is read again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,9 +84,9 @@ def batches(home: Path, kind: Kind) -> list[Batch]:
     return [read_model(path, Batch) for path in paths]
 
 
-def refuse_a_clock_gone_back(home: Path, known: Iterable[Batch], now: datetime) -> None:
-    """Raises UsageError if the clock stands before the newest batch: what arrives now would seem older than that."""
-    newest = max(known, key=lambda batch: batch.ingested_at, default=None)
+def refuse_a_clock_gone_back(home: Path, batches: Iterable[Batch], now: datetime) -> None:
+    """Raises UsageError if the clock is before the newest batch: new rows would seem older than it."""
+    newest = max(batches, key=lambda batch: batch.ingested_at, default=None)
     if newest is None or newest.ingested_at <= now + AHEAD:
         return
     manifest = manifest_path(home, newest.kind, newest.batch_id)
@@ -98,7 +98,7 @@ def refuse_a_clock_gone_back(home: Path, known: Iterable[Batch], now: datetime) 
 
 
 def fault_of(home: Path, file: LakeFile) -> str | None:
-    """What is wrong with a file of the lake at first sight: its hash takes longer, see `is_unchanged`."""
+    """What is wrong with a lake file by its size. Its hash takes longer, see `is_unchanged`."""
     path = home / file.path
     if not path.is_file():
         return "is missing"
@@ -111,7 +111,7 @@ def is_unchanged(home: Path, file: LakeFile) -> bool:
 
 
 def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
-    """The files, sorted by path. Raises InputError if some are missing or not of their size: rows would vanish."""
+    """The files, sorted by path. Raises InputError if some are missing or have another size."""
     files = sorted(files, key=lambda file: file.path)
     if faults := [f"{file.path} {fault}" for file in files if (fault := fault_of(home, file))]:
         raise InputError(
@@ -123,7 +123,7 @@ def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
 
 
 def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:
-    """Lake files that bear a batch's id, committed or not."""
+    """Lake files with a batch's id, committed or not."""
     pattern = f"event_day=*/{batch_id}.parquet" if kind == "events" else f"{batch_id}.parquet"
     return sorted((home / "lake" / kind).glob(pattern))
 
@@ -134,7 +134,7 @@ def end_of(day: date) -> datetime:
 
 
 def event_files(home: Path, first: date | None = None, last: date | None = None) -> list[LakeFile]:
-    """Files with events of the days `first`..`last` (inclusive, open where None), see `checked`."""
+    """Files with events of the days `first`..`last`, inclusive; None means open. See `checked`."""
     files = (
         file
         for batch in batches(home, "events")
@@ -150,18 +150,9 @@ def label_files(home: Path) -> list[LakeFile]:
 
 
 def visible(files: Iterable[LakeFile], as_of: datetime) -> list[str]:
-    """Names for what `as_of` can see of each file: equal lists mean equal visible rows."""
+    """Names for the rows of each file that are visible as of `as_of`. Equal lists mean equal rows."""
     return [
         file.path if file.last_arrived <= as_of else f"{file.path}@{as_of.isoformat()}"
         for file in files
         if file.first_arrived <= as_of
     ]
-
-
-def rows_per_day(home: Path, first: date, last: date, as_of: datetime) -> dict[date, int]:
-    """Events per day in files that had begun to arrive by `as_of`; days without events are absent."""
-    rows: dict[date, int] = {}
-    for file in event_files(home, first, last):
-        if file.event_day is not None and file.first_arrived <= as_of:
-            rows[file.event_day] = rows.get(file.event_day, 0) + file.rows
-    return rows

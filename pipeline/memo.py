@@ -1,6 +1,6 @@
-"""Nothing is made twice: a result is named by what it is made from, and looked up before it is built.
+"""Memoised steps: a result is named by a digest of its inputs, and found instead of built if it exists.
 
-made from -> digest -> find -> build aside -> check -> rename -> note: how features, bundles, scores and lists are made.
+made from -> digest -> find -> build aside -> check -> rename -> note: so are features, bundles, scores and lists made.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -41,9 +41,9 @@ class Made(Generic[T]):
 def made_once(
     home: Path, step: str, wanted: Mapping[K, MadeFrom], shelf: Shelf[K, T], build: Build[K]
 ) -> dict[K, Made[T]]:
-    """The results of `wanted`, by key. What is missing is built in one go.
+    """The results of `wanted`, by key. Missing results are built in one go.
 
-    `build` receives the digests of the missing ones and an empty folder, and yields each result's key and path.
+    `build` receives their digests and an empty folder, and yields each result's key and path.
     """
     ids = {key: digest(made_from) for key, made_from in wanted.items()}
     missing = {key: made_id for key, made_id in ids.items() if shelf.find(key, made_id) is None}

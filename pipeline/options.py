@@ -1,4 +1,4 @@
-"""Options that many commands share, and how their text becomes days and moments."""
+"""Options that many commands share, and how their text is parsed."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.settings import a_possible_day
+from pipeline.settings import possible_day
 
 
 def a_day(text: str) -> date:
     try:
-        return a_possible_day(date.fromisoformat(text))
+        return possible_day(date.fromisoformat(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day like 2026-11-22") from None
 
@@ -25,7 +25,7 @@ def a_moment(text: str) -> datetime:
 
 
 def a_path(text: str) -> Path:
-    """An empty text would be the working folder: most often a variable that was not set."""
+    """A path. An empty text would be the working folder, most often from a variable that is not set."""
     if not text.strip():
         raise typer.BadParameter("it is empty, wanted a file or a folder")
     return Path(text)
@@ -47,16 +47,14 @@ Day = Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="A UTC day,
 First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help="The first day.")]
 Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
 ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
-Accept = Annotated[
-    str, typer.Option(help="Findings a person has looked at and lets pass, comma separated, as a failure names them.")
-]
+Accept = Annotated[str, typer.Option(help="Findings that may pass, comma separated, as the failure names them.")]
 
 
 def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def asked(
+def request(
     home: Path | None,
     domain: str | None,
     day: date | None = None,
@@ -64,6 +62,6 @@ def asked(
     list_size: int | None = None,
     accept: str = "",
 ) -> dict[str, Any]:
-    """The options as `pipeline.daily` takes them."""
+    """The options as a request to `pipeline.daily`."""
     given = {"home": home, "domain": domain, "day": day, "as_of": as_of, "list_size": list_size}
     return given | {"accept": names(accept)}

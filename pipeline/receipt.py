@@ -1,4 +1,4 @@
-"""A receipt accounts for every row a step has seen."""
+"""A receipt accounts for every row of a step."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the files of lake/ and quarantine/ hold: written by ingest and feedback, read by dbt and by people."""
+"""Columns of the files in lake/ and quarantine/. Ingest and feedback write them; dbt and people read them."""
 
 from collections.abc import Iterator
 

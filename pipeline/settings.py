@@ -1,4 +1,4 @@
-"""Settings are read once, from the environment (`RISK_*`) or the command line, and passed on."""
+"""Settings: read once from the environment (`RISK_*`) or the command line, then passed on."""
 
 import re
 from datetime import UTC, date, datetime
@@ -11,20 +11,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
-NOT_IN_A_HOME = "\\?#{}"  # DuckDB and dbt read these in a path as a slash, as options or as a template
+NOT_IN_A_HOME = "\\?#{}"  # in a path, DuckDB and dbt read these as a slash, as options or as a template
 UNITS = {"": 1000, "i": 1024}
-LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside, DuckDB cannot even begin
+LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside these, DuckDB does not start
 
 
-def a_possible_day(day: date) -> date:
-    """The day; raises ValueError outside 1990..2199, where no event is and sums of days may not exist."""
+def possible_day(day: date) -> date:
+    """The day. Raises ValueError outside 1990..2199: there are no events, and date arithmetic may overflow."""
     if not 1990 <= day.year < 2200:
-        raise ValueError(f"{day} is no day of ours")
+        raise ValueError(f"{day} is not between 1990 and 2199")
     return day
 
 
 class Settings(BaseSettings):
-    """Everything a run needs to know that is neither data nor domain. `RISK_HOME` may contain `{domain}`."""
+    """All settings that are neither data nor domain. `RISK_HOME` may contain `{domain}`."""
 
     model_config = SettingsConfigDict(env_prefix="RISK_", frozen=True, extra="ignore")
 
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     @field_validator("home", mode="before")
     @classmethod
-    def a_folder_every_part_can_open(cls, value: Any) -> Any:
+    def openable_path(cls, value: Any) -> Any:
         if not str(value).strip():
             raise ValueError("it names no folder")
         path = str(Path(str(value).replace("{domain}", "")).absolute())
@@ -57,12 +57,12 @@ class Settings(BaseSettings):
     @field_validator("now")
     @classmethod
     def in_utc(cls, value: datetime | None) -> datetime | None:
-        """Raises ValueError at the ends of time, where a zone or five minutes more are not to be had."""
-        return None if value is None else datetime.combine(a_possible_day(value.date()), value.timetz()).astimezone(UTC)
+        """The time in UTC. Raises ValueError outside 1990..2199, where adding a zone or a minute may overflow."""
+        return None if value is None else datetime.combine(possible_day(value.date()), value.timetz()).astimezone(UTC)
 
     @field_validator("memory_limit")
     @classmethod
-    def of_this_world(cls, value: str) -> str:
+    def usable_memory(cls, value: str) -> str:
         number, letter, binary = re.fullmatch(r"([\d.]+)\s?([KMGT])(i?)B", value).groups()  # type: ignore[union-attr]
         size = float(number) * UNITS[binary] ** ("KMGT".index(letter) + 1)
         if not LEAST_MEMORY <= size <= MOST_MEMORY:
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
 
 def _is_utf8(text: str) -> bool:
-    """Bytes of the environment that are no text reach us as lone surrogates."""
+    """Whether the text is UTF-8. Other bytes of the environment arrive as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Tables that Python may read: immutable Parquet files, one per day, named by what they were made from.
+"""Snapshots: tables that Python reads. Immutable Parquet files, one per day, named by a digest of their inputs.
 
 snapshots/<table>/day=D/<id>.parquet    the rows
-snapshots/<table>/day=D/<id>.json       written after them: what they were made from, how many they are
-snapshots/<table>/day=D/seen.jsonl      which of them the day was, as of when: a run adds a line at its end
+snapshots/<table>/day=D/<id>.json       written after the rows: their inputs, hash and count
+snapshots/<table>/day=D/seen.jsonl      which snapshot the day had, as of when; each run appends a line
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Snapshot(BaseModel):
     table: str
     day: date
     id: str
-    as_of: datetime  # of the run that made it; others may have found it unchanged since
+    as_of: datetime  # of the run that made it; later runs may have found it unchanged
     rows: int
     sha256: str
     made_from: dict[str, Any]
@@ -34,7 +34,7 @@ class Snapshot(BaseModel):
 
 
 class Seen(BaseModel):
-    """A line of seen.jsonl: at `as_of` the day was the snapshot `id`."""
+    """A line of seen.jsonl: as of `as_of`, the day had the snapshot `id`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,24 +52,24 @@ def find(home: Path, table: str, day: date, snapshot_id: str) -> Snapshot | None
 
 
 def newest(home: Path, table: str, day: date, as_of: datetime) -> Snapshot | None:
-    """What the day was for the last run whose own `as_of` was not after `as_of`; None if there was none."""
-    found = [(moment, place, name) for place, (moment, name) in enumerate(_seen(home, table, day)) if moment <= as_of]
-    return find(home, table, day, max(found)[2]) if found else None
+    """The day's snapshot of the last run whose own `as_of` was not after `as_of`. None without such a run."""
+    runs = [(moment, place, name) for place, (moment, name) in enumerate(_seen(home, table, day)) if moment <= as_of]
+    return find(home, table, day, max(runs)[2]) if runs else None
 
 
 def between(home: Path, table: str, first: date, last: date, as_of: datetime) -> list[Snapshot]:
-    """What the days `first`..`last` were, as of `newest`, in order; days that had no run are left out."""
+    """The snapshots of the days `first`..`last`, as in `newest`. Days without a run are left out."""
     found = (newest(home, table, day, as_of) for day in days(home, table) if first <= day <= last)
     return [snapshot for snapshot in found if snapshot is not None]
 
 
 def paths(home: Path, table: str, first: date, last: date, as_of: datetime) -> dict[date, Path]:
-    """The files of `between`, of days that have rows."""
+    """The files of `between`, for days that have rows."""
     return {each.day: each.path(home) for each in between(home, table, first, last, as_of) if each.rows}
 
 
 def see(home: Path, table: str, day: date, snapshot_id: str, as_of: datetime) -> None:
-    """Remember that at `as_of` the day is this snapshot. A line cut short by a crash is closed off first."""
+    """Record that as of `as_of` the day has this snapshot."""
     lines = [(moment, name) for moment, name in _seen(home, table, day) if moment == as_of]
     if lines and lines[-1][1] == snapshot_id:
         return
@@ -97,7 +97,7 @@ def days(home: Path, table: str) -> list[date]:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where a run whose `as_of` this is keeps the snapshots it makes; a key is a table and a day."""
+    """Where a run with this `as_of` keeps its snapshots. A key is a table and a day."""
 
     home: Path
     as_of: datetime
@@ -106,7 +106,7 @@ class Shelf:
         return find(self.home, *key, made_id)
 
     def add(self, key: tuple[str, date], made_id: str, made_from: dict[str, Any], aside: Path) -> None:
-        """The Parquet file first, what it was made from after it: a snapshot without that does not count."""
+        """Rename the Parquet file into place, then write its JSON: without that the snapshot does not count."""
         table, day = key
         made = Snapshot(
             table=table,
@@ -133,7 +133,7 @@ def _rows_of(path: Path) -> int:
 
 
 def require(snapshot: Snapshot | None, home: Path, table: str, day: date, fix: str) -> Snapshot:
-    """The snapshot, whole, or a clear InputError that says how to make it."""
+    """The snapshot. Raises InputError if it is missing or damaged."""
     if snapshot is None:
         raise InputError(f"no snapshot of {table} for {day} fits what is known now", fix=fix)
     if not snapshot.path(home).is_file() or sha256_of(snapshot.path(home)) != snapshot.sha256:

@@ -1,4 +1,4 @@
-"""Names, texts and files as DuckDB's SQL writes them. Nothing in them is ever read as SQL or as a pattern."""
+"""Quote names, texts and paths for DuckDB's SQL, so that nothing in them is read as SQL or as a pattern."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,9 +13,9 @@ def literal(text: str) -> str:
 
 
 def parquet(paths: Iterable[Path | str], options: str = "") -> str:
-    """SQL of these Parquet files as one relation; there must be at least one.
+    """SQL of these Parquet files as one relation. There must be at least one.
 
-    The columns are those in the files: DuckDB would add one for each `name=value` in a path.
+    Only columns of the files count: by default DuckDB adds one for each `name=value` in a path.
     """
     files = ", ".join(literal(_exact(str(path))) for path in paths)
     return f"read_parquet([{files}], hive_partitioning = false{options and f', {options}'})"

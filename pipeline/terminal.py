@@ -1,4 +1,4 @@
-"""What a person sees of a command: receipts, progress, and errors in words."""
+"""What a command prints for people: receipts, progress and errors."""
 
 import errno
 import json
@@ -8,14 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cells import one_line
 from pipeline.daily import Answer
 from pipeline.errors import PipelineError, UsageError
+from pipeline.safe_text import one_line
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
-MEND = "make room on the disk or mend its permissions, then run the same command again: nothing is lost"
+MEND = "make room on the disk or correct its permissions, then run the same command again: nothing is lost"
 
 
 def shows_progress(as_json: bool) -> bool:
@@ -27,7 +27,7 @@ def status(words: str, as_json: bool) -> Any:
 
 
 def print_answers(answers: Iterable[Answer], as_json: bool) -> None:
-    """Receipts as they come; as JSON, one list of them all."""
+    """Print receipts one by one; as JSON, as one list."""
     if as_json:
         print(json.dumps(list(answers), indent=2, default=str))
         return
@@ -36,7 +36,7 @@ def print_answers(answers: Iterable[Answer], as_json: bool) -> None:
 
 
 def print_answer(answer: Answer, as_json: bool) -> None:
-    """The receipt: one line for people, with what is worth knowing under it."""
+    """Print a receipt: for people one line, with refusals and warnings under it."""
     if as_json:
         print(json.dumps(answer, indent=2, default=str))
         return
@@ -56,12 +56,12 @@ def print_answer(answer: Answer, as_json: bool) -> None:
 
 
 def report(error: PipelineError) -> None:
-    """Names of files and users come from outside: shown without terminal codes."""
+    """Print an error. Names in it come from outside, so terminal codes are removed."""
     errors.print("\n".join(map(one_line, f"error: {error}".split("\n"))), markup=False)
 
 
 def of_this_machine(error: Exception) -> PipelineError | None:
-    """What is no bug of ours but a full disk, a missing permission or too little memory, in words."""
+    """The error for a full disk, a missing permission or too little memory; None if it is our bug."""
     words = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0] if str(error) else ""
     is_engine = type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb")
     if isinstance(error, MemoryError) or (is_engine and type(error).__name__ == "OutOfMemoryException"):

@@ -1,4 +1,4 @@
-"""The home's lock, and dbt's workplace. Nobody but dbt opens `warehouse.duckdb`."""
+"""The home's lock, connections to DuckDB, and dbt runs. Only dbt opens `warehouse.duckdb`."""
 
 import json
 import logging
@@ -22,12 +22,12 @@ DBT_PROJECT = PROJECT / "dbt_project"
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")
 FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds, and how it is laid out
-LAYOUT = 2  # of the home's folders, files and their columns; 1: before lists had revisions
+LAYOUT = 2  # version of the home's folders, files and columns; 1: before lists had revisions
 MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
 
 
 class Owner(BaseModel):
-    """home.json. A home without a layout is of the first."""
+    """home.json. A home without a layout has layout 1."""
 
     domain: str
     layout: int = 1
@@ -35,11 +35,10 @@ class Owner(BaseModel):
 
 @contextmanager
 def locked(settings: Settings, domain: Domain) -> Iterator[None]:
-    """Hold the home for one process. The kernel frees it when the process dies, however it dies.
+    """Lock the home for one process. The kernel frees the lock when the process dies, however it dies.
 
-    What is written meanwhile is for its owner alone.
-
-    Raises BusyError if somebody else holds it, UsageError if the home belongs to another domain.
+    Files written meanwhile are for their owner alone. Raises BusyError if another process holds the lock, UsageError if
+    the home belongs to another domain.
     """
     from filelock import FileLock, Timeout
 
@@ -66,14 +65,14 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
             if not (settings.home / OWNER).is_file():
                 write_json(settings.home / OWNER, {"domain": domain.name, "layout": LAYOUT})
             belongs_to(settings.home, domain)
-            shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # a killed run's: ours is the only one now
+            shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # of a killed run: nobody else is working here
             yield
     finally:
         lock.release()
 
 
 def belongs_to(home: Path, domain: Domain) -> None:
-    """Raises UsageError if the home holds another domain, which would be mixed with it, or has another layout."""
+    """Raises UsageError if the home holds another domain, whose data would be mixed, or has another layout."""
     owner = home / OWNER
     if not owner.is_file():
         return
@@ -102,12 +101,12 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
-    con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")  # what is printed is ours, and may be JSON
+    con.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")  # our output may be JSON
     return con
 
 
 def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
-    """Build and test every model in this process on the home's warehouse; returns seconds and status per model.
+    """Build and test every dbt model on the home's warehouse. Returns seconds and status per model.
 
     Raises BusyError when another process has the warehouse open, PipelineError naming the model that failed.
     """
@@ -132,7 +131,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
         result = dbtRunner().invoke(arguments)
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-        (target / "graph.gpickle").unlink(missing_ok=True)  # dbt's drawing of the models; we keep no pickles
+        (target / "graph.gpickle").unlink(missing_ok=True)  # dbt writes it; we keep no pickles
     if isinstance(result.exception, Exception):
         _raise(str(result.exception), settings)
     if result.exception is not None:
@@ -149,7 +148,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start_over_if_sql_changed(home: Path) -> None:
-    """Remove a warehouse that other SQL has filled: what it remembers may mean something else there."""
+    """Remove a warehouse that other SQL filled: its columns may have another meaning."""
     made_by = {"code": code_digest()}
     if (home / MADE_BY).is_file() and read_json(home / MADE_BY) == made_by:
         return
@@ -159,7 +158,7 @@ def _start_over_if_sql_changed(home: Path) -> None:
 
 
 def _raise(message: str, settings: Settings) -> None:
-    """Raise what dbt's message means for the person who reads it."""
+    """Raise the error that dbt's message stands for."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if "Could not set lock on file" in message or "Conflicting lock" in message:
         raise BusyError("the warehouse file is open in another process", fix="close it; only dbt may open it")

@@ -1,4 +1,4 @@
-"""YAML files that people write: packs and protocols. Whatever is wrong with one is told by file, line and field."""
+"""Read YAML files that people write: packs and protocols. Errors name the file, line and field."""
 
 import unicodedata
 from pathlib import Path
@@ -19,7 +19,7 @@ MERGE = "tag:yaml.org,2002:merge"
 
 
 class Strict(BaseModel):
-    """Part of such a file: a field it does not know is an error."""
+    """Part of such a file. An unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,9 +76,9 @@ def _wrong(what: str, path: Path, *found: str, title: str = "is wrong") -> Usage
 
 
 class _Reader(yaml.SafeLoader):
-    """YAML as far as a pack needs it: each key once and as text, nothing deep, nothing that stands for something else.
+    """Safe YAML without aliases, tags, merge keys, duplicate keys or deep nesting.
 
-    Without aliases a short file cannot grow, and without merge keys no line overrules another.
+    Without aliases a short file cannot grow. Without merge keys no line overrides another.
     """
 
     depth = 0
@@ -140,7 +140,7 @@ def _short(value: object) -> str:
 
 
 def _fault(fault: ErrorDetails, model: type[BaseModel]) -> str:
-    """One wrong field in words: where it is, what was wanted and, if it is short, what was found."""
+    """One wrong field: where it is, what was wanted and, for simple values, what was found."""
     *parents, last = fault["loc"] or ("all of it",)
     place = ".".join(map(str, (*parents, last)))
     if fault["type"] == "extra_forbidden":

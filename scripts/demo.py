@@ -23,14 +23,14 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def dawnlist(env: dict[str, str], *arguments: str) -> None:
-    """Run the command line the way a person would."""
+    """Run the command line as a person would."""
     done = subprocess.run([sys.executable, "-m", "pipeline", *arguments], env=env, cwd=laptop.PROJECT)
     if done.returncode:
         sys.exit(done.returncode)
 
 
 def simulated(env: dict[str, str], home: Path) -> Path:
-    """The simulated shop's files: made once, and again if somebody stopped it half way."""
+    """The simulated shop's files: made once, or again if the simulation was stopped."""
     folder = home / "simulated"
     if not (folder / "truth" / "simulation.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -44,7 +44,7 @@ def simulated(env: dict[str, str], home: Path) -> Path:
 
 
 def deliver(env: dict[str, str], folder: Path, home: Path) -> None:
-    """History as history; the last days into landing/, as a shop would deliver them."""
+    """Ingest all but the last days as history. Put the last days into landing/, as a shop would."""
     files = sorted((folder / "events").glob("*.parquet"))
     console.print(f"\nloading {len(files) - len(LISTED)} days of history into {home}")
     old = [f"--events={file}" for file in files if file.stem not in map(str, LISTED)]
@@ -58,12 +58,12 @@ def deliver(env: dict[str, str], folder: Path, home: Path) -> None:
 
 
 def run(api: laptop.Api, dag_id: str, conf: dict[str, Any], partition_key: str | None = None) -> None:
-    """Run a DAG to its end, a line per task; raises LaptopError with the failed task's own words."""
+    """Run a DAG to its end and print a line per task. Raises LaptopError with the failed task's message."""
     console.print(f"\n[bold]{dag_id}[/bold] {' '.join(f'{name}={value}' for name, value in conf.items())}")
     failed: list[dict[str, Any]] = []
     with console.status("waiting for Airflow") as status:
 
-        def tell(task: dict[str, Any]) -> None:
+        def show(task: dict[str, Any]) -> None:
             if task["state"] == "running":
                 status.update(f"{task['task_id']} …")
             elif task["state"] in ("success", "failed"):
@@ -72,19 +72,19 @@ def run(api: laptop.Api, dag_id: str, conf: dict[str, Any], partition_key: str |
                 failed.extend([task] if task["state"] == "failed" else [])
 
         run_id = api.trigger(dag_id, {**conf, "domain": DOMAIN}, partition_key)
-        state = api.watch(dag_id, run_id, tell)
+        state = api.watch(dag_id, run_id, show)
     if state != "success":
         raise laptop.LaptopError("\n".join(api.error(dag_id, run_id, task) for task in failed) or f"{dag_id} failed")
 
 
-def tell_truth(folder: Path, home: Path) -> None:
-    """Set the last list beside what the simulation knows, and no step of the pipeline ever read."""
+def print_truth(folder: Path, home: Path) -> None:
+    """Compare the last list with the simulation's truth, which no step has read."""
     listed = home / "lists" / f"day={LAST}" / "risk_list.parquet"
     truth = folder / "truth" / "user_days.parquet"
     with duckdb.connect() as con:
         con.execute(f"create view bad as from read_parquet('{truth}') where is_bad and event_day = date '{LAST}'")
         con.execute(f"create view listed as from read_parquet('{listed}')")
-        [(all_listed, found, active)] = con.execute(
+        [(all_listed, listed_bad, active)] = con.execute(
             "select (select count(*) from listed), (select count(*) from listed semi join bad using (user_id)), "
             "(select count(*) from bad)"
         ).fetchall()
@@ -93,10 +93,10 @@ def tell_truth(folder: Path, home: Path) -> None:
         ).fetchall()
     named = ", ".join(f"{n} {str(typology).replace('_', ' ')}" for typology, n in kinds)
     console.print(
-        f"\nthe truth  {found} of the {all_listed} listed accounts are abusers{f' ({named})' if named else ''}; "
+        f"\nthe truth  {listed_bad} of the {all_listed} listed accounts are abusers{f' ({named})' if named else ''}; "
         f"{active} were active that day"
     )
-    console.print("           the simulation knows; nothing that made the list has read it")
+    console.print("           the simulation knows it; no step that made the list has read it")
 
 
 def main() -> int:
@@ -124,7 +124,7 @@ def main() -> int:
         return 130
     console.print()
     dawnlist(env, "show", "--day", str(LAST), "--limit", str(SHOWN))
-    tell_truth(folder, home)
+    print_truth(folder, home)
     console.print(f"\nthe list  {home / 'lists' / f'day={LAST}'}: risk_list.csv, risk_list.parquet, manifest.json")
     console.print(f"reports   {home / 'reports'}")
     console.print("Airflow   `make up` shows these runs in the browser")

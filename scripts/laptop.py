@@ -1,7 +1,7 @@
-"""Airflow on one computer: its database, logs and secrets in .airflow/, its services on 127.0.0.1 only.
+"""Airflow on one computer: database, logs and secrets in .airflow/, services on 127.0.0.1 only.
 
-We start the four services ourselves: `airflow standalone` also serves logs on every network interface, and leaves
-its services running when it is ended by anything but Ctrl-C.
+We start the four services ourselves. `airflow standalone` also serves logs on every network interface, and leaves its
+services running unless it ends by Ctrl-C.
 """
 
 import ctypes
@@ -34,10 +34,10 @@ SERVICES = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
-PATIENCE = 120  # seconds to become healthy; 15 to 30 are usual
-ASKED = 10  # times, where a question is not answered within 30 s
-LOCKED = 20  # seconds that one service waits for another's write to end; SQLite's own 5 are too few on a busy machine
-GRACE = 5  # seconds for a service to stop by itself
+HEALTHY_SECONDS = 120  # time for the services to become healthy; 15 to 30 are usual
+ATTEMPTS = 10  # to read from the API, each with a timeout of 30 s
+LOCK_SECONDS = 20  # one service waits this long for another's write; SQLite's own 5 are too few on a busy machine
+STOP_SECONDS = 5  # time for the services to stop by themselves
 
 # In a process of its own: Airflow reads its settings when it is imported.
 PREPARE = """
@@ -51,11 +51,11 @@ Pool.create_or_update_pool("warehouse", 1, "One slot: DuckDB takes one writer.",
 
 
 class LaptopError(Exception):
-    """Something a person can mend; shown without a traceback."""
+    """An error that a person can fix. It is shown without a traceback."""
 
 
 def secret(home: Path, name: str) -> str:
-    """A random secret, made once and readable by its owner only."""
+    """A random secret, made once. Only its owner may read it."""
     return _made_once(home / f"{name}.secret", urlsafe_b64encode(secrets.token_bytes(32)).decode())
 
 
@@ -65,20 +65,20 @@ def password(home: Path = AIRFLOW_HOME) -> str:
 
 
 def _made_once(path: Path, content: str) -> str:
-    """The file's content: `content` where there was no file. Whole or absent, and for its owner only."""
+    """The file's content. Without a file, write `content`: whole or not at all, and for its owner only."""
     if not path.exists():
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(content)
-        with suppress(FileExistsError):  # somebody else was faster: theirs counts
+        with suppress(FileExistsError):  # another process was faster: its file counts
             path.hardlink_to(aside)
         aside.unlink()
     return path.read_text()
 
 
 def environment(port: int, home: Path = AIRFLOW_HOME, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What every Airflow process here is told. Settings of another Airflow on this machine are dropped."""
+    """The environment of every Airflow process here, without settings of another Airflow on this machine."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)  # its database and logs are for their owner only, whoever made the folder
     url = f"http://127.0.0.1:{port}"
@@ -106,7 +106,7 @@ def environment(port: int, home: Path = AIRFLOW_HOME, environ: Mapping[str, str]
         "AIRFLOW__API__SECRET_KEY": secret(home, "api"),
         "AIRFLOW__API__INSTANCE_NAME": "Dawnlist",
         "AIRFLOW__API_AUTH__JWT_SECRET": secret(home, "jwt"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={LOCKED}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={LOCK_SECONDS}",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -130,7 +130,7 @@ def require_free(port: int) -> None:
 
 
 def prepare(env: Mapping[str, str]) -> None:
-    """Make or migrate Airflow's database, and its one-slot pool."""
+    """Create or migrate Airflow's database, and its one-slot pool."""
     done = subprocess.run([sys.executable, "-c", PREPARE], env=dict(env), capture_output=True, text=True)
     if done.returncode:
         raise LaptopError(f"Airflow's database could not be prepared:\n{done.stderr[-2000:]}")
@@ -143,7 +143,7 @@ def _end_with_parent() -> None:
 
 
 def _session_members(leaders: set[int]) -> list[int]:
-    """Living processes of these sessions: a service's own children stay in it."""
+    """Living processes of these sessions. A service's children stay in its session."""
     members = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
@@ -154,7 +154,7 @@ def _session_members(leaders: set[int]) -> list[int]:
 
 
 class Api:
-    """The few calls we make to Airflow's REST API."""
+    """The few calls of Airflow's REST API that we need."""
 
     def __init__(self, port: int, password: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -162,7 +162,7 @@ class Api:
         self.token = ""
 
     def __call__(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        """The JSON answer; a question may be asked again where a busy machine does not answer in time.
+        """The JSON answer. A read is tried again if a busy machine does not answer in time.
 
         Raises urllib's HTTPError or URLError, or TimeoutError.
         """
@@ -171,12 +171,12 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        for patience in reversed(range(ASKED if data is None and method is None else 1)):
+        for attempts_left in reversed(range(ATTEMPTS if data is None and method is None else 1)):
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.load(answer)
             except TimeoutError:
-                if not patience:
+                if not attempts_left:
                     raise
 
     def trigger(self, dag_id: str, conf: dict[str, Any], partition_key: str | None = None) -> str:
@@ -195,21 +195,21 @@ class Api:
         """What a task returned, as the UI shows it under XCom."""
         return self(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value")["value"]
 
-    def watch(self, dag_id: str, run_id: str, tell: Callable[[dict[str, Any]], None]) -> str:
-        """Wait for a run to end, telling about each task that changes; returns 'success' or 'failed'."""
+    def watch(self, dag_id: str, run_id: str, on_change: Callable[[dict[str, Any]], None]) -> str:
+        """Wait for a run to end. Calls `on_change` with each task that changes; returns 'success' or 'failed'."""
         seen: dict[str, str | None] = {}
         while True:
             state = self.run(dag_id, run_id)["state"]
             for task in sorted(self.tasks(dag_id, run_id), key=lambda task: task["start_date"] or "~"):
                 if seen.get(task["task_id"]) != task["state"]:
                     seen[task["task_id"]] = task["state"]
-                    tell(task)
+                    on_change(task)
             if state in ("success", "failed"):
                 return str(state)
             time.sleep(0.5)
 
     def error(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
-        """The message a failed task ended with."""
+        """The error message of a failed task."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         lines = self(path)["content"]
         values = [detail["exc_value"] for line in lines for detail in line.get("error_detail") or []]
@@ -218,7 +218,7 @@ class Api:
 
 @contextmanager
 def running(port: int, env: Mapping[str, str], home: Path = AIRFLOW_HOME) -> Iterator[Api]:
-    """Airflow's services, healthy and with our DAGs read; all of them and their children are gone afterwards."""
+    """Run Airflow's services, healthy and with our DAGs loaded. All their processes end afterwards."""
     with (home / "running.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -249,7 +249,7 @@ def running(port: int, env: Mapping[str, str], home: Path = AIRFLOW_HOME) -> Ite
 
 
 def _wait_until_healthy(api: Api, services: Mapping[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
-    for _ in range(PATIENCE * 2):
+    for _ in range(HEALTHY_SECONDS * 2):
         for name, service in services.items():
             if service.poll() is not None:
                 tail = (logs / f"{name}.log").read_text(errors="replace")[-2000:]
@@ -260,7 +260,7 @@ def _wait_until_healthy(api: Api, services: Mapping[str, "subprocess.Popen[bytes
             if ready and all(api(f"/api/v2/dags/{dag_id}") for dag_id in DAGS):
                 return
         time.sleep(0.5)
-    raise LaptopError(f"Airflow is not healthy after {PATIENCE} s\n  to fix: look into {logs}")
+    raise LaptopError(f"Airflow is not healthy after {HEALTHY_SECONDS} s\n  to fix: see {logs}")
 
 
 def _require_own_name(api: Api) -> None:
@@ -271,15 +271,15 @@ def _require_own_name(api: Api) -> None:
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.BAD_REQUEST:
             return
-    raise LaptopError("Airflow answers under other names than 127.0.0.1\n  to fix: mend scripts/plugins/own_name.py")
+    raise LaptopError("Airflow answers under other names than 127.0.0.1\n  to fix: correct scripts/plugins/own_name.py")
 
 
 def _stop(services: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
-    """Ask each service to stop, then end whatever is left of their sessions. A step cut short can run again."""
+    """Ask each service to stop, then kill what is left. A step that is cut short can run again."""
     leaders = {service.pid for service in services.values()}
     for service in services.values():
         service.terminate()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and _session_members(leaders):
         for service in services.values():
             service.poll()

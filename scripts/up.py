@@ -12,7 +12,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
     port = parser.parse_args().port
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, nothing is left running
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however we end, no service is left running
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         laptop.require_free(port)

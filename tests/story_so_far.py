@@ -1,5 +1,7 @@
-"""The story of the little shop in chapters: each is told once, and every test works on a copy of its own."""
+"""The story of the little shop in chapters: each is made once for all workers, and every test has a copy of its own."""
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import little_shop as shop
 import pytest
 from command import Home
+from filelock import FileLock
 
 TRAINED, LISTED, LABELLED = 20, 21, 36  # the days of the first bundle, the first list, and the first list with risks
 SETTINGS = {"RISK_MIN_BAD_LABELS": "10", "RISK_TRAIN_DAYS": "32", "RISK_THREADS": "2"}
@@ -15,28 +18,36 @@ Tell = Callable[[Home], None]
 
 
 class Chapters:
-    """Homes as they stood at the end of each chapter; `log` is all that was printed on the way."""
+    """Homes as they stood at the end of each chapter, in a folder that the workers of a test run share."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.pack = shop.pack(folder)
-        self.log: list[str] = []
+        self.lock = FileLock(folder / "lock")
+        with self.lock:
+            self.pack = shop.pack(folder)
 
     def end_of(self, name: str) -> Home:
         """The home at the end of a chapter. Not to be changed: see `copy`."""
-        home = Home(self.folder / name, self.pack, SETTINGS, self.log)
-        if not home.path.exists():
-            before, tell = STORY[name]
-            draft = Home(self.folder / f"{name}.draft", self.pack, SETTINGS, self.log)
-            if before:
-                shutil.copytree(self.end_of(before).path, draft.path, symlinks=True)
-            tell(draft)
-            draft.path.rename(home.path)
-        return home
+        path = self.folder / name
+        with self.lock:
+            if not path.exists():
+                before, tell = STORY[name]
+                draft = Home(self.folder / f"{name}.draft", self.pack, SETTINGS)
+                if before:
+                    shutil.copytree(self.end_of(before).path, draft.path, symlinks=True)
+                tell(draft)
+                (self.folder / f"{name}.json").write_text(json.dumps(draft.log))
+                draft.path.rename(path)
+        return Home(path, self.pack, SETTINGS)
 
     def copy(self, name: str, to: Path) -> Home:
         shutil.copytree(self.end_of(name).path, to, symlinks=True)
-        return Home(to, self.pack, SETTINGS, self.log)
+        return Home(to, self.pack, SETTINGS)
+
+    def printed(self) -> list[str]:
+        """All that the commands of the chapters printed."""
+        return [text for name in STORY for text in json.loads((self.folder / f"{name}.json").read_text())]
 
 
 def three_weeks(home: Home) -> None:
@@ -84,7 +95,9 @@ STORY: dict[str, tuple[str | None, Tell]] = {
 
 @pytest.fixture(scope="session")
 def chapters(tmp_path_factory: pytest.TempPathFactory) -> Chapters:
-    return Chapters(tmp_path_factory.mktemp("story"))
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    own = tmp_path_factory.getbasetemp()
+    return Chapters((own.parent if is_worker else own) / "story")
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_every_token_field_has_words():
     assert set(FIELD_WORDS) == {*TOKEN_CATEGORICAL, *TOKEN_NUMERIC}
 
 
-@pytest.mark.parametrize("name", [*LEARNED.keys() - {"surprise_field", "code"}, "code_07"])
+@pytest.mark.parametrize("name", [*sorted(LEARNED.keys() - {"surprise_field", "code"}), "code_07"])
 def test_what_the_sequence_model_adds_is_told_in_words(name):
     told = sentence_of(name, 2.5, {}, "EUR")
     assert told and not re.search(r"[{}_]", told)
@@ -98,8 +98,8 @@ def test_surprise_at_a_field_is_told_in_words(field):
 
 # Imported by what learns and scores, without changing what it learns: text, errors, files and names.
 NOT_LEARNING = {
-    *("__init__.py", "catalogue.py", "cells.py", "context.py", "errors.py", "files.py"),
-    *("memo.py", "receipt.py", "yaml_files.py"),
+    *("__init__.py", "catalogue.py", "context.py", "errors.py", "files.py"),
+    *("memo.py", "receipt.py", "safe_text.py", "yaml_files.py"),
 }
 
 

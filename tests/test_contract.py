@@ -11,7 +11,7 @@ from pipeline.domain import ENTITIES, ROLES, TOKEN_CATEGORICAL, TOKEN_NUMERIC, D
 from pipeline.ingest.pseudonyms import PREFIXES
 from pipeline.schemas import EVENTS, LABELS
 from pipeline.settings import PROJECT
-from pipeline.simulate.sessions import STEPS
+from pipeline.simulate.visits.sessions import STEPS
 
 SQL_TYPES = {
     "string": "varchar",

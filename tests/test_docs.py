@@ -1,7 +1,9 @@
 """What the README and docs/ say exists, exists."""
 
+import ast
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -10,10 +12,11 @@ import yaml
 
 from pipeline import ingest
 from pipeline.catalogue import features
-from pipeline.cli import app
+from pipeline.cli import STOPPED, app
 from pipeline.domain import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,
+    PACK_MODELS,
     ROLES,
     TOKEN_CATEGORICAL,
     TOKEN_NUMERIC,
@@ -21,10 +24,13 @@ from pipeline.domain import (
     Labels,
     Mapping,
 )
+from pipeline.errors import PipelineError
 from pipeline.evaluate.protocol import Protocol
 from pipeline.feedback.records import OPTIONAL, REQUIRED
 from pipeline.ingest.refusals import REASONS
+from pipeline.publish.postgres import COLUMNS as POSTGRES_COLUMNS
 from pipeline.settings import PROJECT, Settings
+from pipeline.simulate.typologies import TYPOLOGIES
 
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", PROJECT / "docker" / "README.md", *PROJECT.glob("docs/*.md")]
 TEXT = {str(page.relative_to(PROJECT)): page.read_text() for page in PAGES}
@@ -102,22 +108,146 @@ def test_every_option_named_in_a_sentence_exists(page):
 
 
 def test_what_is_said_not_to_be_there_yet_is_not_there():
-    _, _, plans = TEXT["README.md"].partition(NOT_YET)
+    _, _, plans = TEXT["docs/home.md"].partition(NOT_YET)
     planned = command_lines(plans.partition("\n## ")[0])
     assert planned
     assert [line for line in planned if resolve(shlex.split(line)) is not None] == []
 
 
-def test_every_command_is_in_the_readme():
-    shown = {line.split()[0] for line in command_lines(TEXT["README.md"])}
-    assert set(typer.main.get_command(app).commands) <= shown
+def test_the_readme_fits_on_one_screen():
+    lines = TEXT["README.md"].splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 120
+
+
+def all_commands(command: click.Command, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inside = getattr(command, "commands", {}).items()
+    return [found for name, other in inside for found in all_commands(other, (*words, name))] or [words]
+
+
+def test_every_command_is_in_the_page_of_commands():
+    lines = command_lines(TEXT["docs/commands.md"])
+    ours = all_commands(typer.main.get_command(app))
+    assert [words for words in ours if not any(line.split()[: len(words)] == [*words] for line in lines)] == []
+
+
+def test_every_exit_code_is_in_the_page_of_commands():
+    errors = {PipelineError, *PipelineError.__subclasses__()}
+    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT["docs/commands.md"], re.MULTILINE)}
+    assert shown == {0, STOPPED, *(error.exit_code for error in errors)}
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)", TEXT["README.md"]))
+    assert linked == {page for page in TEXT if page.startswith("docs/")}
+
+
+def test_every_column_of_a_list_is_in_the_page_of_a_home():
+    only_there = {"domain", "revision", "scores"}  # in PostgreSQL
+    columns = set(POSTGRES_COLUMNS) - only_there
+    assert [name for name in columns if f"`{name}`" not in TEXT["docs/home.md"]] == []
+
+
+SAID_OF_PACKS_AND_PROTOCOLS = {"no domain pack"}  # "no {what}"
+
+
+def test_every_error_with_a_cure_is_one_of_ours():
+    known = [text for file in (PROJECT / "pipeline").rglob("*.py") for text in strings_of(file)]
+    _, _, table = TEXT["docs/operations.md"].partition("## Errors and their cures")
+    messages = [code for row in re.findall(r"^\| \d+ \| (.+?) \|", table, re.MULTILINE) for code in code_of(row)]
+    assert len(messages) > 50
+    parts = [part.strip() for message in messages for part in message.split("…") if part.strip()]
+    unknown = {part for part in parts if not any(part in text for text in known)}
+    assert unknown - SAID_OF_PACKS_AND_PROTOCOLS == set()
+
+
+def strings_of(file: Path) -> list[str]:
+    """Every text in a source file, with an ellipsis where a value is filled in."""
+    return [
+        _text(node) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.JoinedStr | ast.Constant)
+    ]
+
+
+def _text(node: ast.JoinedStr | ast.Constant) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return "".join(_text(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def test_how_it_works_names_every_base_model():
+    assert [name for name in PACK_MODELS if f"`{name}`" not in TEXT["docs/how-it-works.md"]] == []
+
+
+def test_operations_names_every_dag():
+    dags = {file.stem for file in (PROJECT / "dags").glob("*.py")} - {"common"}
+    _, _, table = TEXT["docs/operations.md"].partition("## The daily run")
+    assert dags == set(re.findall(r"^\| `(\w+)` \|", table.partition("\n## ")[0], re.MULTILINE))
+
+
+def test_the_page_of_the_simulated_shop_names_every_typology():
+    _, _, table = TEXT["docs/marketplace.md"].partition("## Ten typologies")
+    assert set(re.findall(r"^\| `(\w+)` \|", table.partition("\n## ")[0], re.MULTILINE)) == set(TYPOLOGIES)
+
+
+def rows_of_changes() -> list[str]:
+    _, _, after = TEXT["docs/how-it-works.md"].partition("## Where to change what")
+    return [row for row in after.partition("\n## ")[0].splitlines() if row.startswith("| a")]
+
+
+@pytest.mark.parametrize("row", rows_of_changes(), ids=lambda row: row.split(" | ")[0][2:])
+def test_every_name_in_the_table_of_changes_is_in_a_file_of_its_row(row):
+    spans = code_of(row)
+    places = [PROJECT / span.rstrip("/") for span in spans if "/" in span]
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.*"))]
+    source = "\n".join(file.read_text() for file in files if file.suffix in (".py", ".sql", ".yml"))
+    names = [span for span in spans if re.fullmatch(r"\w+", span)]
+    assert [name for name in names if not re.search(rf"\b{name}\b", source)] == []
+
+
+OLD_WORDS = (
+    *(r"arms?", r"doors?", r"floors?", r"ceilings?", r"counterparts?", r"wrong[_ ]shares?", r"judge blocks?"),
+    *(r"issue[sd]?", r"issuing", r"re-issu\w+", r"candidates?", r"promised?", r"forward in time"),
+)
+OLD_PAGES = {"CHANGELOG.md", "docs/benchmarks.md"}  # what was measured and done under the old words
+
+
+@pages
+def test_no_page_uses_a_word_that_was_replaced(page):
+    if page not in OLD_PAGES:
+        assert re.findall(rf"(?i)\b(?:{'|'.join(OLD_WORDS)})\b", TEXT[page]) == []
+
+
+def test_the_glossary_is_in_order_and_says_each_word_once():
+    words = [re.sub(r"[`_]", " ", word).strip().lower() for word in glossary()]
+    assert words == sorted(set(words))
+
+
+@pytest.mark.parametrize(
+    "word", ["base model", "baseline", "checkpoint", "counterparty", "holdout", "revision", "split"]
+)
+def test_the_glossary_explains_the_words_of_the_field(word):
+    assert word in glossary()
+
+
+def glossary() -> list[str]:
+    return re.findall(r"^\| \*\*(.+?)\*\*", TEXT["docs/glossary.md"], re.MULTILINE)
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+
+def targets_named(page: str) -> set[str]:
+    return {match[1] for code in code_of(TEXT[page]) if (match := re.search(r"(?:^|\s)make ([a-z-]+)", code))}
 
 
 @pages
 def test_every_make_target_exists(page):
-    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = {match[1] for code in code_of(TEXT[page]) if (match := re.search(r"(?:^|\s)make ([a-z]+)", code))}
-    assert named <= targets
+    assert targets_named(page) <= make_targets()
+
+
+def test_every_make_target_is_in_the_page_of_commands():
+    assert make_targets() - {"help"} <= targets_named("docs/commands.md")
 
 
 @pages
@@ -168,6 +298,20 @@ def test_bring_your_own_data_names_every_field_column_role_and_reason():
     fields |= {f"events.{name}" for name in Mapping.model_fields} | {f"labels.{name}" for name in Labels.model_fields}
     words = [*EVENT_COLUMNS, *LABEL_COLUMNS, *REQUIRED, *OPTIONAL, *ROLES, *TOKEN_CATEGORICAL, *TOKEN_NUMERIC, *REASONS]
     assert [word for word in [*fields, *words] if f"`{word}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        *((name, field.default) for name, field in Domain.model_fields.items()),
+        *((f"labels.{name}", field.default) for name, field in Labels.model_fields.items()),
+    ],
+)
+def test_every_number_in_the_table_of_a_pack_is_its_default(name, default):
+    if isinstance(default, int | float):
+        page = TEXT["docs/bring-your-own-data.md"]
+        (shown,) = re.findall(rf"^\| `{re.escape(name)}` \| ([^|]+) \|", page, re.MULTILINE)
+        assert float(shown) == default
 
 
 def test_how_it_works_names_every_family_of_features():

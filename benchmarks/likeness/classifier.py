@@ -10,7 +10,7 @@ from likeness.samples import WINDOW_SECONDS, ShopPair, numbered
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-SPLITS = 5  # of the real sample in two, for the classifier's floor
+SPLITS = 5  # of the real sample in two, for the classifier's baseline
 REPEATS = 300  # of the bootstrap
 MOST_SESSIONS = 5000  # of each side
 

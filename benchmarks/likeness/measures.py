@@ -8,7 +8,7 @@ from likeness.samples import KINDS, ShopPair
 from scipy.stats import ks_2samp, wasserstein_distance
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-HALVES = 20  # random halves of the real sample, for the floor of a distance
+HALVES = 20  # random halves of the real sample, for the baseline of a distance
 
 
 def per_session(frame: pd.DataFrame, looks: int) -> pd.DataFrame:
@@ -149,7 +149,7 @@ def distance(one: np.ndarray, other: np.ndarray, in_logs: bool) -> tuple[float, 
     return float(ks_2samp(one, other).statistic), float(wasserstein_distance(one, other))
 
 
-def floor(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
+def between_halves(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
     """The same distances between two halves of the real users, the mean over random splits."""
     users = np.unique(values.index)
     found = []
@@ -165,11 +165,11 @@ def compared(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     for name, (measure, in_logs) in MEASURES[pair.name].items():
         real, ours = measure(pair.real), measure(pair.simulated)
         ks, shift = distance(real.to_numpy(), ours.to_numpy(), in_logs)
-        ks_floor, shift_floor = floor(real, in_logs, rng)
+        ks_halves, shift_halves = between_halves(real, in_logs, rng)
         for who, values in (("real", real), ("simulated", ours)):
             quantiles = [number(value) for value in values.quantile(list(QUANTILES))]
             ends = (
-                [f"{ks:.3f} ({ks_floor:.3f})", f"{shift:.2f} ({shift_floor:.2f})"] if who == "simulated" else ["", ""]
+                [f"{ks:.3f} ({ks_halves:.3f})", f"{shift:.2f} ({shift_halves:.2f})"] if who == "simulated" else ["", ""]
             )
             rows.append([name if who == "real" else "", who, *quantiles, *ends])
     return rows
@@ -222,5 +222,5 @@ def ratio_rows(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
         is_one = pair.real["user"].isin(rng.permutation(users)[: len(users) // 2])
         one, other = (ratios(pair.real[rows], fewer // 3, rng) for rows in (is_one, ~is_one))
         apart.append({name: abs(one[name] - other[name]) for name in real})
-    floors = pd.DataFrame(apart).mean()
-    return [[name, number(value), number(ours[name]), number(floors[name])] for name, value in real.items()]
+    halves = pd.DataFrame(apart).mean()
+    return [[name, number(value), number(ours[name]), number(halves[name])] for name, value in real.items()]

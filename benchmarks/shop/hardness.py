@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline.simulate.codes import Array
 from pipeline.simulate.look_alikes import RESEMBLES
+from pipeline.simulate.world.codes import Array
 
 EASIEST = 0.80
 EASIEST_VARIANT = 0.85  # a variant has a third of the user-days, so its AUC is less certain

@@ -96,21 +96,21 @@ def train(shop: ShopRun) -> dict[str, Any]:
 
 
 def publish(shop: ShopRun) -> list[dict[str, Any]]:
-    """Validate, score and publish each test day; one dict per list: its length, its accounts, its promise."""
+    """Validate, score and publish each test day; one dict per list: its length, its accounts, where it ended."""
     found = []
     for day in track(TEST, f"{shop.name}: lists", console=console, transient=True):
         run = shop.given | {"day": day}
         try:
             daily.check_day(run)
-            refused = []
+            failed = []
         except CheckpointFailedError as error:
-            refused = [line.split(":")[0].strip() for line in error.found]
-            daily.check_day(run | {"accept": refused})  # as a person would who has looked at it
+            failed = [line.split(":")[0].strip() for line in error.found]
+            daily.check_day(run | {"accept": failed})  # as a person would who has looked at it
         daily.score_users(run)
         daily.publish_list(run)
         table, manifest = read_list(shop.home, day)
         users = table["user_id"].to_pylist()
-        found.append({"day": day, "users": users, "refused": refused, **manifest["promise"], **manifest["rows"]})
+        found.append({"day": day, "users": users, "failed": failed, **manifest["cut"], **manifest["rows"]})
     return found
 
 

@@ -106,7 +106,7 @@ def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = Fal
     if domain.labels is None:
         raise UsageError(f"the pack {domain.name} has no labels to test with", fix="use a protocol of kind: injected")
     truth = _deliver(protocol, data, home, given)
-    first = daily.opened(given | {"day": protocol.until}).first_training_day
+    first = daily.open_run(given | {"day": protocol.until}).first_training_day
     before = protocol.until - timedelta(days=WEEK)
     daily.build_features(given | {"day": protocol.test[1]}, first if quick else first - timedelta(days=WEEK))
     older = None if quick else daily.train_challenger(given | {"day": before})["details"]["bundle"]

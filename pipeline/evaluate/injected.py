@@ -93,7 +93,7 @@ def run_injected(
     added, injected = inject(file, protocol.test, home.parent / "injected.parquet")
     with console.status("building, and training the product"):
         daily.ingest_events(given, events=[file, added], history=True)
-        first = daily.opened(given | {"day": protocol.until}).first_training_day
+        first = daily.open_run(given | {"day": protocol.until}).first_training_day
         daily.build_features(given | {"day": protocol.test[1]}, first)
         bundle_id = daily.train_challenger(given | {"day": protocol.until})["details"]["bundle"]
     settings = Settings.load(home=home, domain=protocol.domain)

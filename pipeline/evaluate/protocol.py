@@ -7,13 +7,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.catalogue import check_features
 from pipeline.domain import ALWAYS_IN, PACK_MODELS
-from pipeline.settings import PROJECT, a_possible_day
+from pipeline.settings import PROJECT, possible_day
 from pipeline.yaml_files import Strict, load
 
 FOLDER = PROJECT / "protocols"
 Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # names go into SQL
 
-Day = Annotated[date, AfterValidator(a_possible_day)]
+Day = Annotated[date, AfterValidator(possible_day)]
 
 
 def _known_base_models(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,14 +16,14 @@ from pipeline import lake, snapshots
 from pipeline.context import Run
 from pipeline.domain import ROLES
 from pipeline.errors import InputError, UsageError
-from pipeline.features.identity import made_from
+from pipeline.features.identity import Inputs, made_from
 from pipeline.lake import LakeFile
 from pipeline.memo import made_once
 from pipeline.receipt import Receipt
 from pipeline.warehouse import dbt_build
 
 WINDOW_DAYS = 28
-CHUNK_EVENTS = 2_000_000  # built in one go: what fits into the default memory limit
+CHUNK_EVENTS = 2_000_000  # built in one go: as many as fit into the default memory limit
 
 TableDay = tuple[str, date]
 
@@ -31,30 +31,28 @@ TABLES = {"user_days": "fct_user_days", "event_tokens": "fct_event_tokens"}
 
 
 def run(run: Run, first: date | None = None) -> Receipt:
-    """Make sure that every day from `first` (default: the run's own day) to the run's day has its snapshots.
+    """Build the snapshots of every day from `first` (default: the run's day) to the run's day.
 
-    Event tokens are also made for those of the 27 days before that lack them: a window needs them.
+    Missing event tokens of the 27 days before are built too: a window needs them.
     """
     home, last, first = run.home, run.day, first or run.day
     if first > last:
         raise UsageError(f"the range ends before it begins: {first} to {last}")
-    events, labels = lake.event_files(home), lake.label_files(home)
-    if not any(file.event_day and file.event_day <= last for file in events):
+    inputs = Inputs(lake.event_files(home), lake.label_files(home))
+    if not any(file.event_day and file.event_day <= last for file in inputs.events):
         raise InputError(f"no events up to {last} in {home}", fix="dawnlist ingest --events PATH")
     days = _days(first, last)
     table_days = {"user_days": days, "event_tokens": _days(first - timedelta(days=WINDOW_DAYS - 1), last)}
     wanted = {
-        (table, day): made_from(table, run.domain, day, run.as_of, events, labels)
-        for table, its_days in table_days.items()
-        for day in its_days
+        (table, day): made_from(run, table, day, inputs) for table, its_days in table_days.items() for day in its_days
     }
     seconds: Counter[str] = Counter()
 
     def build(missing: Mapping[TableDay, str], folder: Path) -> Iterator[tuple[TableDay, Path]]:
-        for chunk in _chunks(sorted({day for _, day in missing}), events):
+        for chunk in _chunks(sorted({day for _, day in missing}), inputs.events):
             aside = folder / str(chunk[0])
             aside.mkdir()
-            models = dbt_build(run.settings, _variables(run, chunk, missing, events, labels, aside))
+            models = dbt_build(run.settings, _variables(run, chunk, missing, inputs, aside))
             seconds.update({name: model["seconds"] for name, model in models.items()})
             for table, day in missing:
                 if day in chunk:
@@ -77,7 +75,7 @@ def _days(first: date, last: date) -> list[date]:
 
 
 def _chunks(days: list[date], events: Sequence[LakeFile]) -> Iterator[list[date]]:
-    """Cut a long range where it would not fit into memory; each part is one query per model all the same."""
+    """Split a long range into parts that fit into memory. Each part is one dbt run."""
     rows: Counter[date] = Counter()
     for file in events:
         if file.event_day:
@@ -96,11 +94,10 @@ def _variables(
     run: Run,
     chunk: list[date],
     missing: Collection[TableDay],
-    events: Sequence[LakeFile],
-    labels: Sequence[LakeFile],
+    inputs: Inputs,
     folder: Path,
 ) -> dict[str, Any]:
-    """What dbt is told. It reads the files of the window, and further back as far as the label history goes."""
+    """The variables of a dbt run. Event files reach back by a window and the label delay."""
     home, domain = run.home, run.domain
     last = chunk[-1]
     user_days = [day for table, day in missing if table == "user_days" and day in chunk]
@@ -112,10 +109,10 @@ def _variables(
         "token_first_day": str(chunk[0]),
         "as_of": run.as_of.strftime("%Y-%m-%d %H:%M:%S.%f"),
         "event_files": [
-            str(home / file.path) for file in events if file.event_day and oldest <= file.event_day <= last
+            str(home / file.path) for file in inputs.events if file.event_day and oldest <= file.event_day <= last
         ],
-        "all_event_files": [str(home / file.path) for file in events],
-        "label_files": [str(home / file.path) for file in labels],
+        "all_event_files": [str(home / file.path) for file in inputs.events],
+        "label_files": [str(home / file.path) for file in inputs.labels],
         "label_delay_days": domain.label_delay_days,
         "has_labels": domain.labels is not None,
         "roles": [role for role in ROLES if role in present],

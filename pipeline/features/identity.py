@@ -1,22 +1,30 @@
-"""What a day's features are made from. Equal inputs give equal snapshots, so this decides what must be rebuilt."""
+"""What a day's features are made from. Equal inputs give equal snapshots, so a change here means a rebuild."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 from pipeline import lake
 from pipeline.catalogue import code_digest
-from pipeline.domain import Domain
+from pipeline.context import Run
 from pipeline.files import digest
 from pipeline.lake import LakeFile
 
 
-def made_from(
-    table: str, domain: Domain, day: date, as_of: datetime, events: Sequence[LakeFile], labels: Sequence[LakeFile]
-) -> dict[str, Any]:
-    """All events up to the day, because whether something is new depends on everything before; and, for user-days,
-    the labels that were known by the end of it."""
-    inputs: dict[str, Any] = {
+class Inputs(NamedTuple):
+    """The lake's files."""
+
+    events: Sequence[LakeFile]
+    labels: Sequence[LakeFile]
+
+
+def made_from(run: Run, table: str, day: date, inputs: Inputs) -> dict[str, Any]:
+    """All events up to the day: whether something is new depends on everything before.
+
+    User-days also depend on the labels known by the end of the day.
+    """
+    domain, events, labels = run.domain, inputs.events, inputs.labels
+    result: dict[str, Any] = {
         "table": table,
         "day": str(day),
         "code": code_digest(),
@@ -26,9 +34,9 @@ def made_from(
             "label_delay_days": domain.label_delay_days,
             "has_labels": domain.labels is not None,
         },
-        "events": digest(lake.visible([f for f in events if f.event_day and f.event_day <= day], as_of)),
+        "events": digest(lake.visible([f for f in events if f.event_day and f.event_day <= day], run.as_of)),
     }
     if table == "user_days":
         known = [f for f in labels if f.first_known is None or f.first_known < lake.end_of(day)]
-        inputs["labels"] = digest(lake.visible(known, as_of))
-    return inputs
+        result["labels"] = digest(lake.visible(known, run.as_of))
+    return result

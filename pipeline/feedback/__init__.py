@@ -1,4 +1,4 @@
-"""Feedback: analysts' verdicts in, labels out.
+"""Feedback: turn analysts' verdicts into labels.
 
 Reads   a CSV of verdicts, lists/
 Writes  verdicts/, lake/labels/, quarantine/
@@ -19,27 +19,28 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.feedback.verdict_file import VerdictFile
-    from pipeline.feedback.verdicts import Accounts
+    from pipeline.feedback.verdicts import ListedAccounts
 
 
 def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
-    """Take in one file of verdicts. Rows that do not fit are refused, the others count.
+    """Take in one file of verdicts. Wrong rows are refused, the others count.
 
-    Raises InputError if the file is no verdict file at all, or if all of its rows were refused; they are in
-    quarantine by then. Notes and names are stored, and never logged.
+    Raises InputError if the file is no verdict file, or if all of its rows were refused. Refused rows are then in
+    quarantine. Notes and names are stored, never logged.
     """
     from pipeline import lake
     from pipeline.feedback import store
     from pipeline.feedback.records import read_file, read_records
-    from pipeline.feedback.verdict_file import judge_file
-    from pipeline.feedback.verdicts import judge
+    from pipeline.feedback.verdict_file import check_records
+    from pipeline.feedback.verdicts import to_verdict
 
     home, now = settings.home, settings.clock()
     content = read_file(path, settings.max_file_bytes)
     batches = lake.batches(home, "labels")
     lake.refuse_a_clock_gone_back(home, batches, now)
-    judge_row = partial(judge, listed=Listed(home), now=now, timezone=domain.timezone)
-    file = judge_file(path.name, read_records(content, path.name), judge_row, store.known_verdicts(home, batches))
+    check = partial(to_verdict, listed=Listed(home), now=now, timezone=domain.timezone)
+    records = read_records(content, path.name)
+    file = check_records(path.name, records, check, store.accepted_verdicts(home, batches))
     batch_id = _batch_id(content, file)
     is_new = all(batch.batch_id != batch_id for batch in batches)
     labels = store.save(home, file, batch_id, now) if is_new else 0
@@ -48,7 +49,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
         raise InputError(
             f"{path.name}: no row was accepted, {file.read:,} refused",
             *counts,
-            *file.told(),
+            *file.first_refused(),
             fix="correct the rows and take the file in again",
         )
     return Receipt(
@@ -64,39 +65,39 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
             "labels": labels,
             "reasons": file.reasons,
         },
-        warnings=file.told(),
+        warnings=file.first_refused(),
     )
 
 
 def _batch_id(content: bytes, file: "VerdictFile") -> str:
-    """The same content with the same rows refused is the same batch.
+    """Equal content with the same rows refused is the same batch.
 
-    A row refused today may fit tomorrow, once its list is published: then the file brings something new.
-    Not the content's hash alone: the same file may have been ingested as labels, by mistake or not.
+    A row that is refused today may be accepted tomorrow, once its list is published. The content's hash alone would
+    also clash with the same file ingested as labels.
     """
     from pipeline.files import digest
 
-    known_by = sha256(content).hexdigest()
-    return (digest(["verdicts", known_by, [row.line for row in file.refused]]) + known_by)[:16]
+    sha = sha256(content).hexdigest()
+    return (digest(["verdicts", sha, [row.line for row in file.refused]]) + sha)[:16]
 
 
 class Listed:
-    """Which accounts were on any list issued for a day: analysts may still work on one that was replaced since."""
+    """The accounts on any revision of a day's list: analysts may still work on one that was replaced since."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.found: dict[date, Accounts | None] = {}
+        self.accounts: dict[date, ListedAccounts | None] = {}
 
-    def __call__(self, day: date) -> "Accounts | None":
-        if day not in self.found:
-            self.found[day] = self._read(day)
-        return self.found[day]
+    def __call__(self, day: date) -> "ListedAccounts | None":
+        if day not in self.accounts:
+            self.accounts[day] = self._read(day)
+        return self.accounts[day]
 
-    def _read(self, day: date) -> "Accounts | None":
+    def _read(self, day: date) -> "ListedAccounts | None":
         from pipeline.feedback.store import read_parquet
-        from pipeline.feedback.verdicts import Accounts
+        from pipeline.feedback.verdicts import ListedAccounts
 
         paths = sorted((self.home / "lists" / "revisions" / f"day={day}").glob("*/risk_list.parquet"))
         if not paths:
             return None
-        return Accounts(user for path in paths for user in read_parquet(path, ["user_id"])["user_id"].to_pylist())
+        return ListedAccounts(user for path in paths for user in read_parquet(path, ["user_id"])["user_id"].to_pylist())

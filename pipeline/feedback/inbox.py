@@ -1,4 +1,4 @@
-"""The folder from which Airflow takes verdict files. People put things there."""
+"""The folder from which Airflow takes verdict files. Anything may lie there."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ UNFINISHED = (".tmp", ".part")
 
 
 class Inbox(NamedTuple):
-    """`files` can be taken in; each of `odd` says in words what else lies there."""
+    """`files` can be taken in. Each of `odd` describes another entry."""
 
     files: list[Path]
     odd: list[str]
 
 
-def look_into(inbox: Path) -> Inbox:
-    """All that lies in the inbox, by name; without dotfiles and unfinished uploads (.tmp, .part)."""
+def list_inbox(inbox: Path) -> Inbox:
+    """The inbox's entries by name, without dotfiles and unfinished uploads (.tmp, .part)."""
     try:
         entries = sorted(inbox.iterdir()) if inbox.exists() else []
     except OSError as error:
@@ -29,13 +29,15 @@ def look_into(inbox: Path) -> Inbox:
 
 
 def require_only_files(inbox: Path) -> None:
-    """Raises InputError naming whatever in the inbox is no verdict file."""
-    if odd := look_into(inbox).odd:
-        raise InputError("not everything in the inbox could be taken", *odd, fix=f"mend it, or remove it from {inbox}")
+    """Raises InputError naming each entry that cannot be taken in."""
+    if odd := list_inbox(inbox).odd:
+        raise InputError(
+            "not everything in the inbox could be taken", *odd, fix=f"correct it, or remove it from {inbox}"
+        )
 
 
 def named_file(inbox: Path, name: str) -> Path:
-    """The one file called `name`. Raises UsageError outside the inbox: who may start a run may not read other files."""
+    """The file called `name`. Raises UsageError outside the inbox: a run's form gives no access to other files."""
     path = inbox / name
     if not _is_inside(inbox, path):
         raise UsageError("a verdict file must lie in the inbox", f"inbox: {inbox}", fix="copy the file there")
@@ -47,7 +49,7 @@ def named_file(inbox: Path, name: str) -> Path:
 
 
 def _oddity(inbox: Path, path: Path) -> str | None:
-    """Why this cannot be taken in; None if it can. A file that is gone by now is for the reader to miss."""
+    """Why this cannot be taken in; None if it can. A missing file is left to its reader."""
     if not path.name.isprintable():
         return "has a name that cannot be written down"
     if not _is_inside(inbox, path):

@@ -1,4 +1,4 @@
-"""A verdict file into rows: a small CSV, often saved by a spreadsheet, often the risk list with columns added."""
+"""Read a verdict file: a small CSV, often saved by a spreadsheet, often the risk list with columns added."""
 
 import csv
 import os
@@ -15,15 +15,15 @@ from pipeline.feedback.verdicts import Refused
 REQUIRED = ("day", "user_id", "verdict", "decided_at")
 OPTIONAL = ("typology", "note", "analyst")
 DELIMITERS = ",;\t"
-MAX_FILE = 4 * 2**20  # people write verdicts: these are thousands of them
+MAX_FILE = 4 * 2**20  # enough for thousands of verdicts, which people write by hand
 MAX_VALUE = 4096
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # what ends a line in a CSV, and nothing else does
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # only these end a line in a CSV
 WANTED = f"wanted a CSV with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row as it came. `refusal` is set where its cells could not be told apart."""
+    """One row as it came. `refusal` is set where it could not be split into cells."""
 
     line: int
     raw: str
@@ -32,7 +32,7 @@ class Record:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """A verdict file's bytes, all of one moment. Raises InputError if it is no regular, whole, small file."""
+    """A verdict file's bytes at one moment. Raises InputError if it is no regular, whole, small file."""
     if not path.name.isprintable():  # a stray byte or a control character fits neither manifest nor message
         raise InputError(f"the name {path.name!a} cannot be written down", fix="rename the file")
     limit = min(MAX_FILE, max_bytes)
@@ -55,7 +55,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 
 def read_records(content: bytes, name: str) -> Iterator[Record]:
-    """All rows of the verdict file called `name`. Raises InputError, at once, if it is no such file at all."""
+    """All rows of the verdict file called `name`. Raises InputError at once if it is no verdict file."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{name} is UTF-16, wanted UTF-8", fix="save it as 'CSV UTF-8'")
     text = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
@@ -75,7 +75,7 @@ def read_records(content: bytes, name: str) -> Iterator[Record]:
 
 
 def _records(lines: list[str], start: int, names: list[str], delimiter: str) -> Iterator[Record]:
-    """A record ends where no quote is open. After one that never closes, the rest of the file is inside it."""
+    """A record ends where no quote is open. A quote that never closes takes the rest of the file."""
     csv.field_size_limit(max(MAX_FILE, csv.field_size_limit()))
     ends = csv.reader(islice(lines, start, None), delimiter=delimiter)
     first = start
@@ -98,7 +98,7 @@ def _strict(lines: list[str], delimiter: str) -> list[str] | None:
 
 
 def _record(line: int, raw: str, names: list[str], row: list[str] | None) -> Record:
-    readable = raw.encode(errors="surrogateescape").decode(errors="replace")
+    readable = raw.encode(errors="surrogateescape").decode(errors="backslashreplace")
     if row is None:
         return Record(line, readable, {}, Refused("broken_quotes"))
     if any("\udc80" <= character <= "\udcff" for character in raw):
@@ -114,5 +114,5 @@ def _record(line: int, raw: str, names: list[str], row: list[str] | None) -> Rec
 
 
 def _trimmed(name: str, cell: str) -> str:
-    """An account is what it is: two may differ by a blank at the end, where the list shows a hidden mark as one."""
+    """Cells without blanks around them, but for user_id: two accounts may differ by a blank at the end."""
     return cell if name == "user_id" else cell.replace("\r\n", "\n").strip()

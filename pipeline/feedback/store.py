@@ -1,4 +1,4 @@
-"""Accepted verdicts, the labels they become, and refused rows. All but the labels are for the owner's eyes only.
+"""Write accepted verdicts, their labels, and refused rows. Only the owner may read all but the labels.
 
 verdicts/<batch_id>.parquet                 every accepted verdict, notes and names included
 lake/labels/<batch_id>.parquet              confirmed and dismissed ones, as labels
@@ -33,7 +33,7 @@ VERDICTS = pa.schema(
 
 
 def save(home: Path, file: VerdictFile, batch_id: str, now: datetime) -> int:
-    """Write a judged file's rows where they belong, then commit them. Returns how many labels they made."""
+    """Write a checked file's rows, then commit them. Returns the number of labels."""
     labels = label_rows(file.accepted, batch_id, now)
     with scratch(home, "feedback") as aside:
         aside.chmod(0o700)
@@ -64,20 +64,20 @@ def naive(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def known_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
-    """Verdicts accepted from earlier files; files without a committed batch are leftovers."""
-    found: set[Verdict] = set()
+def accepted_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
+    """Verdicts accepted from earlier files. Files without a committed batch are leftovers."""
+    verdicts: set[Verdict] = set()
     names = VERDICTS.names[:-2]
     for batch in batches:
         path = verdict_path(home, batch.batch_id)
         if path.is_file():
             for row in read_parquet(path, names).to_pylist():
-                found.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
-    return found
+                verdicts.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
+    return verdicts
 
 
 def read_parquet(path: Path, columns: list[str]) -> pa.Table:
-    """A file of ours. Raises InputError if it is damaged."""
+    """Columns of a file that we wrote. Raises InputError if it is damaged."""
     try:
         return pq.ParquetFile(path).read(columns=columns)
     except (pa.ArrowException, OSError):
@@ -93,10 +93,10 @@ def quarantine_path(home: Path, batch_id: str) -> Path:
 
 
 def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> list[dict[str, object]]:
-    """Confirmed and dismissed verdicts as labels of the whole user-day; an unsure one says nothing.
+    """Confirmed and dismissed verdicts as labels of the whole user-day. An unsure verdict gives no label.
 
-    A label happened at the day's last moment and is known from `decided_at`. Of two about the same user-day,
-    the one decided later holds; of two decided in the same moment, the bad one.
+    A label happened at the day's last moment and is known from `decided_at`. Of two labels of a user-day the later
+    decision counts; of two decisions at the same moment, the bad one.
     """
     return [
         {
@@ -143,7 +143,7 @@ def write_labels(
     path = Path("lake") / "labels" / f"{batch_id}.parquet"
     table = pa.Table.from_pylist(rows, schema=LABELS)
     _write(table, aside / "labels.parquet", home / path, mode=None)
-    known: datetime = min(table["known_at"].to_pylist())
+    first_known: datetime = min(table["known_at"].to_pylist())
     return [
         LakeFile.of(
             home / path,
@@ -151,13 +151,13 @@ def write_labels(
             rows=len(rows),
             first_arrived=now,
             last_arrived=now,
-            first_known=known.replace(tzinfo=UTC),
+            first_known=first_known.replace(tzinfo=UTC),
         )
     ]
 
 
 def _write(table: pa.Table, aside: Path, target: Path, mode: int | None = PRIVATE) -> None:
-    """Rows into a Parquet file in place; no rows, no file, and none left over from a killed run."""
+    """Write rows to a Parquet file. Without rows there is no file: one of a killed run is removed."""
     if not table.num_rows:
         target.unlink(missing_ok=True)
         return

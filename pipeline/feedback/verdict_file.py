@@ -1,4 +1,4 @@
-"""A verdict file judged row by row: what counts, what is refused and why."""
+"""Check a verdict file row by row: what is accepted, what is refused and why."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.feedback.records import Record
 from pipeline.feedback.verdicts import REASONS, Refused, Verdict
 
-TOLD = 20  # refused rows that are told one by one
+SHOWN = 20  # refused rows that are named one by one
 
 
 class RefusedRow(NamedTuple):
@@ -19,13 +19,13 @@ class RefusedRow(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """What is wrong, in words that repeat no cell."""
+        """What is wrong. It repeats no cell."""
         return f"{self.column or 'row'}: {REASONS[self.reason]}"
 
 
 @dataclass(frozen=True)
 class VerdictFile:
-    """Every row of one file accounted for. `duplicates` are rows accepted before, here or in an earlier file."""
+    """One file, every row accounted for. `duplicates` were accepted before, here or in an earlier file."""
 
     name: str
     accepted: list[Verdict]
@@ -41,18 +41,18 @@ class VerdictFile:
         """Refused rows by reason and column."""
         return dict(sorted(Counter(f"{row.reason} {row.column or ''}".strip() for row in self.refused).items()))
 
-    def told(self) -> list[str]:
-        """The first refused rows by their lines: what was wanted, never what was found."""
-        lines = [f"line {row.line}, {row.detail}" for row in self.refused[:TOLD]]
+    def first_refused(self) -> list[str]:
+        """The first refused rows by line: what was wanted, never what was found."""
+        lines = [f"line {row.line}, {row.detail}" for row in self.refused[:SHOWN]]
         rest = len(self.refused) - len(lines)
         return [*lines, f"and {rest:,} refused rows more, in quarantine/"] if rest else lines
 
 
-def judge_file(
-    name: str, records: Iterable[Record], judge: Callable[[Mapping[str, str]], Verdict], known: set[Verdict]
+def check_records(
+    name: str, records: Iterable[Record], to_verdict: Callable[[Mapping[str, str]], Verdict], earlier: set[Verdict]
 ) -> VerdictFile:
-    """`judge` gives the verdict of a row's cells or raises Refused; `known` are the verdicts accepted before."""
-    seen = set(known)
+    """`to_verdict` makes a verdict from a row's cells, or raises Refused. `earlier` were accepted before."""
+    seen = set(earlier)
     accepted: list[Verdict] = []
     refused: list[RefusedRow] = []
     duplicates = 0
@@ -60,7 +60,7 @@ def judge_file(
         try:
             if record.refusal:
                 raise record.refusal
-            verdict = judge(record.cells)
+            verdict = to_verdict(record.cells)
         except Refused as error:
             refused.append(RefusedRow(record.line, error.reason, error.column, record.raw))
             continue

@@ -1,4 +1,4 @@
-"""What an analyst decided, and when such a row cannot count."""
+"""What an analyst decided, and why a row may be refused."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.cells import safe_cell
 from pipeline.lake import AHEAD, end_of
-from pipeline.settings import a_possible_day
+from pipeline.safe_text import safe_cell
+from pipeline.settings import possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
 
@@ -26,14 +26,14 @@ REASONS = {
     "no_such_list": "no list was published for that day",
     "not_on_the_list": "this account is on no list of that day; wanted its user_id exactly, without blanks around it",
     "ambiguous": "the list's CSV shows two accounts like this; write the user_id as in risk_list.parquet",
-    "before_the_day_ended": "nobody can have decided about a day before it was over",
+    "before_the_day_ended": "wanted a time after the end of the day that was decided on",
     "future_time": "has not happened yet",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One decision about one account's day. `decided_at` is aware, in UTC."""
+    """One decision about one account's day. `decided_at` is in UTC."""
 
     day: date
     user_id: str
@@ -52,8 +52,8 @@ class Refused(Exception):
         super().__init__(reason)
 
 
-class Accounts:
-    """The accounts on a day's lists. Each is named by its id, or by what the list's CSV shows for it."""
+class ListedAccounts:
+    """The accounts on a day's lists, by id and by the text that the list's CSV shows for it."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self.named: dict[str, set[str]] = {}
@@ -62,14 +62,16 @@ class Accounts:
                 self.named.setdefault(name, set()).add(account)
 
     def find(self, name: str) -> str:
-        """The one account of that name. Raises Refused: a verdict about one person never counts for another."""
-        found = self.named.get(name, set())
-        if len(found) != 1:
-            raise Refused("ambiguous" if found else "not_on_the_list", "user_id")
-        return next(iter(found))
+        """The one account of that name. Raises Refused if there is none, or if it could be another."""
+        accounts = self.named.get(name, set())
+        if len(accounts) != 1:
+            raise Refused("ambiguous" if accounts else "not_on_the_list", "user_id")
+        return next(iter(accounts))
 
 
-def judge(cells: Mapping[str, str], listed: Callable[[date], Accounts | None], now: datetime, timezone: str) -> Verdict:
+def to_verdict(
+    cells: Mapping[str, str], listed: Callable[[date], ListedAccounts | None], now: datetime, timezone: str
+) -> Verdict:
     """The verdict in a row's cells. `listed` gives a day's accounts, None without a list. Raises Refused.
 
     A time without an offset is local in `timezone`.
@@ -102,7 +104,7 @@ def judge(cells: Mapping[str, str], listed: Callable[[date], Accounts | None], n
 
 def _day(text: str) -> date:
     try:
-        return a_possible_day(datetime.strptime(text, "%Y-%m-%d").date())  # noqa: DTZ007 - a day has no zone
+        return possible_day(datetime.strptime(text, "%Y-%m-%d").date())  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise Refused("not_a_day", "day") from None
 
@@ -110,6 +112,13 @@ def _day(text: str) -> date:
 def _time(text: str, timezone: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+        return (time if time.tzinfo else _local(time, ZoneInfo(timezone))).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused("not_a_time", "decided_at") from None
+
+
+def _local(time: datetime, zone: ZoneInfo) -> datetime:
+    """As ingest reads it: a time that occurs twice is the later one, one that is skipped moves on by the gap."""
+    later = time.replace(tzinfo=zone, fold=1)
+    is_skipped = later.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time
+    return later.replace(fold=0) if is_skipped else later

@@ -1,12 +1,12 @@
-"""Ingest: delivered files into the lake, refused rows into quarantine, every row accounted for.
+"""Ingest: load delivered files into the lake and refused rows into quarantine. Every row is accounted for.
 
-The rules, which people write files against:
-- A file is known by its content, an event by its event_id and UTC day. An event without an id gets one from its
-  content and its position among equal rows of its file: rows repeated in a file are different events, the same rows
-  sent again in another file are duplicates.
-- Text is trimmed; empty text is no value. Times are ISO 8601 (a day, to the minute, or finer), with an offset or local
-  in the domain's time zone; epoch seconds need an expression in the pack, such as make_timestamp(...).
-- A row is refused by the first thing found wrong with it, see `refusals.REASONS`; a file only if it cannot be read.
+People write files against these rules:
+- Content identifies a file. Its event_id and UTC day identify an event.
+- An event without an id gets one from its content and its position among equal rows of the file. Rows repeated within
+  a file are different events; the same rows sent again in another file are duplicates.
+- Text is trimmed; empty text is no value. Times are ISO 8601: a day, to the minute, or finer.
+- A time has an offset, or is local in the domain's time zone. Epoch seconds need an expression in the pack.
+- The first fault decides a row's reason of refusal, see `refusals.REASONS`. A file is refused if it cannot be read.
 """
 
 from collections import Counter
@@ -31,18 +31,18 @@ def run(
     history: bool = False,
     progress: bool = False,
 ) -> Receipt:
-    """Ingest files and folders; with none given, all of landing/events and landing/labels. Events come first.
+    """Ingest files and folders, by default all of landing/events and landing/labels. Events come first.
 
-    `history` takes each event as arrived when it happened, and each label when it became known.
-    Raises InputError naming every file that could not be read, or had all its rows refused; the others are in the
-    lake by then.
+    `history`: each event counts as arrived when it happened, each label when it became known.
+    Raises InputError naming every file that could not be read or had all its rows refused. The other files are then
+    in the lake.
     """
     from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
     from pipeline.ingest.landing import check, files_in, is_there
-    from pipeline.ingest.load import Loader
+    from pipeline.ingest.load import Delivery, Loader
     from pipeline.ingest.mapping import mapping_of
-    from pipeline.ingest.unmatched import unmatched
+    from pipeline.ingest.unmatched import unmatched_labels
 
     if not events and not labels:
         landing = settings.home / "landing"
@@ -61,7 +61,7 @@ def run(
         for kind, path, roots in files:
             try:
                 check(path, roots)
-                batch, more = loader.load(kind, path, bar(path.name))
+                batch, more = loader.load(Delivery(kind, path, bar(path.name)))
             except InputError as error:
                 failed.append(error)
                 continue
@@ -71,11 +71,11 @@ def run(
                 continue
             done.append(batch)
             if batch.refused and batch.refused == batch.read:
-                failed.append(_all_refused(batch, loader.looks))
+                failed.append(_all_refused(batch, loader.notations))
         loader.contents.save()
-        if settings.now is None:  # a pretended time has nothing to do with the files'
+        if settings.now is None:  # a pretended clock says nothing about the files' times
             warnings += clock_warnings(loader.now, loader.changed, history)
-        warnings += unmatched(settings, done)
+        warnings += unmatched_labels(settings, done)
     if failed:
         raise _all_failures(failed, done)
     return _receipt(done, seen, len(files), history, warnings)
@@ -107,24 +107,24 @@ def _receipt(done: Sequence[Batch], seen: int, files: int, history: bool, warnin
     )
 
 
-def _all_refused(batch: Batch, looks: Mapping[tuple[str, str], int]) -> InputError:
-    """A file of which no row could be used: what was wanted, and what its cells look like, without printing any."""
-    from pipeline.ingest.looks import remedy
+def _all_refused(batch: Batch, notations: Mapping[tuple[str, str], int]) -> InputError:
+    """The error for a file without a usable row. It names what was wanted and the cells' notation, but no cell."""
+    from pipeline.ingest.notations import remedy
     from pipeline.ingest.refusals import explain
 
     reasons = sorted(batch.reasons.items(), key=lambda item: -item[1])[:3]
-    found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_parted, reasons)]
+    found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_split, reasons)]
     quarantine = f"quarantine/{batch.kind}-{batch.batch_id}.parquet"
-    if not looks:
+    if not notations:
         fix = f"look at the rows in {quarantine}, then correct the file or the domain pack"
     else:
-        (column, look), _ = max(looks.items(), key=lambda item: item[1])
-        found.append(f"{column}: these look like {look}")
-        fix = f"in the domain pack, map it with an expression such as {remedy(look)}"
+        (column, notation), _ = max(notations.items(), key=lambda item: item[1])
+        found.append(f"{column}: these look like {notation}")
+        fix = f"in the domain pack, map it with an expression such as {remedy(notation)}"
     return InputError(f"{batch.source}: all {batch.refused:,} rows were refused", *found, fix=fix)
 
 
-def _parted(counted: tuple[str, int]) -> tuple[str, str, int]:
+def _split(counted: tuple[str, int]) -> tuple[str, str, int]:
     reason, _, column = counted[0].partition(" ")
     return reason, column, counted[1]
 
@@ -144,7 +144,7 @@ Advance = Callable[[float], None]
 
 @contextmanager
 def _bar(wanted: bool, files: int) -> Iterator[Callable[[str], Advance]]:
-    """Gives, per file name, a function to report the share of it that is done."""
+    """Yields a function that begins a file by its name, and returns a function to report the share that is done."""
     if not wanted or not files:
         yield lambda name: lambda share: None
         return

@@ -1,15 +1,15 @@
-"""Whether the clock can be right, by the times of the delivered files: arrivals are told by it."""
+"""Compare the clock with the times of the delivered files: arrival times come from the clock."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from pipeline.lake import AHEAD
 
-LONG = timedelta(days=30)  # a feed that rests longer than that is old data
+LONG = timedelta(days=30)  # files that are older than this are old data
 
 
 def clock_warnings(now: datetime, changed: Collection[datetime], is_history: bool) -> list[str]:
-    """What the files' own times say against the clock; `changed` is when each new file was last written to."""
+    """Warnings if the clock disagrees with the files' times. `changed`: when each new file was last written."""
     if not changed:
         return []
     newest = max(changed)

@@ -1,4 +1,4 @@
-"""What delivered files contain, by hash: a file that was read once is not read again to know that it was."""
+"""Remember the hash of each delivered file, so that an unchanged file is not read again."""
 
 import json
 import time
@@ -6,34 +6,38 @@ from pathlib import Path
 
 from pipeline.files import sha256_of, write_json
 
-SETTLED_NS = 2_000_000_000  # a file changed this shortly before it was read may change again without its times telling
+SETTLED_NS = 2_000_000_000  # a file changed within this time may change again without a new modification time
 
 
 class Contents:
-    """The hashes of files as they lay when they were last read. A lost or damaged record costs time, nothing else."""
+    """Hashes of files by place, size and times. Losing the record costs time, nothing else."""
 
     def __init__(self, home: Path) -> None:
         self.record = home / "contents.json"
         try:
-            recorded = json.loads(self.record.read_bytes())
+            content = json.loads(self.record.read_bytes())
         except (OSError, ValueError):
-            recorded = {}
-        self.known: dict[str, str] = recorded if isinstance(recorded, dict) else {}
+            content = {}
+        self.recorded: dict[str, str] = content if isinstance(content, dict) else {}
         self.current: dict[str, str] = {}
 
     def id_of(self, path: Path) -> str:
         """The first 16 hex digits of the content's SHA-256."""
-        status = path.stat()
-        place = ":".join(
-            str(part) for part in (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        )
-        if place in self.known:
-            return self.current.setdefault(place, self.known[place])
+        place, changed = _place(path)
+        if place in self.recorded:
+            return self.current.setdefault(place, self.recorded[place])
         content = sha256_of(path)[:16]
-        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS and path.stat() == status:
+        if time.time_ns() - changed > SETTLED_NS and _place(path)[0] == place:
             self.current[place] = content
         return content
 
     def save(self) -> None:
-        if self.current.items() - self.known.items():
-            write_json(self.record, self.known | self.current)
+        if self.current.items() - self.recorded.items():
+            write_json(self.record, self.recorded | self.current)
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """What tells that a file is still the same, without reading it; and when it last changed, in nanoseconds."""
+    status = path.stat()
+    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return ":".join(map(str, parts)), max(status.st_mtime_ns, status.st_ctime_ns)

@@ -1,45 +1,21 @@
-"""Which files to read, and how."""
+"""List the delivered files, and check that each may be read."""
 
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.errors import InputError
-from pipeline.ingest.blocks import Blocks, starts_with
-from pipeline.ingest.csv_rows import CsvRows
-from pipeline.ingest.json_rows import JsonRows
-from pipeline.ingest.parquet_rows import ParquetRows
-from pipeline.ingest.refusals import Chunk
 
-JSON_NAMES = (".jsonl", ".ndjson", ".json")
-CSV_NAMES = (".csv", ".tsv", ".txt")
 UNFINISHED = (".tmp", ".part")
-PARQUET = b"PAR1"
-
-
-class Reader(Protocol):
-    """A delivered file: its columns, the share of it read so far, and its rows in chunks.
-
-    `is_sparse`: rows may have further columns, and lack some.
-    """
-
-    columns: list[str]
-    is_sparse: bool
-
-    @property
-    def done(self) -> float: ...
-
-    def chunks(self, wanted: Sequence[str]) -> Iterator[Chunk]: ...
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """All files of `paths`, folders recursively, by name; without dotfiles and unfinished uploads (.tmp, .part).
+    """All files of `paths` and of the folders below, by name, without dotfiles and unfinished uploads (.tmp, .part).
 
-    Folders that are not looked into, because they are links or cannot be read, are among them: `check` says why.
+    Folders that are links or cannot be read are listed too: `check` says what is wrong with them.
     """
-    # os.path's way of asking raises nothing, whatever the permissions
+    # os.path.isdir raises nothing, whatever the permissions
     return [file for path in paths for file in (sorted(_below(path)) if os.path.isdir(path) else [path])]  # noqa: PTH112
 
 
@@ -59,7 +35,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something is there, even if it leads nowhere or cannot be read."""
+    """Whether the path exists, even as a broken link or an unreadable entry."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -70,7 +46,7 @@ def is_there(path: Path) -> bool:
 
 
 def check(path: Path, roots: Sequence[Path]) -> None:
-    """Raises InputError unless `path` is a regular file, and inside the folder it was found in."""
+    """Raises InputError unless `path` is a regular file inside the folder where it was found."""
     root = next((root for root in roots if root != path and path.is_relative_to(root)), path.parent)
     name = str(path.relative_to(root))
     name = name if name.isprintable() else ascii(name)
@@ -94,23 +70,3 @@ def check(path: Path, roots: Sequence[Path]) -> None:
         raise InputError(f"{name} is a link out of {root}", fix="copy the file instead, or name it directly")
     if not os.access(path, os.R_OK):
         raise InputError(f"{name} cannot be read", fix="give the file's permissions to this user")
-
-
-def open_reader(path: Path, max_bytes: int) -> Reader:
-    """Decide by content, then by name, what kind of file this is. Raises InputError if it is none we know."""
-    if starts_with(path, PARQUET):
-        return ParquetRows(path, max_bytes)
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith((".parquet", ".pq")):
-        raise InputError(f"{path.name} is not a readable Parquet file", fix="deliver the file again, whole")
-    blocks = Blocks(path, max_bytes)
-    if name.endswith(JSON_NAMES) or blocks.peek().lstrip()[:1] == b"{":
-        return JsonRows(blocks)
-    if name.endswith(CSV_NAMES):
-        return CsvRows(blocks)
-    blocks.close()
-    raise InputError(
-        f"{path.name} is of no format we know",
-        "wanted CSV, JSON lines (both also as .gz) or Parquet",
-        fix="name the file .csv, .jsonl or .parquet",
-    )

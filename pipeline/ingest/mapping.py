@@ -1,9 +1,9 @@
-"""A domain pack's mapping, fitted to one file: which source columns it reads, and the SQL that makes contract rows."""
+"""Fit a domain pack's mapping to one file: which source columns to read, and the SQL that makes contract rows."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -29,7 +29,7 @@ SQL_TYPES: dict[SourceType, str] = {
     "timestamp": "timestamp",
     "boolean": "boolean",
 }
-# The clock, chance, settings and variables: with them the same file would not always give the same rows.
+# The clock, chance, settings and variables: with them, equal files would not always give equal rows.
 UNSTABLE = "select distinct function_name from duckdb_functions() where stability <> 'CONSISTENT'"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMBERS = (*INTEGERS, *(f"U{name}" for name in INTEGERS), "FLOAT", "DOUBLE", "DECIMAL")
@@ -40,19 +40,24 @@ FITTING: dict[SourceType, tuple[str, ...]] = {
     "boolean": ("BOOLEAN",),
 }
 EPOCH = "seconds since 1970 become one by make_timestamp(cast(NAME * 1000000 as bigint))"
-
-
 FLOATING = ("DOUBLE", "FLOAT")
 EXACT = 2**53  # from here on, two whole numbers may be the same double
+
+
+class FileColumns(NamedTuple):
+    """The columns of the file called `file`. `is_sparse`: later rows may have columns that `names` does not list."""
+
+    file: str
+    names: list[str]
+    is_sparse: bool
 
 
 @dataclass(frozen=True)
 class FileMapping:
     """A pack's mapping as it applies to one file.
 
-    `wanted` are the file's columns to read, `sources` the pack's name and type of each, in the same order.
-
-    `absent` are the pack's columns that the file lacks and can do without: null in every row.
+    `wanted` are the file's columns to read; `sources` are the pack's name and type of each, in the same order.
+    `absent` are optional columns of the pack that the file lacks: null in every row.
     `given` is the SQL type of each contract column before it is cast to the contract's own.
     """
 
@@ -65,9 +70,9 @@ class FileMapping:
     timezone: str
 
     def select(self, chunk: pa.Schema) -> str:
-        """SQL that reads the table `chunk` and yields `_line`, contract columns in their types, and `_reason`.
+        """SQL that reads the table `chunk` and gives `_line`, the contract columns in their types, and `_reason`.
 
-        `_reason` is null for good rows, else 'reason column' of the first thing found wrong.
+        `_reason` is null for good rows, else 'reason column' of the first fault.
         """
         cells, reasons = [], []
         for i, (name, wanted) in enumerate(self.sources.items()):
@@ -96,29 +101,14 @@ class FileMapping:
         )
 
 
-def _as_text(value: str) -> str:
-    """Text of any scalar: an id that was read as a number is 17850, not 17850.0."""
-    text = f"cast({value} as varchar)"
-    is_float = f"typeof({value}) in ('DOUBLE', 'FLOAT')"
-    return f"case when {is_float} then regexp_replace({text}, '[.]0$', '') else {text} end"
-
-
 def columns_of(kind: Kind) -> dict[str, SourceType]:
     return EVENT_COLUMNS if kind == "events" else LABEL_COLUMNS
 
 
-def fit(
-    con: duckdb.DuckDBPyConnection,
-    domain: Domain,
-    kind: Kind,
-    file: str,
-    found: Iterable[str],
-    is_sparse: bool = False,
-) -> FileMapping:
-    """Fit the pack's mapping to a file's columns; names are compared without case.
+def fit(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, columns: FileColumns) -> FileMapping:
+    """Fit the pack's mapping to a file's columns. Names are compared without case.
 
-    `is_sparse`: the file may have columns that were not `found`, in rows further down.
-    Raises UsageError naming the pack's column whose SQL is wrong, InputError naming columns the file lacks.
+    Raises UsageError naming the pack's column whose SQL is wrong, or InputError naming columns the file lacks.
     """
     mapping = mapping_of(domain, kind)
     contract = columns_of(kind)
@@ -133,14 +123,13 @@ def fit(
     types = {**mapping.source, **types}
     given = _check(con, domain, kind, mapping, types)
 
-    found = list(found)
-    places = _places(file, found, types)
-    absent = {name: kind_ for name, kind_ in types.items() if name not in places}
-    _require(domain, kind, file, found, uses, absent)
-    if is_sparse:
-        places, absent = {**{name: name for name in absent}, **places}, {}
-    sources = {name: kind_ for name, kind_ in types.items() if name in places}
-    wanted = [places[name] for name in sources]
+    names = _names_in_file(columns, types)
+    absent = {name: kind_ for name, kind_ in types.items() if name not in names}
+    _require(domain, kind, columns, uses, absent)
+    if columns.is_sparse:
+        names, absent = {**{name: name for name in absent}, **names}, {}
+    sources = {name: kind_ for name, kind_ in types.items() if name in names}
+    wanted = [names[name] for name in sources]
     return FileMapping(kind, wanted, sources, absent, dict(mapping.columns), given, domain.timezone)
 
 
@@ -152,21 +141,24 @@ def mapping_of(domain: Domain, kind: Kind) -> Mapping:
     return domain.labels
 
 
-def _places(file: str, found: Iterable[str], types: Iterable[str]) -> dict[str, str]:
+def _names_in_file(columns: FileColumns, types: Iterable[str]) -> dict[str, str]:
     """The file's own name for each of the pack's columns it has."""
-    places = {}
+    names = {}
     for name in types:
-        same = [column for column in found if column == name] or [c for c in found if c.lower() == name.lower()]
+        same = [c for c in columns.names if c == name] or [c for c in columns.names if c.lower() == name.lower()]
         if len(same) > 1:
-            raise InputError(f"{file} has the column {name} {len(same)} times", fix="deliver it with one of them")
+            raise InputError(
+                f"{columns.file} has the column {name} {len(same)} times", fix="deliver it with one of them"
+            )
         if same:
-            places[name] = same[0]
-    return places
+            names[name] = same[0]
+    return names
 
 
 def _require(
-    domain: Domain, kind: Kind, file: str, found: Iterable[str], uses: dict[str, set[str]], absent: Iterable[str]
+    domain: Domain, kind: Kind, columns: FileColumns, uses: dict[str, set[str]], absent: Iterable[str]
 ) -> None:
+    """Raises InputError if the file lacks columns that required contract columns are made of."""
     gone = {name.lower() for name in absent}
 
     def lacks(column: str) -> set[str]:
@@ -178,9 +170,9 @@ def _require(
     missing = [f"{name} (for {column})" for column in required for name in sorted(lacks(column))]
     if missing:
         raise InputError(
-            f"{file} lacks columns that {kind} of {domain.name} need",
+            f"{columns.file} lacks columns that {kind} of {domain.name} need",
             f"wanted: {', '.join(missing)}",
-            f"found:  {len(list(found))} columns",  # not their names: without a header they are somebody's data
+            f"found:  {len(columns.names)} columns",  # not their names: without a header they are somebody's data
             fix="deliver them, or map them in the domain pack; the first line of a CSV file is its header",
         )
 
@@ -208,7 +200,7 @@ def _nodes(tree: Any) -> Iterable[dict[str, Any]]:
 def _check(
     con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, mapping: Mapping, types: dict[str, SourceType]
 ) -> dict[str, str]:
-    """Let DuckDB judge each expression before any row is read. Gives the SQL type of each."""
+    """Let DuckDB check each expression before any row is read. Returns the SQL type of each."""
     given = {}
     nulls = ", ".join(f"cast(null as {SQL_TYPES[wanted]}) as {quoted(name)}" for name, wanted in types.items())
     source = f"(select {nulls or '1 as _'})"
@@ -221,7 +213,7 @@ def _check(
         else:
             continue
         try:
-            # where, because it takes neither aggregates nor windows: a row's cells come from that row alone
+            # A where clause takes neither aggregates nor windows: a row's cells come from that row alone.
             con.execute(f"select 1 from {source} where try({{'v': (\n{sql}\n)}}) is null").fetchall()
             [(_, found, *_)] = con.execute(f"describe select (\n{sql}\n) as value from {source}").fetchall()
         except duckdb.Error as error:

@@ -1,4 +1,4 @@
-"""Sensitive entities leave ingest as keyed pseudonyms: equal values stay equal, nobody can guess them back."""
+"""Replace sensitive values by keyed pseudonyms: equal values stay equal, and nobody can guess them without the key."""
 
 import hashlib
 import hmac
@@ -32,21 +32,21 @@ PREFIXES = {
 SHORTEST_KEY = 16
 
 
-class Mark(BaseModel):
-    """lake/key.json: which key the home began with, without telling it."""
+class KeyCheck(BaseModel):
+    """lake/key.json: proves which key the home began with, without revealing it."""
 
     check: str
 
 
 def key_of(settings: Settings, domain: Domain) -> bytes | None:
-    """The home's key, created once if there is none; None where the domain has nothing to hide.
+    """The home's key, created if there is none. None if the domain has no sensitive columns.
 
     Raises UsageError if the key is lost, changed, too short, or readable by others.
     """
     if not domain.sensitive:
         return None
     path = settings.home / "key"
-    mark = settings.home / "lake" / "key.json"
+    check_file = settings.home / "lake" / "key.json"
     fix = f"restore {path} from your backup, or set RISK_KEY to the key this home began with"
     if settings.key is not None:
         key = settings.key.get_secret_value().strip().encode()
@@ -54,16 +54,16 @@ def key_of(settings: Settings, domain: Domain) -> bytes | None:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"others can read {path}", fix=f"chmod 600 {path}")
         key = path.read_bytes().strip()
-    elif mark.is_file():
+    elif check_file.is_file():
         raise UsageError("the pseudonymisation key of this home is gone", "new events would match no old ones", fix=fix)
     else:
         key = _create(path)
     if len(key) < SHORTEST_KEY:
         raise UsageError(f"the pseudonymisation key is shorter than {SHORTEST_KEY} characters", fix=fix)
     check = hmac.digest(key, b"dawnlist key check", "sha256").hex()[:16]
-    if not mark.is_file():
-        write_json(mark, {"check": check})
-    elif read_model(mark, Mark).check != check:
+    if not check_file.is_file():
+        write_json(check_file, {"check": check})
+    elif read_model(check_file, KeyCheck).check != check:
         raise UsageError("this is not the pseudonymisation key this home began with", fix=fix)
     return key
 
@@ -83,7 +83,7 @@ def _create(path: Path) -> bytes:
 
 
 class Hmac:
-    """HMAC-SHA256(key, column NUL value), cut to 128 bits; each column has pseudonyms of its own.
+    """HMAC-SHA256(key, column NUL value), cut to 128 bits. Equal values in two columns have different pseudonyms.
 
     The key stays in Python: in DuckDB, a pack's expressions could read it.
     """
@@ -109,7 +109,7 @@ REMEMBERED = 300_000  # pseudonyms kept from one chunk to the next, per column
 
 
 class Pseudonyms:
-    """Replaces sensitive values, chunk by chunk. A value seen before is looked up, not hashed again."""
+    """Replaces sensitive values, chunk by chunk. Each value is hashed once, then looked up."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, domain: Domain, columns: Sequence[str], key: bytes | None
@@ -124,10 +124,10 @@ class Pseudonyms:
             con.execute("create temp table hidden_ip (value varchar, pseudonym varchar, network varchar)")
 
     def learn(self, table: str) -> None:
-        """Know the pseudonym of every sensitive value in `table`."""
+        """Compute the pseudonym of every new sensitive value in `table`."""
         for name in [*self.hidden, *(["ip"] if self.has_ip else [])]:
-            [(known,)] = self.con.execute(f"select count(*) from hidden_{name}").fetchall()
-            if known > REMEMBERED:
+            [(remembered,)] = self.con.execute(f"select count(*) from hidden_{name}").fetchall()
+            if remembered > REMEMBERED:
                 self.con.execute(f"truncate hidden_{name}")
             new = self.con.sql(
                 f"select distinct {name} as value from {table} anti join hidden_{name} "
@@ -144,18 +144,18 @@ class Pseudonyms:
 
     def _ips(self, ips: list[str]) -> list[list[str | None]]:
         """Pseudonyms of addresses and of their networks."""
-        known = [network_of(ip) for ip in ips]
+        addresses = [network_of(ip) for ip in ips]
         if not self.is_ip_hidden:
-            return [list(ips), [network for _, network in known]]
+            return [list(ips), [network for _, network in addresses]]
         hidden = self.hmac.pseudonym
-        networks = {network: hidden("network_id", network) for _, network in known if network is not None}
+        networks = {network: hidden("network_id", network) for _, network in addresses if network is not None}
         return [
-            [hidden("ip", canonical) for canonical, _ in known],
-            [networks[network] if network is not None else None for _, network in known],
+            [hidden("ip", canonical) for canonical, _ in addresses],
+            [networks[network] if network is not None else None for _, network in addresses],
         ]
 
     def select(self, columns: Sequence[str], others: str, table: str) -> str:
-        """SQL of `table` with sensitive `columns` replaced, network_id added where there is an ip, and `others`."""
+        """SQL of `table`: sensitive `columns` replaced, `others` kept, network_id added where there is an ip."""
         replaced = {name: f"hidden_{name}.pseudonym" for name in [*self.hidden, *(["ip"] if self.has_ip else [])]}
         cells = [f"{replaced.get(name, f'{table}.{name}')} as {quoted(name)}" for name in columns]
         cells += ["hidden_ip.network as network_id"] if self.has_ip else []
@@ -164,7 +164,7 @@ class Pseudonyms:
 
 
 def network_of(ip: str) -> tuple[str, str | None]:
-    """The address in one notation, and its network: /24 for IPv4, /48 for IPv6, None if it is no address."""
+    """The address in one notation, and its network: /24 for IPv4, /48 for IPv6. None if it is no address."""
     if IPV4.fullmatch(ip):  # nearly all are, and ipaddress is slow
         return ip, ip[: ip.rindex(".")] + ".0/24"
     try:

@@ -1,4 +1,4 @@
-"""Why a row was refused. Codes are stable: people filter on them, and write rules against them."""
+"""Why a row was refused. The codes are stable: people filter on them and write rules against them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipeline.ingest.text_rows import MAX_ROW
-
-MAX_VALUE = 2048  # bytes of a value of the contract's text columns; PostgreSQL's indexes take no id of more than 2,700
+MAX_ROW = 1_000_000  # bytes of a row; quarantine keeps this much of a longer one
+MAX_VALUE = 2048  # bytes of a text value; PostgreSQL's indexes take no id of more than 2,700
 MAX_NUMBER = 1e12
 
 REASONS: dict[str, str] = {
@@ -43,14 +42,14 @@ REASONS: dict[str, str] = {
 class Refusal(NamedTuple):
     """One refused row as it came. `column` is null where the whole row is at fault.
 
-    `look` names the notation of the refused cell, where we looked and know it.
+    `notation` names how the refused cell is written, for a sample of rows and where we know it.
     """
 
     line: int
     reason: str
     column: str | None
     raw: str
-    look: str | None = None
+    notation: str | None = None
 
 
 def explain(reason: str, column: str | None) -> str:
@@ -66,8 +65,8 @@ def count(refusals: Iterable[Refusal]) -> Counter[str]:
 class Chunk:
     """Some consecutive rows of a file.
 
-    `rows` has `_line` (where the row begins: physical line, or row of a Parquet file, from 1) and the wanted
-    columns; `refused` are rows that could not be read at all; `raw` gives rows as they came, by their `_line`.
+    `rows` has the wanted columns and `_line`: where the row begins in the file, counted from 1.
+    `refused` are rows that could not be read at all. `raw` gives rows as they came, by their `_line`.
     """
 
     rows: pa.Table

@@ -1,4 +1,4 @@
-"""A file's good rows and refused rows into the lake and the quarantine: written aside, renamed, then committed."""
+"""Write a file's good rows to the lake and its refused rows to quarantine. Duplicates are dropped first."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ from pipeline.lake import Batch, Kind, LakeFile
 from pipeline.schemas import EVENTS, LABELS, QUARANTINE
 from pipeline.sql import parquet, quoted
 
-ROW_GROUP = 122_880  # what DuckDB reads best
+ROW_GROUP = 122_880  # DuckDB reads this size fastest
 PRIVATE = 0o600
 
 
 class Quarantine:
-    """Refused rows of one file, written as they come; only the owner may read them."""
+    """Refused rows of one file, written as they come. Only the owner may read them."""
 
     def __init__(self, aside: Path, file: str, batch_id: str) -> None:
         self.aside, self.file, self.batch_id = aside, file, batch_id
@@ -36,13 +36,13 @@ class Quarantine:
             self.sink = os.fdopen(os.open(self.aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb")
             self.writer = pq.ParquetWriter(self.sink, QUARANTINE, compression="zstd")
         lines, reasons, columns, raws, _ = zip(*refusals, strict=True)
-        same = [[self.file] * len(lines), lines, reasons, columns, raws, [self.batch_id] * len(lines)]
-        arrays = [pa.array(values, field.type) for values, field in zip(same, QUARANTINE, strict=True)]
+        cells = [[self.file] * len(lines), lines, reasons, columns, raws, [self.batch_id] * len(lines)]
+        arrays = [pa.array(values, field.type) for values, field in zip(cells, QUARANTINE, strict=True)]
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=QUARANTINE))
         self.rows += len(lines)
 
     def publish(self, target: Path) -> None:
-        target.unlink(missing_ok=True)  # a killed run's
+        target.unlink(missing_ok=True)  # of a killed run
         if self.writer is not None:
             self.writer.close()
             self.sink.close()
@@ -50,7 +50,7 @@ class Quarantine:
 
 
 def future_lines(home: Path, batch: Batch) -> frozenset[int] | None:
-    """Where the rows are that a reading refused as future_time; None if its quarantine was cleared away since."""
+    """Lines that a reading refused as future_time. None if its quarantine file is gone."""
     path = quarantine_path(home, batch.kind, batch.batch_id)
     if not path.is_file():
         return None
@@ -63,8 +63,8 @@ def quarantine_path(home: Path, kind: Kind, batch_id: str) -> Path:
 
 
 def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
-    """Number repeated derived ids, then drop events seen before: same event_id on the same UTC day."""
-    # Equal rows of one file are different events; only ids that occur twice are worth a sort.
+    """Number repeated derived ids, then drop duplicates: same event_id on the same UTC day."""
+    # Equal rows of one file are different events. Only ids that occur twice need sorting.
     con.execute(
         """
         create or replace temp table numbered as
@@ -82,7 +82,7 @@ def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -
     con.execute("update staged set event_id = numbered.event_id from numbered where staged._line = numbered._line")
     con.execute(
         """
-        create or replace temp table seen as
+        create or replace temp table duplicates as
         select _line
         from (
             select _line, row_number() over (partition by event_id, cast(event_at as date) order by _line) as position
@@ -95,49 +95,49 @@ def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -
     if lake:
         con.execute(
             f"""
-            insert into seen
+            insert into duplicates
             select _line from staged
             where (event_id, cast(event_at as date)) in (
                 select (event_id, cast(event_at as date)) from {parquet(lake)}
             )
             """
         )
-    return _drop_seen(con)
+    return _drop_duplicates(con)
 
 
 def drop_label_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
-    """Drop labels that say nothing new: same user, event, times and answer."""
+    """Drop labels that repeat a label: same user, event, times and is_bad."""
     same = ["user_id", "event_id", "happened_at", "known_at", "is_bad"]
     con.execute(
         f"""
-        create or replace temp table seen as
+        create or replace temp table duplicates as
         select _line
         from (select _line, row_number() over (partition by {", ".join(same)} order by _line) as position from staged)
         where position > 1
         """
     )
     if lake:
-        equal = " and ".join(f"staged.{name} is not distinct from known.{name}" for name in same)
+        equal = " and ".join(f"staged.{name} is not distinct from earlier.{name}" for name in same)
         con.execute(
             f"""
-            insert into seen
+            insert into duplicates
             select _line from staged
-            where exists (select 1 from {parquet(lake)} as known where {equal})
+            where exists (select 1 from {parquet(lake)} as earlier where {equal})
             """
         )
-    return _drop_seen(con)
+    return _drop_duplicates(con)
 
 
-def _drop_seen(con: duckdb.DuckDBPyConnection) -> int:
-    con.execute("delete from staged where _line in (select _line from seen)")
-    [(dropped,)] = con.execute("select count(distinct _line) from seen").fetchall()
+def _drop_duplicates(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute("delete from staged where _line in (select _line from duplicates)")
+    [(dropped,)] = con.execute("select count(distinct _line) from duplicates").fetchall()
     return int(dropped)
 
 
 def write_events(
     con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str
 ) -> list[tuple[Path, LakeFile]]:
-    """Write one file per day under `aside`, in a stated order; `arrived` is the SQL of arrived_at."""
+    """Write one sorted file per day under `aside`. `arrived` is the SQL of arrived_at."""
     summary = f"cast(event_at as date) as day, count(*), min({arrived}), max({arrived})"
     days = con.execute(f"select {summary} from staged group by day order by day").fetchall()
     stream = _sorted(con, EVENTS, arrived, batch_id, "cast(event_at as date), user_id, event_at, event_id")
@@ -153,15 +153,15 @@ def write_events(
 def write_labels(
     con: duckdb.DuckDBPyConnection, aside: Path, batch_id: str, arrived: str
 ) -> list[tuple[Path, LakeFile]]:
-    """Write the batch's one file of labels, if it has any, in a stated order; `arrived` is the SQL of arrived_at."""
+    """Write one sorted file of labels, if there are any. `arrived` is the SQL of arrived_at."""
     summary = f"select count(*), min({arrived}), max({arrived}), min(known_at) from staged"
-    [(rows, first, last, known)] = con.execute(summary).fetchall()
+    [(rows, first, last, first_known)] = con.execute(summary).fetchall()
     if not rows:
         return []
     path = aside / "labels.parquet"
     _sorted(con, LABELS, arrived, batch_id, "user_id, happened_at, event_id, known_at, is_bad").write(path, rows)
     target = f"lake/labels/{batch_id}.parquet"
-    return [(path, _lake_file(path, target, rows, (first, last), first_known=known.replace(tzinfo=UTC)))]
+    return [(path, _lake_file(path, target, rows, (first, last), first_known=first_known.replace(tzinfo=UTC)))]
 
 
 def _lake_file(written: Path, path: str, rows: int, arrived: tuple[datetime, datetime], **more: Any) -> LakeFile:
@@ -176,7 +176,7 @@ def _sorted(con: duckdb.DuckDBPyConnection, schema: pa.Schema, arrived: str, bat
 
 
 class Stream:
-    """Sorted rows in row groups of a fixed size, however DuckDB hands them over: equal rows make equal bytes."""
+    """Sorted rows in row groups of a fixed size, whatever batches DuckDB returns: equal rows make equal bytes."""
 
     def __init__(self, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
         self.reader, self.schema = reader, schema

@@ -1,4 +1,4 @@
-"""Labels that are about nothing we know: training would pass over them without a word."""
+"""Count new labels that match no event: training would ignore them silently."""
 
 from collections.abc import Iterable
 
@@ -9,24 +9,24 @@ from pipeline.sql import parquet
 from pipeline.warehouse import connect
 
 
-def unmatched(settings: Settings, batches: Iterable[Batch]) -> list[str]:
-    """A warning that counts the new labels whose account has no event on the day they are about."""
+def unmatched_labels(settings: Settings, batches: Iterable[Batch]) -> list[str]:
+    """A warning that counts new labels whose account has no event on the label's day."""
     files = [file for batch in batches if batch.kind == "labels" for file in batch.files]
     if not files:
         return []
-    labels = [str(settings.home / file.path) for file in files]
+    paths = [str(settings.home / file.path) for file in files]
     with connect(settings) as con:
         con.execute(
-            f"create temp table told as select user_id, cast(happened_at as date) as day from {parquet(labels)}"
+            f"create temp table labels as select user_id, cast(happened_at as date) as day from {parquet(paths)}"
         )
-        days = {day for (day,) in con.execute("select distinct day from told").fetchall()}
+        days = {day for (day,) in con.execute("select distinct day from labels").fetchall()}
         events = [str(settings.home / file.path) for file in lake.event_files(settings.home) if file.event_day in days]
         active = (
             f"select user_id, cast(event_at as date) as day from {parquet(events)}"
             if events
-            else "select user_id, day from told limit 0"
+            else "select user_id, day from labels limit 0"
         )
-        [(missing,)] = con.execute(f"select count(*) from told anti join ({active}) using (user_id, day)").fetchall()
+        [(missing,)] = con.execute(f"select count(*) from labels anti join ({active}) using (user_id, day)").fetchall()
     if not missing:
         return []
     rows = sum(file.rows for file in files)

@@ -1,4 +1,4 @@
-"""Cells of a delivered file into the four types of a domain pack, as SQL: a value, and the reason there is none."""
+"""Turn cells of a delivered file into the four types of a domain pack, as SQL: a value, or the reason to refuse it."""
 
 from typing import NamedTuple
 
@@ -19,9 +19,9 @@ OFFSET = r"(Z| UTC|[+-]((0\d|1[0-3])(:?[0-5]\d)?|14(:?00)?))"  # no place on Ear
 
 
 class Typed(NamedTuple):
-    """SQL of a source column: its typed value, and the reason where it is wrong.
+    """SQL of a source column: its typed value, and the reason to refuse it.
 
-    `value` may use the raw column; `reason` may use the raw column and the value, by their names.
+    `value` may name the raw column; `reason` may name the raw column and the value.
     """
 
     value: str
@@ -37,17 +37,17 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def typed(raw: str, kind: pa.DataType, wanted: SourceType, value: str, timezone: str) -> Typed:
-    """SQL for column `raw`, of Arrow type `kind`, read as `wanted`; the typed column will be called `value`.
+    """SQL for column `raw`, of Arrow type `kind`, read as `wanted`. The typed column will be called `value`.
 
-    Text comes trimmed, and empty text is no value. Times without an offset are local in `timezone`: one that occurs
-    twice, when clocks go back, is the later one; one that is skipped moves on by the hour that is missing.
+    Text is already trimmed; empty text is no value. Times without an offset are local in `timezone`. When clocks go
+    back, a time that occurs twice is the later one. When they go forward, a skipped time moves on by the missing hour.
     """
     is_text = _is_text(kind)
     cell = f"nullif({raw}, '')" if is_text else raw
     wrong = f"{value} is null and {cell} is not null"
     if wanted == "string":
         text = cell if is_text else _as_text(raw, kind)
-        # a list or an object is no text; NaN is how some writers spell null
+        # A list or an object is no text. Some writers spell null as NaN.
         if text is None:
             return Typed("cast(null as varchar)", f"case when {raw} is not null then 'not_text' end")
         checks = f"when strlen({value}) > {MAX_VALUE} then 'too_long' when contains({value}, chr(0)) then 'nul'"

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from pipeline.catalogue import FIELD_WORDS, LEARNED, Feature, features
-from pipeline.cells import one_line
+from pipeline.safe_text import one_line
 
 LIMIT = 3
 LOUD_EVENT = 8.0  # nats from which a single event gets a sentence of its own

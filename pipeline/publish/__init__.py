@@ -1,4 +1,4 @@
-"""Publish: rank the day's accounts, cut the list where its expected precision ends, say why, and publish it.
+"""Publish: rank the day's accounts, cut the list by its expected precision, give reasons, and publish it.
 
 Reads   snapshots/scores, snapshots/contributions, snapshots/user_days, models/<bundle>/bundle.json, reports/
 Writes  lists/revisions/day=D/<revision>/, the link lists/day=D, and PostgreSQL where that is configured
@@ -11,16 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.checkpoints import CHECKPOINTS, fail_if_critical, has_failed, judge, read_report, write_report
+from pipeline import checkpoints
+from pipeline.checkpoints import CHECKPOINTS, fail_if_critical, has_failed, read_report, write_report
 from pipeline.context import Run
 from pipeline.errors import InputError
 from pipeline.files import sha256_of, write_json
 from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
-from pipeline.models.reasons import sentences as sentences_of_models
+from pipeline.models.reasons import sentences
 from pipeline.models.registry import bundle_for
 from pipeline.publish import revisions
-from pipeline.publish.entries import Sentences, assemble, choose
+from pipeline.publish.entries import Explanations, assemble, choose
 from pipeline.publish.manifest import inputs
 from pipeline.publish.outputs import render, to_csv, write_parquet
 from pipeline.publish.ranking import RankedBy
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["latest_good", "read_list", "render", "run"]
 
 
-def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
-    """Publish the list of the run's day. Raises CheckpointFailedError, and publishes nothing, if it is not fit."""
+def run(run: Run) -> Receipt:
+    """Publish the list of the run's day. Raises CheckpointFailedError, and publishes nothing, if a checkpoint fails."""
     home, day = run.home, run.day
     for checkpoint in CHECKPOINTS[:2]:
         if (report := read_report(home, day, checkpoint, run.as_of)) is not None:
@@ -46,7 +47,7 @@ def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
     made_from = inputs(run, bundle, used)
 
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
-        yield day, _build(run, used, made_from, missing[day], folder, sentences)
+        yield day, _build(run, used, made_from, missing[day], folder)
 
     made = made_once(home, "publish", {day: made_from}, revisions.Shelf(home, run.as_of), build)[day]
     revision, manifest = made.result["revision"], made.result
@@ -69,20 +70,20 @@ def run(run: Run, *, sentences: Sentences = sentences_of_models) -> Receipt:
 
 
 def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
-    """The list to work from on `day`: its own, or else the last one before it, marked stale.
+    """The list to work from on `day`: its own, or the last good one before it, marked stale.
 
-    The files stay as published; only what is returned says `is_stale`. Also stale is a day's own list if the
-    day was judged again since and failed.
+    A day's own list is stale too if a later validation of the day failed. The files stay as published: only what is
+    returned says `is_stale`.
     """
-    known = [other for other in revisions.days(home) if other <= day]
-    if not known:
+    listed = [other for other in revisions.days(home) if other <= day]
+    if not listed:
         raise InputError(f"no list up to {day} in {home}", fix=f"dawnlist run --day {day}")
     failures = {
         other: [checkpoint for checkpoint in CHECKPOINTS if has_failed(home, other, checkpoint)]
-        for other in {*known, day}
+        for other in {*listed, day}
     }
-    good = [other for other in known if other == day or not failures[other]]
-    shown = good[-1] if good else known[-1]
+    good = [other for other in listed if other == day or not failures[other]]
+    shown = good[-1] if good else listed[-1]
     table, manifest = read_list(home, shown)
     if shown == day and not failures[day]:
         return table, manifest
@@ -105,9 +106,8 @@ def _build(
     made_from: MadeFrom,
     revision: str,
     aside: Path,
-    sentences: Sentences,
 ) -> Path:
-    """Make the list under `aside` and let the last checkpoint judge it. Returns its folder."""
+    """Make the list under `aside` and validate it at the last checkpoint. Returns its folder."""
     from expectations import risk_list as suites
 
     home, domain, day, bundle = run.home, run.domain, run.day, made_from["bundle"]["id"]
@@ -116,19 +116,18 @@ def _build(
     scores = read_scores(used["scores"].path(home))
     chosen, cut = choose(scores, by, domain, run.list_size)
     users = chosen["user_id"].to_pylist()
-    table = assemble(
-        day,
-        chosen,
+    explanations = Explanations(
         features_of(run.settings, used["user_days"].path(home), users),
         contributions_of(run.settings, used["contributions"].path(home), users),
-        bundle,
         domain.currency,
         sentences,
     )
+    table = assemble(day, chosen, explanations, bundle)
     active = active_among(run.settings, used["user_days"].path(home), users)
     suite = suites.entries(day, run.list_size, bundle, by == "risk", active)
-    tables = [("list", _judged(table, chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()), suite)]
-    report = judge("risk_list", day, domain.name, tables, accept=run.accept, seen={"listed": len(table)})
+    levels = chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()
+    tables = [("list", _frame(table, levels), suite)]
+    report = checkpoints.validate(run, "risk_list", tables, seen={"listed": len(table)})
     fail_if_critical(write_report(home, report, run.as_of), run.accept)
     folder = aside / revision
     folder.mkdir()
@@ -156,13 +155,13 @@ def _build(
     return folder
 
 
-def _judged(table: "pa.Table", levels: list[float | None]) -> Any:
-    """The list as the third checkpoint sees it, with a mark where an account stands below one with a lower level."""
+def _frame(table: "pa.Table", levels: list[float | None]) -> Any:
+    """The list as the third checkpoint validates it. `out_of_order` is 1 below an account with a lower level."""
     frame = table.to_pandas()
     frame.insert(0, "user_id", frame.pop("user_id"))
     frame["day"] = frame["day"].astype(str)
-    marks = [float((lower or 0) > (upper or 0)) for upper, lower in pairwise(levels)]
-    frame["out_of_order"] = [0.0, *marks][: len(frame)]
+    out_of_order = [float((lower or 0) > (upper or 0)) for upper, lower in pairwise(levels)]
+    frame["out_of_order"] = [0.0, *out_of_order][: len(frame)]
     for column in ("risk", "surprise_percentile", "out_of_order", "rank"):
         frame[column] = frame[column].astype("float64")
     return frame

@@ -1,7 +1,8 @@
-"""The rows of a list: scores in ranked order, cut, with their reasons."""
+"""The rows of a list: ranked, cut, with their reasons."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,24 @@ SCORE_COLUMNS = ("user_id", "risk", "surprise", "surprise_percentile", "top_even
 DIGITS = 6  # of scores as published: the same in CSV, Parquet and PostgreSQL
 
 
+@dataclass(frozen=True)
+class Explanations:
+    """What the reasons of a list's accounts are made of: features and contributions by user."""
+
+    features: Mapping[str, Mapping[str, float | None]]
+    contributions: Mapping[str, Sequence[Contribution]]
+    currency: str
+    sentences: Sentences
+
+    def reasons(self, user: str, top_events: str) -> list[str | None]:
+        """The user's reasons, most important first; None where there are fewer."""
+        features, contributions = self.features.get(user, {}), list(self.contributions.get(user, ()))
+        reasons = self.sentences(features, contributions, json.loads(top_events), self.currency)
+        return [*reasons[:REASONS], *[None] * REASONS][:REASONS]
+
+
 def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int) -> tuple["pa.Table", Cut]:
-    """The accounts to review, ranked, and where the cut fell."""
+    """The accounts to review, ranked, and where the list was cut."""
     ranked = rank(scores)
     if by == "risk":
         cut = cut_by_precision(ranked["risk"].to_pylist(), domain.min_precision, list_size)
@@ -30,23 +47,14 @@ def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int) -> 
     return ranked.slice(0, cut.length), cut
 
 
-def assemble(
-    day: date,
-    chosen: "pa.Table",
-    features: Mapping[str, Mapping[str, float | None]],
-    contributions: Mapping[str, Sequence[Contribution]],
-    bundle: str,
-    currency: str,
-    sentences: Sentences,
-) -> "pa.Table":
-    """The published rows: `chosen` in order, each with up to three sentences that say why."""
+def assemble(day: date, chosen: "pa.Table", explanations: Explanations, bundle: str) -> "pa.Table":
+    """The published rows: `chosen` in order, each with up to three reasons."""
     score_columns = sorted(column for column in chosen.column_names if column.startswith("score_"))
     rows = []
     for place, score in enumerate(chosen.to_pylist(), start=1):
         user = score["user_id"]
         top_events = score.get("top_events") or "[]"
-        said = sentences(features.get(user, {}), list(contributions.get(user, ())), json.loads(top_events), currency)
-        reasons = [*said[:REASONS], *[None] * REASONS][:REASONS]
+        reasons = explanations.reasons(user, top_events)
         rows.append(
             {
                 "day": day,

@@ -1,4 +1,4 @@
-"""What a list was made from: enough to make it again, byte for byte."""
+"""What a list was made from: all that is needed to make it again, byte for byte."""
 
 import tomllib
 from functools import cache
@@ -29,32 +29,30 @@ SETTINGS = ("list_size", "min_bad_labels", "train_days", "seed")
 def packages() -> dict[str, str]:
     """Versions of what computes the list, Dawnlist's own included."""
     own = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
-    found = {"dawnlist": own}
+    versions = {"dawnlist": own}
     for name, package in PACKAGES.items():
         try:
-            found[name] = version(package)
+            versions[name] = version(package)
         except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            versions[name] = "absent"
+    return versions
 
 
 def inputs(run: Run, bundle: str, snapshots: dict[str, Snapshot]) -> MadeFrom:
-    """All that decides the list's bytes. The clock is not in it: `as_of` matters by what it makes visible."""
+    """All that decides the list's bytes. The clock does not: `as_of` matters only by what it makes visible."""
     home, domain, day, as_of = run.home, run.domain, run.day, run.as_of
     return {
         "day": str(day),
         "domain": {"name": domain.name, "digest": domain.digest},
         "bundle": {"id": bundle, "sha256": sha256_of(bundles.folder(home, bundle) / "bundle.json")},
-        "snapshots": {
-            name: found.model_dump(include={"id", "sha256", "made_from"}) for name, found in snapshots.items()
-        },
+        "snapshots": {name: each.model_dump(include={"id", "sha256", "made_from"}) for name, each in snapshots.items()},
         "batches": lake.visible(lake.event_files(home, day, day), as_of),
         "settings": {name: getattr(run.settings, name) for name in SETTINGS},
         "packages": packages(),
         "wording": wording_digest(),
         "warnings": [
             warning
-            for checkpoint in CHECKPOINTS[:2]  # the third warns about the list itself, which follows from all this
+            for checkpoint in CHECKPOINTS[:2]  # the third warns about the list itself, which all this decides
             if (report := read_report(home, day, checkpoint, as_of)) is not None
             for warning in report.warnings
         ],

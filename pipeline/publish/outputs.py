@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cells import one_line, safe_cell
+from pipeline.safe_text import one_line, safe_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def to_csv(table: "pa.Table") -> str:
-    """RFC 4180. Numbers stay numbers; text can never be executed by a spreadsheet, nor break a line."""
+    """The list as CSV, RFC 4180. A spreadsheet never runs its text as a formula, and no text breaks a line."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([safe_cell(name) for name in table.column_names])
@@ -37,7 +37,7 @@ def write_parquet(table: "pa.Table", path: Path) -> None:
 
 
 def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = None) -> "RenderableType":
-    """The list as a table for a terminal. Names from outside are shown as they are: never as markup or codes."""
+    """The list as a table for a terminal. Names from outside are shown as text, never as markup or terminal codes."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""The same rows in PostgreSQL, replaced for one domain and day in one transaction."""
+"""Write the list to PostgreSQL: one transaction replaces the rows of a domain and day."""
 
 import json
 from datetime import date
@@ -62,8 +62,8 @@ def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Tab
     try:
         connection = psycopg.connect(dsn.get_secret_value(), connect_timeout=10, application_name="dawnlist")
     except (psycopg.Error, ValueError, OSError) as error:
-        # Without a server's own words the text may quote the connection string, password and all.
-        raise InputError("cannot connect to PostgreSQL", _server_said(error), fix=FIX) from None
+        # Never show the client's own text: it may quote the connection string with its password.
+        raise InputError("cannot connect to PostgreSQL", _server_message(error), fix=FIX) from None
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("set local lock_timeout = '30s'")
@@ -77,15 +77,15 @@ def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Tab
             cursor.executemany(UPSERT, rows)
     except psycopg.Error as error:
         fix = SHORTEN if isinstance(error, psycopg.errors.ProgramLimitExceeded) else FIX
-        raise InputError(f"PostgreSQL refused the list of {day}", _server_said(error), fix=fix) from None
+        raise InputError(f"PostgreSQL refused the list of {day}", _server_message(error), fix=fix) from None
     return len(rows)
 
 
-def _server_said(error: Exception) -> str:
-    """The server's own first line, if it was the server that refused. It names no password."""
+def _server_message(error: Exception) -> str:
+    """The first line of the server's message, if the server answered. It names no password."""
     diagnostic: psycopg.errors.Diagnostic | None = getattr(error, "diag", None)
-    said = diagnostic.message_primary if diagnostic else None
-    return f"the server said: {said}" if said else f"no server answered at that address ({type(error).__name__})"
+    message = diagnostic.message_primary if diagnostic else None
+    return f"the server said: {message}" if message else f"no server answered at that address ({type(error).__name__})"
 
 
 def _row(domain: str, revision: str, row: dict[str, Any]) -> dict[str, Any]:

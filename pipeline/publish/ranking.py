@@ -1,4 +1,4 @@
-"""Who stands above whom, and where the list ends."""
+"""Rank accounts, and decide where the list ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Cut:
 
 
 def rank(scores: "pa.Table") -> "pa.Table":
-    """Worst first: by risk (unknown last), then how rare its surprise is, then surprise, then user_id: never a tie."""
+    """Worst first: by risk (unknown last), surprise_percentile, surprise, then user_id, so that there are no ties."""
     import pyarrow.compute as pc
 
     levels = ("risk", "surprise_percentile", "surprise")
@@ -30,9 +30,9 @@ def rank(scores: "pa.Table") -> "pa.Table":
 
 
 def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_size: int) -> Cut:
-    """The longest top of the list whose expected precision, its mean risk, is at least `min_precision`.
+    """The longest list whose expected precision, its mean risk, is at least `min_precision`.
 
-    `risks` in ranked order; an unknown risk counts as none.
+    `risks` are in ranked order. An unknown risk counts as 0.
     """
     length, total, expected = 0, 0.0, None
     for place, risk in enumerate(risks[:list_size], start=1):
@@ -44,7 +44,7 @@ def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_s
 
 
 def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
-    """How many accounts are more surprising than nearly everybody in quiet times."""
+    """The accounts whose surprise is above the quiet percentile, at most `list_size`."""
     loud = sum(percentile is not None and percentile >= quiet_percentile for percentile in percentiles)
     length = min(loud, list_size)
     return Cut(length, _why_it_ends(length, len(percentiles), list_size, "quiet_level"), None)

@@ -1,4 +1,4 @@
-"""Where lists live. A revision is never changed; which one a day shows is a link, swapped in one step.
+"""Where lists are kept. A revision never changes; a link shows a day's current one and is swapped in one step.
 
 lists/revisions/day=D/<revision>/      risk_list.csv, risk_list.parquet, manifest.json
 lists/revisions/day=D/current.json     the revision shown, and the as_of of the run that chose it
@@ -34,18 +34,18 @@ class Current(BaseModel):
     as_of: AwareDatetime
 
 
-class Cut(BaseModel):
+class ManifestCut(BaseModel):
     min_precision: float | None
     expected_precision: float | None
 
 
-class Rows(BaseModel):
+class ManifestRows(BaseModel):
     scored: int
     listed: int
 
 
-class Shown(BaseModel):
-    """What we read of a manifest.json; it says more."""
+class ListManifest(BaseModel):
+    """The fields of a manifest.json that we read; it has more."""
 
     day: date
     revision: str
@@ -53,8 +53,8 @@ class Shown(BaseModel):
     domain: dict[str, str]
     ranked_by: str
     ranked_by_why: str
-    cut: Cut
-    rows: Rows
+    cut: ManifestCut
+    rows: ManifestRows
     warnings: list[str]
     outputs: dict[str, str]
 
@@ -68,7 +68,7 @@ def link_path(home: Path, day: date) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a revision is there with the bytes its manifest promises."""
+    """Whether a revision has the bytes that its manifest names."""
     if not (folder / "manifest.json").is_file():
         return False
     outputs = read_manifest(folder)["outputs"]
@@ -77,36 +77,36 @@ def is_whole(folder: Path) -> bool:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """A revision's manifest. Raises InputError if it is damaged."""
-    read_model(folder / "manifest.json", Shown)
+    read_model(folder / "manifest.json", ListManifest)
     manifest: dict[str, Any] = read_json(folder / "manifest.json")
     return manifest
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where a run whose `as_of` this is keeps the lists it makes; a key is a day."""
+    """Where a run with this `as_of` keeps its lists. A key is a day."""
 
     home: Path
     as_of: datetime
 
     def find(self, day: date, revision: str) -> dict[str, Any] | None:
-        """The manifest of a whole revision. None if the day's list was refused: it may have been another one."""
+        """The manifest of a whole revision. None if the list's checkpoint failed: then it is validated again."""
         folder = revision_folder(self.home, day, revision)
         if not is_whole(folder) or has_failed(self.home, day, "risk_list", self.as_of):
             return None
         return read_manifest(folder)
 
     def add(self, day: date, revision: str, made_from: MadeFrom, aside: Path) -> None:
-        """A damaged revision of that name, which it replaces, gives way."""
+        """Rename a finished list into place. It replaces a damaged revision of that name."""
         target = revision_folder(self.home, day, revision)
         if target.exists():
             shutil.rmtree(target)
         publish(aside, target)
 
     def note(self, day: date, revision: str) -> None:
-        """Let the day's link show `revision`, unless the one shown knows more: was chosen by a later `as_of`.
+        """Let the day's link show `revision`, unless a run with a later `as_of` chose the one shown.
 
-        A link that a killed run left behind is mended.
+        This also repairs the link of a killed run.
         """
         note = revision_folder(self.home, day, revision).parent / CURRENT
         current = _current(note)
@@ -149,8 +149,8 @@ def read_list(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
 
     link = link_path(home, day)
     if not link.exists():
-        known = days(home)
-        found = f"the newest list is of {known[-1]}" if known else "no list was published yet"
+        listed = days(home)
+        found = f"the newest list is of {listed[-1]}" if listed else "no list was published yet"
         raise InputError(f"no list of {day} in {home}", found, fix=f"dawnlist run --day {day}")
     folder = link.resolve()  # one revision, even if the link is swapped while we read
     if not is_whole(folder):

@@ -1,4 +1,4 @@
-"""What a list is made from: the day's snapshots, read for the few accounts that matter."""
+"""Read what a list is made from: the day's snapshots, for the listed accounts only."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -18,9 +18,9 @@ KEYS = ("user_id", "user_day_id", "event_day")
 
 
 def choose_snapshots(home: Path, day: date, as_of: datetime, bundle: str, list_size: int) -> dict[str, Snapshot]:
-    """The day's scores as known at `as_of`, and what was made beside them.
+    """The day's scores as of `as_of`, with their contributions and user-days.
 
-    Raises InputError if they are not what `bundle` makes of today's user-days (after a rollback, say), or if they
+    Raises InputError if other user-days or another bundle made the scores, such as before a rollback, or if they
     explain fewer accounts than the list may hold.
     """
     fix = f"dawnlist score --day {day}"
@@ -47,14 +47,14 @@ def read_scores(path: Path) -> "pa.Table":
 
 
 def _rows_of(settings: Settings, path: Path, users: list[str], columns: str = "*") -> list[dict[str, Any]]:
-    """Rows of some users from a snapshot, few from many."""
+    """The rows of these users in a snapshot."""
     import pyarrow as pa
 
     with connect(settings) as con:
         con.register("wanted", pa.table({"user_id": pa.array(users, pa.string())}))
         rows = con.sql(f"select {columns} from {parquet([path])} where user_id in (select user_id from wanted)")
-        found: list[dict[str, Any]] = rows.to_arrow_table().to_pylist()
-    return found
+        result: list[dict[str, Any]] = rows.to_arrow_table().to_pylist()
+    return result
 
 
 def features_of(settings: Settings, path: Path, users: list[str]) -> dict[str, dict[str, float | None]]:
@@ -63,11 +63,11 @@ def features_of(settings: Settings, path: Path, users: list[str]) -> dict[str, d
 
 
 def contributions_of(settings: Settings, path: Path, users: list[str]) -> dict[str, list[Contribution]]:
-    """Each user's contributions, the largest first; equal ones by name."""
-    found: dict[str, list[Contribution]] = {}
+    """Each user's contributions, largest first; ties by name."""
+    contributions: dict[str, list[Contribution]] = {}
     for row in _rows_of(settings, path, users, "user_id, feature, value, contribution"):
-        found.setdefault(row["user_id"], []).append((row["feature"], row["value"], row["contribution"]))
-    return {user: sorted(given, key=lambda item: (-item[2], item[0])) for user, given in found.items()}
+        contributions.setdefault(row["user_id"], []).append((row["feature"], row["value"], row["contribution"]))
+    return {user: sorted(own, key=lambda item: (-item[2], item[0])) for user, own in contributions.items()}
 
 
 def active_among(settings: Settings, path: Path, users: list[str]) -> list[str]:

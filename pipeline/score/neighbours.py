@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline import snapshots
 from pipeline.arrays import Doubles
-from pipeline.cells import one_line
 from pipeline.errors import InputError
+from pipeline.safe_text import one_line
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
 from pipeline.sql import parquet

@@ -1,6 +1,6 @@
-"""Simulate a shop with labelled abuse: the marketplace that Dawnlist is shown and tested on.
+"""Simulate a shop with labelled abuse: the marketplace for demos, tests and benchmarks.
 
-Reads   nothing, or published lists, for abusers that adapt
+Reads   nothing, or published lists for adaptive abusers
 Writes  events/, labels/ and, apart from them, truth/
 Rerun   the same settings write the same bytes; more days only add files
 """
@@ -14,8 +14,9 @@ from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.receipt import Receipt
+from pipeline.simulate.output.tables import Day
 from pipeline.simulate.settings import ShopSettings
-from pipeline.simulate.shop import Day, simulate
+from pipeline.simulate.shop import simulate
 
 MOST_DAYS = 3660
 Format = Literal["parquet", "csv"]
@@ -38,9 +39,9 @@ def run(
 ) -> Receipt:
     """Write `days` of a shop to the empty folder `out`, one day at a time.
 
-    Raises UsageError for settings that make no sense, and for a folder with anything in it.
+    Raises UsageError for impossible settings, and if the folder is not empty.
     """
-    from pipeline.simulate.writing import Writer
+    from pipeline.simulate.output.writing import Writer
 
     settings = ShopSettings(users, seed, first_day, bad_share, quiet, intensity, typologies, lists)
     if not 1 <= days <= MOST_DAYS:

@@ -1,24 +1,25 @@
-"""What a simulated shop is asked to be, checked once, in words a person can act on."""
+"""The settings of a simulated shop, checked once."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.simulate.typologies import TYPOLOGIES
 
 MOST_USERS = 5_000_000
-FEWEST_USERS = 300  # fewer cannot fill a carrier's network, an office and ten kinds of rings
+FEWEST_USERS = 300  # fewer cannot fill ten kinds of rings
 LOOK_ALIKES_PER_BAD = 4
-WRONG_PER_BAD = 0.06  # honest user-days reported, against bad ones that happened
-FEWEST_LOOK_ALIKES = 0.02  # of user-days, also in a shop with hardly any abuse
-LEAST_CROWD = 40  # accounts' worth of look-alikes, so that a small shop has some of every kind
+WRONG_PER_BAD = 0.06  # wrongly reported user-days per bad user-day
+LEAST_LOOK_ALIKE_SHARE = 0.02  # of user-days, however little abuse there is
+LEAST_LOOK_ALIKES = 40  # accounts, so a small shop has some of every kind
 
 
 @dataclass(frozen=True)
 class ShopSettings:
     """One simulated shop. Equal settings make equal bytes; more days only add days.
 
-    `intensity` is how loud the abusers are, 0 to 1. `typologies` names those that occur (empty: all ten).
+    `intensity` (0 to 1) sets how many traits the abusers show. `typologies` are the ones that occur (empty: all).
     `lists` is a folder of published lists, which adaptive abusers read.
     """
 
@@ -32,8 +33,6 @@ class ShopSettings:
     lists: Path | None = None
 
     def __post_init__(self) -> None:
-        from pipeline.simulate.typologies import TYPOLOGIES
-
         wrong = []
         if not FEWEST_USERS <= self.users <= MOST_USERS:
             wrong.append(f"users: from {FEWEST_USERS} to {MOST_USERS:,}, got {self.users:,}")
@@ -54,18 +53,18 @@ class ShopSettings:
 
     @property
     def look_alike_share(self) -> float:
-        """Share of user-days that look like abuse and are not; the same with and without abuse."""
-        return max(FEWEST_LOOK_ALIKES, LEAST_CROWD / self.users, LOOK_ALIKES_PER_BAD * self.bad_share)
+        """Share of user-days that are look-alikes: the same with and without abuse."""
+        return max(LEAST_LOOK_ALIKE_SHARE, LEAST_LOOK_ALIKES / self.users, LOOK_ALIKES_PER_BAD * self.bad_share)
 
     @property
     def wrong_report_share(self) -> float:
-        """Share of user-days that are reported and honest; the same with and without abuse."""
-        return WRONG_PER_BAD * max(self.bad_share, FEWEST_LOOK_ALIKES / LOOK_ALIKES_PER_BAD)
+        """Share of user-days that are reported wrongly: the same with and without abuse."""
+        return WRONG_PER_BAD * max(self.bad_share, LEAST_LOOK_ALIKE_SHARE / LOOK_ALIKES_PER_BAD)
 
     def day(self, n: int) -> date:
         """The n-th day, from 0."""
         return self.first_day + timedelta(days=n)
 
     def midnight(self, n: int) -> datetime:
-        """When the n-th day begins, UTC, without a zone."""
+        """When the n-th day begins: UTC, without a zone."""
         return datetime.combine(self.day(n), datetime.min.time())

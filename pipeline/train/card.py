@@ -15,13 +15,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.cells import one_line
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.files import digest, sha256_of, write_atomically
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.models.bundle import Manifest
+from pipeline.safe_text import one_line
 from pipeline.yaml_files import ENDINGS
 
 CARD = "card.md"

@@ -1,26 +1,26 @@
-"""Validate: is this day believable? Two checkpoints here, the events and the user-days; publish asks at the third."""
+"""Validate: is this day believable? The checkpoints of events and user-days; publish runs the third."""
 
 from datetime import date, timedelta
 from statistics import median
 from typing import Literal
 
 from expectations.usual import Usual, swing_of_users
-from pipeline import lake, snapshots
-from pipeline.checkpoints import Report, fail_if_critical, judge, write_report
+from pipeline import checkpoints, lake, snapshots
+from pipeline.checkpoints import Report, fail_if_critical, write_report
 from pipeline.context import Run
 from pipeline.receipt import Receipt
 
 
 def run(run: Run, checkpoint: Literal["events", "user_days"] | None = None) -> Receipt:
-    """Judge the run's day at one checkpoint, or at both. Raises CheckpointFailedError if a critical expectation fails.
+    """Validate the run's day at one checkpoint, or at both. Raises CheckpointFailedError if it fails.
 
-    What the run accepts (table.column, as the refusal prints it) may fail: a person has looked at it.
+    Findings that the run accepts (table.column, as the failure names them) do not fail the checkpoint.
     """
     reports: list[Report] = []
-    for name, judged in {"events": events_checkpoint, "user_days": user_days_checkpoint}.items():
+    for name, validated in {"events": events_checkpoint, "user_days": user_days_checkpoint}.items():
         if checkpoint not in (None, name):
             continue
-        report = write_report(run.home, judged(run), run.as_of)
+        report = write_report(run.home, validated(run), run.as_of)
         reports.append(report)
         fail_if_critical(report, run.accept)
     return Receipt(
@@ -32,7 +32,7 @@ def run(run: Run, checkpoint: Literal["events", "user_days"] | None = None) -> R
 
 
 def events_checkpoint(run: Run) -> Report:
-    """Set the day's events beside comparable days of the last 28 and judge them."""
+    """Validate the day's events against comparable days of the last 28."""
     from expectations import events as suites
     from pipeline.validate import compare
     from pipeline.validate.profile import day_files, profile
@@ -68,11 +68,11 @@ def events_checkpoint(run: Run) -> Report:
     seen = {"event_count": today.event_count, "user_count": today.user_count}
     if "event_count" in usual:
         seen["usual_event_count"] = round(usual["event_count"].median)
-    return judge("events", day, run.domain.name, tables, accept=run.accept, seen=seen, compared_with=sorted(compared))
+    return checkpoints.validate(run, "events", tables, seen=seen, compared_with=sorted(compared))
 
 
 def user_days_checkpoint(run: Run) -> Report:
-    """Set the day's features beside the lake and beside comparable days of the last 28, and judge them."""
+    """Validate the day's features against the lake and against comparable days of the last 28."""
     import pandas as pd
 
     from expectations import user_days as suites
@@ -101,9 +101,7 @@ def user_days_checkpoint(run: Run) -> Report:
     seen = {"user_count": row["user_count"], "snapshot": snapshot.id}
     if usual:
         seen["usual_user_count"] = round(usual.median)
-    return judge(
-        "user_days", day, run.domain.name, tables, accept=run.accept, seen=seen, compared_with=sorted(compared)
-    )
+    return checkpoints.validate(run, "user_days", tables, seen=seen, compared_with=sorted(compared))
 
 
 def _usual_users(rows: list[int]) -> Usual | None:

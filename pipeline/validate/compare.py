@@ -1,4 +1,4 @@
-"""Which days a day is compared with, and its profile set beside theirs as the small tables the suites judge."""
+"""Choose comparable days, and set a day's profile beside theirs in the small tables that suites validate."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOOK_BACK_DAYS = 28
-PROFILED_DAYS = 5  # of the comparable days: enough to tell usual from odd, and a cold start stays cheap
+PROFILED_DAYS = 5  # of the comparable days: enough to know what is usual, and a cold start stays cheap
 MEASURES = (
     "user_count",
     "top_user_share",
@@ -21,7 +21,7 @@ MEASURES = (
     "common_amount_share",
     "refused_share",
 )
-STEADY = 2.5  # counts that stay within this factor of their median can be judged one by one
+STEADY = 2.5  # a count is compared only if it usually stays within this factor of its median
 STEADY_AMOUNT = 2.0
 
 
@@ -31,7 +31,7 @@ def kind_of(day: date) -> str:
 
 
 def comparable_days(day: date, rows: Mapping[date, int]) -> list[date]:
-    """Days with events before `day`, newest first: of its own kind, or of all kinds while those are too few."""
+    """Days with events before `day`, newest first: of its own kind, or of all kinds if those are too few."""
     past = [day - timedelta(days=back) for back in range(1, LOOK_BACK_DAYS + 1)]
     trading = [other for other in past if rows.get(other, 0) > 0]
     same = [other for other in trading if kind_of(other) == kind_of(day)]
@@ -39,15 +39,15 @@ def comparable_days(day: date, rows: Mapping[date, int]) -> list[date]:
 
 
 def is_trading_day(day: date, rows: Mapping[date, int], first_day: date | None) -> bool | None:
-    """Whether the shop had events on most of the last four such weekdays. None before there were any.
+    """Whether the shop had events on most of the last four such weekdays. None without such weekdays.
 
-    After four weeks without any event the feed is dead, whatever the weekday: no shop of ours closes that long.
+    After four weeks without events, any day counts as a trading day: the feed is dead, not the shop closed.
     """
     if first_day is not None and first_day < day - timedelta(days=LOOK_BACK_DAYS) and not any(rows.values()):
         return True
     past = [day - timedelta(weeks=back) for back in range(1, LOOK_BACK_DAYS // 7 + 1)]
-    known = [rows.get(other, 0) for other in past if first_day is not None and other >= first_day]
-    return median(known) > 0 if known else None
+    counts = [rows.get(other, 0) for other in past if first_day is not None and other >= first_day]
+    return median(counts) > 0 if counts else None
 
 
 def rhythm_shift(hours: Mapping[int, float], usual: Mapping[int, float]) -> float | None:
@@ -63,7 +63,7 @@ def hour_counts(profiles: Sequence[Profile]) -> dict[int, float]:
 
 
 def missing_hours(today: Profile, references: Sequence[Profile]) -> int | None:
-    """Hours with events on every comparable day, never few, and none today."""
+    """Hours without events today that had many on every comparable day."""
     if len(references) < FEWEST_DAYS or today.event_count == 0:
         return None
     busy = [h for h in range(24) if all(h in p.hours and p.hours[h].event_count >= FEW for p in references)]
@@ -71,7 +71,7 @@ def missing_hours(today: Profile, references: Sequence[Profile]) -> int | None:
 
 
 def usual_measures(references: Sequence[Profile], volumes: Sequence[int]) -> dict[str, Usual]:
-    """What comparable days agree on, for each measure of the day as a whole."""
+    """The usual value of each measure of the whole day."""
     pooled = hour_counts(references)
     values: dict[str, list[float | None]] = {name: [getattr(p, name) for p in references] for name in MEASURES}
     values["event_count"] = list(volumes)
@@ -130,7 +130,7 @@ def hour_table(today: Profile) -> "pd.DataFrame":
 
 
 def column_table(today: Profile, references: Sequence[Profile]) -> "pd.DataFrame":
-    """One row per optional column: how much of it is null, and how far that is above the usual."""
+    """One row per optional column: its null share, and how far that is above the usual."""
     rows, by_chance = [], swing_of_share(today.user_count)
     for column, null_share in today.null_shares.items():
         usual = Usual.of([p.null_shares.get(column) for p in references])
@@ -141,7 +141,7 @@ def column_table(today: Profile, references: Sequence[Profile]) -> "pd.DataFrame
 
 
 def _table(label: str, rows: list[dict[str, Any]]) -> "pd.DataFrame":
-    """A pandas table with `label` first and everything else a number: unknown is NaN, which no bound judges."""
+    """A pandas table: `label` first, all other columns numbers. Unknown is NaN, which no bound checks."""
     import pandas as pd
 
     table = pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""A day of events in a few dozen numbers. Made by SQL from the day's files, kept so no day is measured twice.
+"""A day of events in a few dozen numbers. SQL computes them once; they are stored with the reports.
 
 reports/day=D/profile.json    the numbers, and the digest of the files they were made from
 """
@@ -16,15 +16,15 @@ from pipeline.files import digest, publish, scratch
 from pipeline.lake import Batch, end_of, visible
 from pipeline.sql import parquet
 
-VERSION = 2  # raise when a measure changes its meaning: kept profiles are then made again
+VERSION = 2  # raise when a measure changes its meaning: stored profiles are then computed again
 FEW = 20  # below this many events a share says nothing
-FEW_AMOUNTS = 100  # below this many amounts their median jumps by chance
+FEW_AMOUNTS = 100  # below this many amounts, their median varies by chance
 OPTIONAL = tuple(
     DERIVED_EVENT_COLUMNS.get(name, name)
     for name in EVENT_COLUMNS
     if name not in (*REQUIRED_EVENT_COLUMNS, "event_id")  # ingest fills that one
 )
-# Two events equal in all of these are the same event under two ids.
+# Two events equal in all of these columns are one event under two ids.
 SAME_EVENT = ("user_id", "event_at", "event_type", "session_id", "item_id", "amount", "quantity", "counterparty_id")
 
 
@@ -39,7 +39,7 @@ class HourProfile(BaseModel):
 
 
 class Profile(BaseModel):
-    """What one day of events looks like. Shares are of that day's events; null where too few events tell."""
+    """Measures of one day of events. Shares are of that day's events; null with too few events."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class Profile(BaseModel):
 
 @dataclass(frozen=True)
 class DayFiles:
-    """What the lake holds of one day, for one `as_of`."""
+    """The lake's files of one day, as of one moment."""
 
     home: Path
     day: date
@@ -86,20 +86,20 @@ def day_files(home: Path, day: date, batches: Sequence[Batch], as_of: datetime) 
 
 
 def profile(con: duckdb.DuckDBPyConnection, files: DayFiles, domain: Domain, as_of: datetime) -> Profile:
-    """The day's profile, from where it is kept if the same files made it."""
+    """The day's profile: the stored one if it was made from the same files."""
     made_from = digest([VERSION, domain.timezone, domain.late_days, files.names, files.read, files.refused])
-    kept = files.home / "reports" / f"day={files.day}" / "profile.json"
-    if kept.is_file():
+    stored = files.home / "reports" / f"day={files.day}" / "profile.json"
+    if stored.is_file():
         try:
-            found = Profile.model_validate_json(kept.read_text())
+            found = Profile.model_validate_json(stored.read_text())
         except ValueError:
             found = None
         if found is not None and found.made_from == made_from:
             return found
     made = _measure(con, files, domain, as_of, made_from)
     with scratch(files.home, "profile") as aside:
-        (aside / kept.name).write_text(made.model_dump_json(indent=2) + "\n")
-        publish(aside / kept.name, kept)
+        (aside / stored.name).write_text(made.model_dump_json(indent=2) + "\n")
+        publish(aside / stored.name, stored)
     return made
 
 

@@ -15,7 +15,7 @@ from pipeline.validate.profile import FEW
 if TYPE_CHECKING:
     import pandas as pd
 
-MANY = 150  # with fewer known values, rare things such as refunds are often absent, and all are alike
+MANY = 150  # with fewer values, a feature of rare events such as refunds is often constant by chance
 KEYS = ("user_day_id", "user_id", "event_day")
 
 
@@ -26,7 +26,7 @@ class FeatureStats:
 
 
 def footer_stats(path: Path) -> dict[str, FeatureStats]:
-    """Null shares and constancy of each numeric feature, from the Parquet footer: no row is read."""
+    """Null share and constancy of each numeric feature, from the Parquet footer: no row is read."""
     import pyarrow.parquet as pq
 
     meta = pq.ParquetFile(path).metadata
@@ -53,14 +53,14 @@ def key_table(con: duckdb.DuckDBPyConnection, path: Path) -> "pd.DataFrame":
 def feature_table(
     con: duckdb.DuckDBPyConnection, path: Path, references: Sequence[Mapping[str, FeatureStats]]
 ) -> "pd.DataFrame":
-    """One row per feature: nulls beside the usual, values that are no numbers, whether it lost its variety."""
+    """One row per feature: rise of nulls, count of non-finite values, whether it became constant."""
     import pandas as pd
 
     relation = con.sql(f"from {parquet([path])}")
     floats = [n for n, kind in zip(relation.columns, relation.types, strict=True) if str(kind) in ("DOUBLE", "FLOAT")]
     counts = ", ".join(f'count(*) filter (where not isfinite("{name}"))' for name in floats) or "0"
-    ((users, *odd),) = relation.aggregate(f"count(*), {counts}").fetchall()
-    non_finite = dict(zip(floats, odd, strict=False))
+    ((users, *non_finite_counts),) = relation.aggregate(f"count(*), {counts}").fetchall()
+    non_finite = dict(zip(floats, non_finite_counts, strict=False))
     rows = []
     for name, now in footer_stats(path).items():
         then = [stats[name] for stats in references if name in stats]

@@ -1,4 +1,4 @@
-"""What sqlfluff sees where dbt would answer: the variables' defaults and plain SQL, so linting needs no warehouse."""
+"""Stand in for dbt when sqlfluff lints: defaults of variables and plain SQL. So linting needs no warehouse."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def var(name: str, default: Any = None) -> Any:
 
 
 class dbt:  # dbt's own name for its portable macros
-    """Those of dbt's portable macros that the models use."""
+    """The portable macros of dbt that our models use."""
 
     @staticmethod
     def date_trunc(part: str, moment: str) -> str:

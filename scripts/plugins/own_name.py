@@ -1,7 +1,7 @@
-"""Airflow on one computer answers under that computer's own names only.
+"""Airflow on one computer answers only requests to that computer's own names.
 
-A web page may let its own name point to 127.0.0.1 (DNS rebinding). The browser then takes Airflow for a part of that
-page, and the page may read what Airflow answers. The name it asked for is still in the request's Host header.
+A web page may let its own name point to 127.0.0.1 (DNS rebinding). The browser then treats Airflow as part of that
+page, and the page may read its answers. The page's name is still in the request's Host header.
 """
 
 from airflow.plugins_manager import AirflowPlugin

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from common import asked, chosen_day
+from common import chosen_day, request
 
 from pipeline.errors import UsageError
 
@@ -36,15 +36,15 @@ DAY = date(2026, 11, 21)
 
 def test_the_form_is_passed_on_as_the_steps_take_it(home):
     params = {"domain": "retail", "list_size": 20, "as_of": None, "accept": ["day.event_count"]}
-    assert asked(params, DAY) == {**params, "day": "2026-11-21"}
+    assert request(params, DAY) == {**params, "day": "2026-11-21"}
 
 
 def test_the_form_may_choose_an_earlier_as_of(home):
     params = {"domain": "retail", "as_of": "2026-11-20T01:00:00+01:00"}
-    assert asked(params, DAY)["as_of"] == "2026-11-20T00:00:00+00:00"
+    assert request(params, DAY)["as_of"] == "2026-11-20T00:00:00+00:00"
 
 
 @pytest.mark.parametrize("as_of", ["yesterday", "2026-11-20T01:00:00", "2026-13-01T00:00:00Z"])
 def test_an_as_of_that_is_not_a_moment_is_refused(home, as_of):
     with pytest.raises(UsageError, match="not a time with a zone"):
-        asked({"domain": "retail", "as_of": as_of}, DAY)
+        request({"domain": "retail", "as_of": as_of}, DAY)

@@ -10,7 +10,7 @@ from pipeline.errors import BusyError, CheckpointFailedError, InputError
 pytestmark = pytest.mark.airflow
 
 FORM = {"day": "2011-12-09", "domain": "retail", "list_size": 20, "as_of": "2026-11-22T04:00:00+00:00"}
-ASKED = {**FORM, "accept": []}
+REQUEST = {**FORM, "accept": []}
 STEPS = ["ingest_events", "check_events", "build_features", "check_user_days", "score_users", "publish_list"]
 
 
@@ -23,8 +23,8 @@ def test_a_day_passes_through_all_steps_in_order(dags, steps, home):
     assert run.state == "success"
     assert steps.names == STEPS
     wanted, *seen = (call[1] for call in steps.calls)
-    assert wanted == ASKED
-    assert all({name: run[name] for name in ASKED} == ASKED for run in seen)
+    assert wanted == REQUEST
+    assert all({name: run[name] for name in REQUEST} == REQUEST for run in seen)
 
 
 def test_all_steps_of_a_run_agree_on_as_of(dags, steps, home):

@@ -6,8 +6,8 @@ import yaml
 from pipeline.errors import UsageError
 from pipeline.evaluate.protocol import FOLDER, Protocol
 from pipeline.models.base.catalogue import BASE_MODELS
-from pipeline.simulate.sessions import FUNNEL
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.visits.sessions import FUNNEL
 
 FINE = {
     "name": "mine",
@@ -68,7 +68,7 @@ def test_one_of_your_own_is_read(tmp_path):
         ({"base_models": ["grue"]}, "unknown base models ['grue']; known: lstm_autoencoder, novelty"),
         ({"learning_curve": {"base_models": ["grue"]}}, "learning_curve.base_models: unknown base models ['grue']"),
         (
-            {"kind": "sequences", "sequence": {**COLUMNS, "fields": ["f0"]}, "events": []},
+            {"kind": "sequences", "sequence": {**COLUMNS, "flags": ["f0"]}, "events": []},
             "events must name the one file of sequences",
         ),
         ({"domain": ""}, "domain is needed"),

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pipeline.errors import InputError, UsageError
-from pipeline.feedback.inbox import look_into, named_file, require_only_files
+from pipeline.feedback.inbox import list_inbox, named_file, require_only_files
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def names(found):
 
 
 def test_all_csv_files_are_taken_in_order_but_hidden_and_unfinished_ones(inbox):
-    assert names(look_into(inbox)) == ["C.CSV", "a.csv", "b.csv"]
-    assert look_into(inbox).odd == []
+    assert names(list_inbox(inbox)) == ["C.CSV", "a.csv", "b.csv"]
+    assert list_inbox(inbox).odd == []
     require_only_files(inbox)
 
 
@@ -70,7 +70,7 @@ ODD = {
 @pytest.mark.parametrize("put", ODD)
 def test_an_odd_entry_is_named_and_stops_no_file(inbox, put):
     put(inbox)
-    found = look_into(inbox)
+    found = list_inbox(inbox)
     assert names(found) == ["C.CSV", "a.csv", "b.csv"]
     assert found.odd == [ODD[put]] and found.odd[0].isprintable()
     with pytest.raises(InputError, match="not everything in the inbox") as error:
@@ -80,27 +80,27 @@ def test_an_odd_entry_is_named_and_stops_no_file(inbox, put):
 
 def test_a_file_we_may_not_read_is_named(inbox, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path.name != "a.csv")  # root may read everything
-    assert look_into(inbox).odd == ["a.csv cannot be read: give its permissions to this user"]
+    assert list_inbox(inbox).odd == ["a.csv cannot be read: give its permissions to this user"]
 
 
 def test_a_link_within_the_inbox_is_a_file(inbox):
     (inbox / "again.csv").symlink_to(inbox / "a.csv")
-    assert names(look_into(inbox)) == ["C.CSV", "a.csv", "again.csv", "b.csv"]
+    assert names(list_inbox(inbox)) == ["C.CSV", "a.csv", "again.csv", "b.csv"]
 
 
 def test_a_link_to_nothing_is_for_the_reader_to_miss(inbox):
     (inbox / "gone.csv").symlink_to(inbox / "nothing.csv")
-    assert "gone.csv" in names(look_into(inbox))
+    assert "gone.csv" in names(list_inbox(inbox))
 
 
 def test_an_empty_or_missing_inbox_is_no_error(tmp_path):
-    assert look_into(tmp_path / "nothing") == ([], [])
+    assert list_inbox(tmp_path / "nothing") == ([], [])
 
 
 def test_an_inbox_that_is_a_file_is_a_clear_error(tmp_path):
     (tmp_path / "inbox").write_text("")
     with pytest.raises(InputError, match="cannot read"):
-        look_into(tmp_path / "inbox")
+        list_inbox(tmp_path / "inbox")
 
 
 def test_one_file_may_be_named(inbox):

@@ -16,7 +16,7 @@ ROWS = [event(f"e{i}", event_at=f"2026-11-{18 + i % 3}T10:00:00Z", amount=i if i
 # Every place where the run touches the disk or moves on; `Nth` counts calls of that function.
 POINTS = [
     ("pipeline.ingest.contents.sha256_of", 1),
-    ("pipeline.ingest.contract.Rows.add", 1),
+    ("pipeline.ingest.row_checks.RowChecker.add", 1),
     ("pipeline.ingest.store.Quarantine.add", 1),
     ("pipeline.ingest.store.drop_event_duplicates", 1),
     ("pipeline.ingest.store.Stream.write", 1),

@@ -149,7 +149,7 @@ def test_an_empty_landing_is_no_error(shop: Shop) -> None:
 
 @pytest.mark.parametrize("threads", [2, 4])
 def test_the_lake_does_not_depend_on_the_number_of_threads(tmp_path, monkeypatch, threads: int) -> None:
-    monkeypatch.setattr("pipeline.ingest.blocks.Blocks.__init__.__defaults__", (2000,))
+    monkeypatch.setattr("pipeline.ingest.formats.blocks.Blocks.__init__.__defaults__", (2000,))
     rows = [event(f"e{i}", user_id=f"u{i % 7}", device_id=f"d{i % 5}", amount=i if i % 9 else "x") for i in range(300)]
     one, many = Shop(tmp_path / "one"), Shop(tmp_path / "many", threads=threads)
     one.deliver(rows)

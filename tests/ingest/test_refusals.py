@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline import lake
 from pipeline.errors import InputError
-from pipeline.ingest.looks import look_of, remedy
+from pipeline.ingest.notations import notation_of, remedy
 from pipeline.ingest.refusals import MAX_ROW, MAX_VALUE, REASONS, explain
 
 LATER = (NOW + timedelta(minutes=6)).isoformat()
@@ -272,7 +272,7 @@ def test_files_beside_one_with_all_rows_refused_are_loaded(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "cell", "look"),
+    ("reason", "cell", "notation"),
     [
         ("not_a_time", "1763632800.25", "epoch seconds"),
         ("not_a_time", 1763632800, "epoch seconds"),
@@ -287,6 +287,6 @@ def test_files_beside_one_with_all_rows_refused_are_loaded(shop: Shop) -> None:
         ("not_a_time", "1" * 10**6, None),
     ],
 )
-def test_what_a_refused_cell_looks_like(reason: str, cell: object, look: str | None) -> None:
-    assert look_of(reason, cell) == look
-    assert look is None or remedy(look)
+def test_what_a_refused_cell_looks_like(reason: str, cell: object, notation: str | None) -> None:
+    assert notation_of(reason, cell) == notation
+    assert notation is None or remedy(notation)

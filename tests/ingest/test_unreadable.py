@@ -8,7 +8,8 @@ import pytest
 from deliveries import Shop, as_csv, encode, event
 
 from pipeline.errors import InputError
-from pipeline.ingest import blocks, store
+from pipeline.ingest import store
+from pipeline.ingest.formats import blocks
 
 WHOLE = as_csv([event(f"e{i}", item_id=f"item {i * i * i}") for i in range(2000)])
 
@@ -90,7 +91,8 @@ def test_of_a_file_without_a_header_no_cell_is_printed(shop: Shop, name: str, co
 
 def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     shop = Shop(tmp_path, max_file_bytes=10_000)
-    for name, content in (("a.csv", WHOLE), ("b.csv.gz", gzip.compress(WHOLE, mtime=0)), ("c.parquet", os.urandom(20_000))):
+    packed = gzip.compress(WHOLE, mtime=0)
+    for name, content in (("a.csv", WHOLE), ("b.csv.gz", packed), ("c.parquet", os.urandom(20_000))):
         with pytest.raises(InputError, match=r"larger than the limit|not a readable Parquet"):
             shop.deliver(content, name)
 
@@ -128,3 +130,13 @@ def test_a_file_still_being_written_is_refused(shop: Shop, monkeypatch: pytest.M
     with pytest.raises(InputError, match="changed while it was read"):
         shop.ingest(path)
     assert shop.events() == []
+
+
+def test_copies_of_a_file_that_cannot_be_read_are_refused_alike(shop: Shop) -> None:
+    """Its keys are looked for in the first lines, so it is refused once reading has begun."""
+    copies = [shop.file(b"{}\n", f"copy{n}.jsonl") for n in range(2)]
+    with pytest.raises(InputError, match="2 files could not be read") as told:
+        shop.ingest(*copies, shop.file(WHOLE))
+    assert "copy0.jsonl lacks columns" in str(told.value)
+    assert "copy1.jsonl lacks columns" in str(told.value)
+    assert len(shop.events()) == 2000

@@ -10,6 +10,12 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+@pytest.fixture(autouse=True)
+def plain_sentences(monkeypatch):
+    """Tests of publishing do not depend on the wording of reasons."""
+    monkeypatch.setattr(publish, "sentences", small_day.words)
+
+
 @pytest.fixture
 def home(tmp_path):
     """A home with a scored day, ready to be published."""
@@ -27,9 +33,8 @@ def settings(home):
 def publish_day(settings):
     """Publishes the day; keywords change the run."""
 
-    def publish_one(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, accept=(), **more):
-        run = Run(using, domain, day, as_of, tuple(accept))
-        return publish.run(run, **({"sentences": small_day.words} | more))
+    def publish_one(domain=small_day.SHOP, day=small_day.DAY, as_of=small_day.AS_OF, using=settings, accept=()):
+        return publish.run(Run(using, domain, day, as_of, tuple(accept)))
 
     return publish_one
 
@@ -40,6 +45,6 @@ def publish_in():
 
     def publish_in(home):
         run = Run(Settings(home=home), small_day.SHOP, small_day.DAY, small_day.AS_OF)
-        return publish.run(run, sentences=small_day.words)
+        return publish.run(run)
 
     return publish_in

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
 
+from pipeline import publish
 from pipeline.checkpoints import Finding, Report, fail_if_critical, read_report, write_report
 from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.files import sha256_of
@@ -218,9 +219,10 @@ def test_a_list_that_cannot_be_handed_to_people_is_refused(tmp_path, publish_in,
     assert report is not None and report.has_failed
 
 
-def test_a_row_without_a_reason_is_refused(publish_day):
+def test_a_row_without_a_reason_is_refused(publish_day, monkeypatch):
+    monkeypatch.setattr(publish, "sentences", lambda *_: [])
     with pytest.raises(CheckpointFailedError, match="reason_1"):
-        publish_day(sentences=lambda *_: [])
+        publish_day()
 
 
 def test_warnings_of_the_checkpoints_travel_on_the_manifest(home, publish_day):
@@ -334,7 +336,8 @@ for name in ("fsync", "mkdir", "rename", "replace", "symlink"):
     setattr(os, name, stop(getattr(os, name)))
 settings = Settings(home=Path({home!r}))
 run = Run(settings, small_day.SHOP, small_day.DAY, small_day.AS_OF)
-publish.run(run, sentences=small_day.words)
+publish.sentences = small_day.words
+publish.run(run)
 """
 
 
@@ -408,8 +411,9 @@ def test_each_step_is_on_the_disk_before_the_next(home, publish_day, monkeypatch
     assert folder.stat().st_ino in flushed
 
 
-def test_the_real_wording_fits_the_list(home, publish_day):
-    publish_day(sentences=reasons.sentences)
+def test_the_real_wording_fits_the_list(home, publish_day, monkeypatch):
+    monkeypatch.setattr(publish, "sentences", reasons.sentences)
+    publish_day()
     first = read_list(home, DAY)[0]["reason_1"].to_pylist()
     assert all(reason and len(reason) > 8 for reason in first)
     assert json.loads(read_list(home, DAY)[0]["top_events"][0].as_py())[0]["event_id"] == "e1"

@@ -13,9 +13,9 @@ from simulated import SMALL
 from pipeline.catalogue import features as catalogue
 from pipeline.errors import InputError
 from pipeline.simulate import run, simulate
-from pipeline.simulate.adaptive import Readers, marks_of
-from pipeline.simulate.marks import draw
-from pipeline.simulate.process import Variant
+from pipeline.simulate.campaigns.adaptive import ListReaders, traits_of
+from pipeline.simulate.campaigns.process import Variant
+from pipeline.simulate.campaigns.traits import draw_traits
 from pipeline.simulate.shop import Shop
 from pipeline.simulate.typologies import TYPOLOGIES
 
@@ -28,21 +28,21 @@ def publish(folder, day, users, reason=REASON):
     pq.write_table(pa.table({"user_id": users, **{f"reason_{n}": [reason] * len(users) for n in (1, 2, 3)}}), path)
 
 
-def test_reasons_name_marks():
-    assert marks_of([REASON, None]) == ["device"]
-    assert marks_of(["addresses it had never used before: 2", "failed payments that day: 3"]) == [
+def test_reasons_name_traits():
+    assert traits_of([REASON, None]) == ["device"]
+    assert traits_of(["addresses it had never used before: 2", "failed payments that day: 3"]) == [
         *("address", "cards", "failures"),
     ]
-    assert marks_of([None]) == []
+    assert traits_of([None]) == []
 
 
 def test_most_reasons_the_product_gives_teach_something():
-    taught = [column.name for column in catalogue().values() if marks_of([column.reason])]
+    taught = [column.name for column in catalogue().values() if traits_of([column.reason])]
     assert len(taught) > 0.6 * len(catalogue())
 
 
 def test_what_lists_name_is_avoided_by_that_typology_alone(tmp_path):
-    readers = Readers(tmp_path)
+    readers = ListReaders(tmp_path)
     readers.accounts = {f"u{n}": "bots" for n in range(20)}
     publish(tmp_path, "2026-06-01", [f"u{n}" for n in range(20)])
     readers.read_up_to("2026-06-02")
@@ -51,7 +51,7 @@ def test_what_lists_name_is_avoided_by_that_typology_alone(tmp_path):
 
 
 def test_a_list_is_read_once_and_only_after_its_day(tmp_path):
-    readers = Readers(tmp_path)
+    readers = ListReaders(tmp_path)
     readers.accounts = {"u": "bots"}
     publish(tmp_path, "2026-06-01", ["u"])
     readers.read_up_to("2026-06-01")
@@ -62,10 +62,10 @@ def test_a_list_is_read_once_and_only_after_its_day(tmp_path):
     assert 0 < readers.avoided("bots")["device"] < once  # forgets
 
 
-def test_avoided_marks_are_left_out_unless_they_are_the_point():
+def test_avoided_traits_are_left_out_unless_they_are_the_point():
     variant = Variant("v", always=("coupon",), drawn=("device", "network"), least=2, most=2)
     avoided = {"coupon": 0.8, "device": 0.8}
-    found = draw(variant, 1000, 0.5, avoided, np.random.default_rng(1))
+    found = draw_traits(variant, 1000, 0.5, avoided, np.random.default_rng(1))
     assert found["coupon"].all() and found["network"].all() and found["device"].mean() < 0.3
 
 
@@ -140,11 +140,11 @@ def test_only_adaptive_crews_read(tmp_path):
 
 
 def test_a_list_is_not_known_before_four_in_the_morning(tmp_path):
-    readers = Readers(tmp_path)
+    readers = ListReaders(tmp_path)
     readers.accounts = {"u": "bots"}
     publish(tmp_path, "2026-06-01", ["u"])
     readers.read_up_to("2026-06-02")
-    avoided = readers.of("bots").avoided(np.array([3 * 3600, 4 * 3600]))["device"]
+    avoided = readers.of("bots").chances(np.array([3 * 3600, 4 * 3600]))["device"]
     assert avoided[0] == 0 < avoided[1]
     readers.read_up_to("2026-06-03")
-    assert readers.of("bots").avoided(np.array([0]))["device"][0] > 0
+    assert readers.of("bots").chances(np.array([0]))["device"][0] > 0

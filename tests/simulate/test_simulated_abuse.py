@@ -10,8 +10,8 @@ import pytest
 from simulated import SMALL, days_of
 
 from pipeline.simulate import ShopSettings, run
+from pipeline.simulate.campaigns.traits import draw_traits
 from pipeline.simulate.look_alikes import RESEMBLES
-from pipeline.simulate.marks import draw
 from pipeline.simulate.typologies import TYPOLOGIES
 
 
@@ -57,7 +57,7 @@ def test_every_typology_occurs_in_each_of_its_variants_and_look_alikes_outnumber
     assert {row["look_alike"] for row in rows if row["look_alike"]} == set(RESEMBLES)
 
 
-def test_a_user_day_is_bad_or_resembles_never_both(small_shop):
+def test_a_user_day_is_bad_or_a_look_alike_never_both(small_shop):
     rows = truth_of(small_shop)
     assert len({(row["user_id"], row["event_day"]) for row in rows}) == len(rows)
     for row in rows:
@@ -140,10 +140,10 @@ def test_the_receipt_and_the_record_agree_with_the_files(tmp_path):
     assert set(record["sha256"]) == files - {"truth/simulation.json"}
 
 
-def test_louder_abuse_shows_more_marks():
+def test_more_intensity_shows_more_traits():
     variant = TYPOLOGIES["account_takeover"].variants[0]
     rng = np.random.default_rng(1)
-    quiet, loud = (sum(rows.sum() for rows in draw(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
+    quiet, loud = (sum(rows.sum() for rows in draw_traits(variant, 500, how, {}, rng).values()) for how in (0.0, 1.0))
     assert (quiet, loud) == (500 * variant.least, 500 * variant.most)
 
 

@@ -158,7 +158,7 @@ def test_a_folder_with_anything_in_it_is_left_alone(tmp_path):
 def test_an_unfinished_shop_is_named_as_such(tmp_path):
     run(tmp_path, days=1, users=300)
     (tmp_path / "truth/simulation.json").unlink()
-    with pytest.raises(UsageError, match="was not finished"):
+    with pytest.raises(UsageError, match="is an unfinished shop"):
         run(tmp_path, days=1, users=300)
 
 

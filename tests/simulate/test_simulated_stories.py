@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from simulated import SMALL, days_of
 
-from pipeline.simulate import catalogue
 from pipeline.simulate.look_alikes import LOOK_ALIKES
 from pipeline.simulate.shop import Shop
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.simulate.world import catalogue
 
 LONG = replace(SMALL, users=2500, bad_share=0.04, seed=3)
 
@@ -21,7 +21,7 @@ def long_shop():
     return days_of(LONG, 50)
 
 
-def told(days):
+def truth_by_user_day(days):
     return {(row["user_id"], day.day): row for day in days for row in day.true_user_days.to_pylist()}
 
 
@@ -41,7 +41,7 @@ def test_what_is_returned_was_bought_before_for_that_money_and_with_that_card(lo
 
 
 def test_most_reviews_are_of_things_bought_also_those_of_abusers(long_shop):
-    bought, found, rows = defaultdict(set), defaultdict(list), told(long_shop)
+    bought, found, rows = defaultdict(set), defaultdict(list), truth_by_user_day(long_shop)
     for day, row in events_of(long_shop, "purchase", "review"):
         if row["event_type"] == "purchase":
             bought[row["user_id"]].add(row["item_id"])
@@ -54,7 +54,7 @@ def test_most_reviews_are_of_things_bought_also_those_of_abusers(long_shop):
 
 
 def test_everybody_writes_reviews_right_after_buying_and_signs_in_late_at_times(long_shop):
-    rows, after, late = told(long_shop), defaultdict(int), 0
+    rows, after, late = truth_by_user_day(long_shop), defaultdict(int), 0
     visits = defaultdict(list)
     for day, row in events_of(long_shop):
         visits[row["session_id"]].append((row["event_type"], (row["user_id"], day.day)))
@@ -127,7 +127,7 @@ def test_growing_customers_and_ramping_sleepers_spend_more_each_time(long_shop):
 
 
 def test_scalpers_and_collectors_come_to_flash_sales_for_what_is_on_sale(long_shop):
-    rows, on_sale = told(long_shop), []
+    rows, on_sale = truth_by_user_day(long_shop), []
     for n, day in enumerate(long_shop):
         season = catalogue.season(LONG.seed, day.day.timetuple().tm_yday, n)
         crowd = {row["user_id"] for row in day.true_user_days.to_pylist()
@@ -140,7 +140,7 @@ def test_scalpers_and_collectors_come_to_flash_sales_for_what_is_on_sale(long_sh
 
 
 def test_a_bad_batch_comes_back_from_buyers_of_one_seller(long_shop):
-    returned, rows = [], told(long_shop)
+    returned, rows = [], truth_by_user_day(long_shop)
     for day in long_shop:
         batch = {user for (user, on), row in rows.items() if on == day.day and row["look_alike"] == "bad_batch"}
         sellers = [row["counterparty_id"] for _, row in events_of([day], "refund") if row["user_id"] in batch]
@@ -162,10 +162,10 @@ def test_newcomers_of_a_household_share_its_home():
     assert len(same) > 20 and np.mean(same) > 0.85  # some moved
 
 
-def test_every_variant_and_mark_is_named_in_one_place():
-    from pipeline.simulate.marks import MARKS
+def test_every_variant_has_known_traits_and_enough_of_them():
+    from pipeline.simulate.campaigns.traits import TRAITS
 
     for process in (*LOOK_ALIKES, *TYPOLOGIES.values()):
         for variant in process.variants:
-            assert {*variant.always, *variant.drawn} <= set(MARKS)
+            assert {*variant.always, *variant.drawn} <= set(TRAITS)
             assert variant.least <= variant.most <= len(variant.drawn)

@@ -127,7 +127,7 @@ BEFORE: dict[str, tuple[Any, ...]] = {
 PREPARE = {"run": delivered, "publish": not_published, "train": not_trained, "feedback": found_out}
 
 POINTS = [
-    ("run", "after call pipeline.ingest.contract:Rows.add"),
+    ("run", "after call pipeline.ingest.row_checks:RowChecker.add"),
     ("run", "before rename lake/batches/events-*.json"),
     ("run", "after rename lake/labels/*.parquet"),
     ("run", "before rename reports/day=*/events.json"),

@@ -13,12 +13,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from pipeline import bundles_cli
-from pipeline.cells import one_line
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.files import sha256_of
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
+from pipeline.safe_text import one_line
 from pipeline.settings import Settings
 from pipeline.train import card as cards
 from pipeline.train.card import card, safe

@@ -7,7 +7,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.cells import one_line
 from pipeline.evaluate.report import plots
 from pipeline.evaluate.report.content import (
     METRICS,
@@ -19,6 +18,7 @@ from pipeline.evaluate.report.content import (
     Number,
     Pair,
 )
+from pipeline.safe_text import one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 UNKNOWN = "–"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cells import one_line
 from pipeline.evaluate.report.content import METRICS, Contender, EvaluationReport, Number, Pair, Placebo
 from pipeline.metrics.baselines import RANDOM
+from pipeline.safe_text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

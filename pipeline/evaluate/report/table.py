@@ -3,11 +3,11 @@
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cells import one_line
 from pipeline.evaluate.report.content import METRICS, EvaluationReport, Interval, Pair, Reliability
 from pipeline.evaluate.report.page import interval, number, pair_rows, typologies
 from pipeline.evaluate.report.plots import drawn_contenders
 from pipeline.metrics.bootstrap import Metric
+from pipeline.safe_text import one_line
 
 STYLES = {"contender": "", "baseline": "dim", "upper_bound": "dim"}
 VERDICTS = {"better": "bold green", "worse": "red", "no different": "dim", "not known": "dim"}

@@ -1,11 +1,12 @@
-"""Innocent processes that resemble abuse. Each resembles one typology, and together they outnumber it.
+"""Look-alikes: innocent processes, each of which resembles one typology. Together they outnumber it.
 
-They are made of the same marks, on as many accounts and days. Where abuse shows several marks at once, or crosses what
-it shares, innocence has a reason for one or two of them, and shares all with the same few people.
+They have the same traits, on as many accounts and days. Abuse shows several traits at once,
+or shares each device or card with other accounts. A look-alike has a reason for one or two traits, and shares
+everything with the same few people.
 """
 
-from pipeline.simulate.look_alikes import of_access, of_goods, of_money
-from pipeline.simulate.process import Process
+from pipeline.simulate.campaigns.process import Process
+from pipeline.simulate.look_alikes import access, goods, money
 
-LOOK_ALIKES: tuple[Process, ...] = (*of_access.PROCESSES, *of_money.PROCESSES, *of_goods.PROCESSES)
+LOOK_ALIKES: tuple[Process, ...] = (*access.PROCESSES, *money.PROCESSES, *goods.PROCESSES)
 RESEMBLES: dict[str, str] = {process.name: process.resembles for process in LOOK_ALIKES}

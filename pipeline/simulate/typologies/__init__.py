@@ -1,6 +1,6 @@
-"""The ten typologies, one file each: who does it, with what, when, and why."""
+"""The ten typologies, one file each: actors, resources, timing, intent and variants."""
 
-from pipeline.simulate.process import Process
+from pipeline.simulate.campaigns.process import Process
 from pipeline.simulate.typologies import (
     account_takeover,
     bots,

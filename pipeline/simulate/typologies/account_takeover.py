@@ -1,19 +1,20 @@
 """Account takeover: somebody else shops with a customer's account and stored card.
 
-Actors     a crew of two or three that has bought the passwords of a handful of accounts
-Resources  own devices, networks bought by the gigabyte that look like homes, a few addresses to receive goods
-Timing     each account on one or two days, often at the victim's night; quickly, before the victim looks
+Actors     two or three people who bought the passwords of a few accounts
+Resources  own devices, networks that look like homes, a few addresses to receive goods
+Timing     each account on one or two days, often at night, fast, before the victim notices
 Intent     goods that sell again, or gift cards, paid with the victim's stored card
 
-Any one of a new device, a new place, a new address or a large basket is ordinary. Several at once, going straight for
-the goods, are not. `drop_address` ships to addresses the crew shares. `borrowed_session` has stolen the cookie, so the
-device is the victim's own, and buys first, then looks around. `adaptive` gives up what lists named.
+A new device, network or address, or a large basket, is ordinary by itself. Several at once are not.
+drop_address      ships to addresses that the crew shares
+borrowed_session  stole the cookie, so the device is the victim's; buys first, then looks around
+adaptive          avoids what lists named
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST
 
-_MARKS = ("device", "network", "address", "expensive", "bare", "night", "resold")
+_TRAITS = ("device", "network", "address", "expensive", "bare", "night", "resold")
 
 PROCESS = Process(
     name="account_takeover",
@@ -22,7 +23,7 @@ PROCESS = Process(
         Variant(
             "drop_address",
             0.4,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),
@@ -44,7 +45,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),

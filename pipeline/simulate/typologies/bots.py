@@ -1,17 +1,19 @@
-"""Scalping and scraping bots: programs that look at everything, or buy what is scarce before people can.
+"""Scraping and scalping: programs look at everything, or buy scarce goods before people can.
 
 Actors     a reseller or a competitor, with a few accounts
-Resources  emulated devices on networks shared by the accounts, bought addresses
-Timing     when prices change and goods drop; at a pace made to look like a person's
-Intent     prices and stock of a whole category, or scarce goods to sell on
+Resources  emulated devices on networks that the accounts share, bought addresses
+Timing     when prices change and sales begin, at nearly a person's pace
+Intent     prices and stock of a whole category, or scarce goods to sell again
 
-Power shoppers look at as much, price-comparison tools with the shop's consent at the same even pace. `scraper` reads
-widely; `scalper` waits and buys; `humanised` is as slow as a person and acts in the middle of a visit, and little but
-its shared devices remains; `adaptive` slows down when lists say how fast it was.
+Power shoppers look at as many items. Price-comparison tools have the same even pace.
+scraper    looks at many items
+scalper    waits for a flash sale and buys
+humanised  is as slow as a person and acts in the middle of a visit; its shared devices remain
+adaptive   slows down when lists name its speed
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
 _SCRAPES = ("wide", "even", "fast", "night", "device", "network")
 _UNSEEN = ("wide", "even", "fast", "device", "network")  # not at night, when nobody else is there

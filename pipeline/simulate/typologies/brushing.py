@@ -1,17 +1,18 @@
-"""Brushing (刷单): a seller has its own goods bought, so that they rank as sold often.
+"""Brushing (刷单): a seller has its own goods bought, so they rank as best sellers.
 
 Actors     a seller, a broker, and 5 to 12 paid buyers with real accounts
-Resources  the buyers' own phones and cards; parcels with nothing in them go to a few addresses
-Timing     orders in the seller's quiet days; each buyer searches, looks at competitors first, then buys, as instructed
+Resources  the buyers' own phones and cards; empty parcels go to a few addresses
+Timing     on the seller's quiet days; buyers search and look at competitors first, as instructed
 Intent     sales rank; the money comes back outside the shop
 
-Every daily count is that of a careful customer. `instructed` follows the script of looking around, slowly and evenly;
-`hurried` skips it; `praised` reviews in the same visit. What remains is that buyers of one small seller meet again,
-and at which addresses.
+Each buyer's day looks like a careful customer's. The buyers of one small seller meet again, at the same addresses.
+instructed  looks around as the script says, slowly and evenly
+hurried     skips the script
+praised     writes a review in the same visit
 """
 
-from pipeline.simulate.process import Process, Reporting, Variant
-from pipeline.simulate.sessions import AFTERTHOUGHT
+from pipeline.simulate.campaigns.process import Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import AFTERTHOUGHT
 
 PROCESS = Process(
     name="brushing",

@@ -1,19 +1,20 @@
-"""Card testing: stolen card numbers are tried on small purchases to learn which of them still work.
+"""Card testing: small purchases show which stolen cards still work.
 
 Actors     a seller of card data, with a few accounts
-Resources  many cards, few accounts; the same cards go round the accounts, the devices are shared
+Resources  many cards, few accounts; the accounts share cards and devices
 Timing     short bursts over several days, a few cards at a time
-Intent     to know which cards are alive; the goods do not matter, cheap ones and gift cards do
+Intent     to know which cards work; cheap goods and gift cards are enough
 
-Failed payments, new cards and small amounts are each common. `small_baskets` buys cheap things after failures;
-`gift_cards` goes straight for digital goods; `patient` tries one card per visit, in an ordinary visit, and differs
-only in how cards travel between accounts.
+Failed payments, new cards and small amounts are each common.
+small_baskets  buys cheap goods after failed payments
+gift_cards     buys digital goods at once
+patient        tries one card per ordinary visit; only the cards' path between accounts remains
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
-_MARKS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
+_TRAITS = ("failures", "card", "cards", "cheap", "bare", "device", "gift_cards")
 
 PROCESS = Process(
     name="card_testing",
@@ -23,7 +24,7 @@ PROCESS = Process(
             "small_baskets",
             0.35,
             who="young",
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 5),

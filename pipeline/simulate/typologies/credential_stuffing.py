@@ -1,17 +1,19 @@
-"""Credential stuffing: a program tries leaked passwords on many accounts and keeps those that open.
+"""Credential stuffing: a program tries leaked passwords and keeps the accounts that open.
 
 Actors     one operator per leak
 Resources  a pool of emulated devices and exit networks, each used for several accounts
-Timing     a wave over one to three days, its accounts within the same hour; seconds within an account
-Intent     to sell accounts that work: it looks at what is stored, buys nothing, and is gone
+Timing     a wave over one to three days, within the same hour; seconds per account
+Intent     to sell accounts that work: it looks at what is stored and buys nothing
 
-Per account it is a login or a few and a short look. `wave` shares devices across accounts; `low_and_slow` gives each
-account its own network and a person's pace, so that only the shared devices remain; `adaptive` changes with the lists.
+One account shows a few logins and a short look.
+wave          shares devices between accounts
+low_and_slow  gives each account a network of its own and a person's pace; shared devices remain
+adaptive      avoids what lists named
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("logins", "device", "network", "fast", "together", "night")
+_TRAITS = ("logins", "device", "network", "fast", "together", "night")
 
 PROCESS = Process(
     name="credential_stuffing",
@@ -21,7 +23,7 @@ PROCESS = Process(
             "wave",
             0.45,
             always=("signed_in",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=3,
             most=5,
             accounts=(6, 14),
@@ -48,7 +50,7 @@ PROCESS = Process(
             "adaptive",
             0.25,
             always=("signed_in",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(5, 10),

@@ -1,19 +1,20 @@
-"""Fake-review ring: accounts praise a seller's goods they never had, for pay.
+"""Fake-review ring: accounts praise a seller's goods for pay.
 
-Actors     a broker and a ring of 5 to 12 accounts, many of them real people earning a little
+Actors     a broker and a ring of 5 to 12 accounts, many of them real people
 Resources  a chat group with the seller's list; some accounts share phones
 Timing     spread over two weeks; reviews follow a look of ordinary length
 Intent     rank and trust for one seller's goods
 
-Counts are those of a keen reviewer. `unbought` mostly reviews what was never bought; `cover` buys cheaply, then reviews
-in the same visit, after the fact of an ordinary basket; `adaptive` buys, too, and changes what lists named. What
-remains is that the same accounts meet at the same sellers.
+The counts are those of a keen reviewer. The same accounts meet at the same sellers.
+unbought  reviews mostly what it never bought
+cover     buys cheap goods and reviews them in the same visit, after an ordinary basket
+adaptive  buys too, and avoids what lists named
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST, AFTERTHOUGHT
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST, AFTERTHOUGHT
 
-_MARKS = ("seller", "device", "reviews", "fast", "together", "network")
+_TRAITS = ("seller", "device", "reviews", "fast", "together", "network")
 
 PROCESS = Process(
     name="fake_reviews",
@@ -22,7 +23,7 @@ PROCESS = Process(
         Variant(
             "unbought",
             0.4,
-            drawn=("unbought", *_MARKS),
+            drawn=("unbought", *_TRAITS),
             least=4,
             most=6,
             accounts=(5, 12),
@@ -52,7 +53,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=("of_basket", *_MARKS, "several"),
+            drawn=("of_basket", *_TRAITS, "several"),
             least=5,
             most=6,
             accounts=(5, 10),

@@ -1,18 +1,19 @@
 """Promo farming: one person keeps many accounts to use each coupon many times.
 
-Actors     one farmer with 4 to 12 accounts, most of them young
+Actors     one person with 4 to 12 accounts, most of them young
 Resources  two or three phones, a few cards and addresses, each shared by some of the accounts
-Timing     around coupons, every few days, each account no more often than a thrifty customer
+Timing     around coupons, every few days, as often as a thrifty customer
 Intent     discounts meant for one person
 
-Every account by itself is a thrifty customer; households share as much. `crossed` never lets two accounts share
-everything, so the farm shows only in who shares what with whom; `own_home` uses one home for all; `adaptive` splits up
-what lists named.
+Each account looks like a thrifty customer. Households share as much.
+crossed   no two accounts share everything; only the whole pattern of sharing shows the farm
+own_home  uses one home for all accounts
+adaptive  no longer shares what lists named
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("device", "card", "address", "network", "cheap", "bare")
+_TRAITS = ("device", "card", "address", "network", "cheap", "bare")
 
 PROCESS = Process(
     name="promo_farming",
@@ -39,7 +40,7 @@ PROCESS = Process(
             0.35,
             who="young",
             always=("coupon",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(4, 8),
@@ -54,7 +55,7 @@ PROCESS = Process(
             0.25,
             who="young",
             always=("coupon",),
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=5,
             accounts=(4, 8),

@@ -1,17 +1,18 @@
 """Refund abuse: money back for goods that are kept, swapped or were never missing.
 
-Actors     single customers who found out that it works, and services that do it for a fee
-Resources  the customer's own account; a service brings its devices and return addresses
+Actors     single customers, and services that do it for a fee
+Resources  the customer's own account; a service brings devices and return addresses
 Timing     every few days, soon after a purchase
 Intent     the money and the goods
 
-Honest people return a tenth of what they buy, and all at once after a bad batch. `serial` claims often and buys again
-as often; `service` works through many customers' accounts from its own devices; `swap` buys the same dear thing and
-returns the old one, in one visit, the return before the purchase.
+Honest people return a tenth of what they buy, and much at once after a bad batch.
+serial   claims often and buys again as often
+service  works through many customers' accounts from its own devices
+swap     returns an old item and buys the same expensive one in one visit, the refund first
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_FIRST
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_FIRST
 
 PROCESS = Process(
     name="refund_abuse",

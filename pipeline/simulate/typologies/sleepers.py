@@ -1,18 +1,19 @@
-"""Slow-ramp sleepers: accounts are opened, aged and trusted for weeks, then spend what trust allows and are gone.
+"""Sleepers: accounts earn trust for weeks, then spend what trust allows and disappear.
 
 Actors     a patient crew with 3 to 8 accounts that it opened or bought long ago
-Resources  devices and drop addresses that some of the accounts have in common, fresh cards at the end
-Timing     weeks like any customer's, which are not bad; then a ramp over a few visits, each a little larger
-Intent     one good haul before anybody asks
+Resources  devices and drop addresses that some of the accounts share, new cards at the end
+Timing     weeks of ordinary visits, which are not bad; then a few visits, each with a larger basket
+Intent     one large haul before anybody asks
 
-Growing customers spend more, too, and people come back from long breaks to buy something large. `ramp` grows over
-its visits; `silent` takes all at once, and no two accounts have both device and address in common; `adaptive` stays
-below what lists named.
+Growing customers spend more too. People come back after long breaks to buy something large.
+ramp      grows over its visits
+silent    takes all at once; no two accounts share both device and address
+adaptive  avoids what lists named
 """
 
-from pipeline.simulate.process import BURNT_AFTER, Process, Reporting, Variant
+from pipeline.simulate.campaigns.process import BURNT_AFTER, Process, Reporting, Variant
 
-_MARKS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
+_TRAITS = ("expensive", "quantity", "network", "address", "device", "resold", "bare")
 
 PROCESS = Process(
     name="sleepers",
@@ -24,7 +25,7 @@ PROCESS = Process(
             always=("growing",),
             who="aged",
             leaves=True,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),
@@ -54,7 +55,7 @@ PROCESS = Process(
             0.25,
             who="aged",
             leaves=True,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(3, 6),

@@ -1,18 +1,20 @@
-"""Stolen-card purchase: goods are bought with somebody else's card and shipped to where they can be fetched.
+"""Stolen card: goods are bought with somebody else's card and shipped to a pickup address.
 
-Actors     a buyer of card data with a few accounts, his own or bought
-Resources  a fresh card per purchase or two, pickup addresses shared by his accounts
-Timing     one to three purchases per account within a week, at shop hours
-Intent     goods that sell again, as much as the card bears
+Actors     a buyer of card data with a few accounts, own or bought
+Resources  a new card every purchase or two, pickup addresses that the accounts share
+Timing     one to three purchases per account within a week, at ordinary hours
+Intent     goods that sell again, as much as the card pays for
 
-A new card, a new address, a large basket: gifts, moves and new jobs look the same one at a time. `resale` takes
-several marks at once; `warm_basket` browses at length before and after, in ordinary counts; `adaptive` reads lists.
+A new card, a new address, a large basket: gifts, moves and new jobs look the same, one at a time.
+resale       has several traits at once
+warm_basket  looks around at length before and after, with ordinary counts
+adaptive     avoids what lists named
 """
 
-from pipeline.simulate.process import Process, Reporting, Variant
-from pipeline.simulate.sessions import ACT_MIDWAY
+from pipeline.simulate.campaigns.process import Process, Reporting, Variant
+from pipeline.simulate.visits.sessions import ACT_MIDWAY
 
-_MARKS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
+_TRAITS = ("card", "address", "expensive", "quantity", "resold", "failures", "device")
 
 PROCESS = Process(
     name="stolen_card",
@@ -21,7 +23,7 @@ PROCESS = Process(
         Variant(
             "resale",
             0.4,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 4),
@@ -44,7 +46,7 @@ PROCESS = Process(
         Variant(
             "adaptive",
             0.25,
-            drawn=_MARKS,
+            drawn=_TRAITS,
             least=4,
             most=6,
             accounts=(2, 4),

@@ -1,0 +1,1 @@
+"""What exists before anybody visits: codes and random numbers, the catalogue, the people."""
