@@ -1,4 +1,4 @@
-"""What is compared between two shops, and how far apart they are beside two halves of the real one."""
+"""Distances between a simulated and a real shop, beside the distance between two halves of the real one."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from likeness.samples import KINDS, ShopPair
 from scipy.stats import ks_2samp, wasserstein_distance
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-HALVES = 20  # random halves of the real sample, for the floor of a distance
+HALVES = 20  # random halves of the real sample, for the baseline of a distance
 
 
 def per_session(frame: pd.DataFrame, looks: int) -> pd.DataFrame:
@@ -149,14 +149,14 @@ def distance(one: np.ndarray, other: np.ndarray, in_logs: bool) -> tuple[float, 
     return float(ks_2samp(one, other).statistic), float(wasserstein_distance(one, other))
 
 
-def floor(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
+def halves_distance(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
     """The same distances between two halves of the real users, the mean over random splits."""
     users = np.unique(values.index)
-    found = []
+    distances = []
     for _ in range(HALVES):
         is_one = values.index.isin(rng.permutation(users)[: len(users) // 2])
-        found.append(distance(values[is_one].to_numpy(), values[~is_one].to_numpy(), in_logs))
-    ks, shift = np.mean(found, axis=0)
+        distances.append(distance(values[is_one].to_numpy(), values[~is_one].to_numpy(), in_logs))
+    ks, shift = np.mean(distances, axis=0)
     return float(ks), float(shift)
 
 
@@ -165,11 +165,13 @@ def compared(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     for name, (measure, in_logs) in MEASURES[pair.name].items():
         real, ours = measure(pair.real), measure(pair.simulated)
         ks, shift = distance(real.to_numpy(), ours.to_numpy(), in_logs)
-        ks_floor, shift_floor = floor(real, in_logs, rng)
+        ks_baseline, shift_baseline = halves_distance(real, in_logs, rng)
         for who, values in (("real", real), ("simulated", ours)):
             quantiles = [number(value) for value in values.quantile(list(QUANTILES))]
             ends = (
-                [f"{ks:.3f} ({ks_floor:.3f})", f"{shift:.2f} ({shift_floor:.2f})"] if who == "simulated" else ["", ""]
+                [f"{ks:.3f} ({ks_baseline:.3f})", f"{shift:.2f} ({shift_baseline:.2f})"]
+                if who == "simulated"
+                else ["", ""]
             )
             rows.append([name if who == "real" else "", who, *quantiles, *ends])
     return rows
@@ -222,5 +224,5 @@ def ratio_rows(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
         is_one = pair.real["user"].isin(rng.permutation(users)[: len(users) // 2])
         one, other = (ratios(pair.real[rows], fewer // 3, rng) for rows in (is_one, ~is_one))
         apart.append({name: abs(one[name] - other[name]) for name in real})
-    floors = pd.DataFrame(apart).mean()
-    return [[name, number(value), number(ours[name]), number(floors[name])] for name, value in real.items()]
+    baselines = pd.DataFrame(apart).mean()
+    return [[name, number(value), number(ours[name]), number(baselines[name])] for name, value in real.items()]
