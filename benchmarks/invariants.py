@@ -143,9 +143,7 @@ def same_bytes(real: RealSet, source: Path, folder: Path) -> tuple[int, list[str
     for name in ("one", "other"):
         home = folder / name
         home.mkdir()
-        if (
-            name == "other" and (key := folder / "one" / "key").is_file()
-        ):  # a set without sensitive columns needs no key
+        if name == "other" and (key := folder / "one" / "key").is_file():  # not every set needs a key
             shutil.copy(key, home / "key")
         load(real, source, home)
         daily.build_features(given(real, home) | {"day": days[-1]}, real.until - 59 * DAY)

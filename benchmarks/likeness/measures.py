@@ -165,13 +165,11 @@ def compared(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     for name, (measure, in_logs) in MEASURES[pair.name].items():
         real, ours = measure(pair.real), measure(pair.simulated)
         ks, shift = distance(real.to_numpy(), ours.to_numpy(), in_logs)
-        ks_baseline, shift_baseline = halves_distance(real, in_logs, rng)
+        ks_halves, shift_halves = halves_distance(real, in_logs, rng)
         for who, values in (("real", real), ("simulated", ours)):
             quantiles = [number(value) for value in values.quantile(list(QUANTILES))]
             ends = (
-                [f"{ks:.3f} ({ks_baseline:.3f})", f"{shift:.2f} ({shift_baseline:.2f})"]
-                if who == "simulated"
-                else ["", ""]
+                [f"{ks:.3f} ({ks_halves:.3f})", f"{shift:.2f} ({shift_halves:.2f})"] if who == "simulated" else ["", ""]
             )
             rows.append([name if who == "real" else "", who, *quantiles, *ends])
     return rows

@@ -46,13 +46,13 @@ class GroupMetrics:
     curve: Delays
 
 
-def product_page(results: dict[str, Any]) -> Page:
+def product_page(found: dict[str, Any]) -> Page:
     """The page on the product, and its two pictures."""
-    contenders, own, worst = results["contenders"], results["own"], results["worst"]
+    contenders, own, worst = found["contenders"], found["own"], found["worst"]
     typologies = sorted(own, key=lambda name: (contenders[OURS][name].recall, contenders[OURS][name].ap))
-    shop, ours = results["shop"], contenders[OURS]
-    stacker = results["trained"]["stacker"]
-    labelled = results["labelled"] | {"all": stacker["bad_user_days"]}
+    shop, ours = found["shop"], contenders[OURS]
+    stacker = found["trained"]["stacker"]
+    labelled = found["labelled"] | {"all": stacker["bad_user_days"]}
     lines = [
         "# What the product shows on the simulated shop",
         "",
@@ -62,12 +62,12 @@ def product_page(results: dict[str, Any]) -> Page:
         "but how long it waits for labels was chosen on a shop of another seed.",
         "",
         f"**Protocol.** {shop.users:,} accounts, {shop.days} days, seed {shop.seed}. Training knows what was known at "
-        f"the end of {results['until']}: {stacker['bad_user_days']} bad user-days had matured on the days the stacker "
-        f"learns from ({' to '.join(results['learned'])}). Then each of the {len(results['test'])} days "
-        f"{results['test'][0]} to {results['test'][-1]} is scored, and {results['reviews']} accounts a day are reviewed. An "
+        f"the end of {found['until']}: {stacker['bad_user_days']} bad user-days had matured on the days the stacker "
+        f"learns from ({' to '.join(found['learned'])}). Then each of the {len(found['test'])} days "
+        f"{found['test'][0]} to {found['test'][-1]} is scored, and {found['reviews']} accounts a day are reviewed. An "
         "account reviewed on a day on which it is bad is caught and leaves; an account known bad from a label before a "
         "day leaves that day as well. "
-        f"{results['user_days']:,} user-days are measured, {ours['all'].user_days} of them bad, by "
+        f"{found['user_days']:,} user-days are measured, {ours['all'].user_days} of them bad, by "
         f"{ours['all'].accounts} accounts.",
         "",
         "The list of a day is out at 04:00 UTC of the next. Delays run from an account's first bad event and are of "
@@ -98,17 +98,17 @@ def product_page(results: dict[str, Any]) -> Page:
         "",
         *_table(
             BESIDE,
-            (_beside(name, contenders, own, results["rules"]) for name in (*typologies, *GROUPS)),
+            (_beside(name, contenders, own, found["rules"]) for name in (*typologies, *GROUPS)),
         ),
         "",
-        f"The best rule for all: `{results['rules']['all']}`.",
+        f"The best rule for all: `{found['rules']['all']}`.",
         "",
         *_table(
             ["ranked by", *METRICS],
             ([name, *_cells(of["all"])[1:]] for name, of in contenders.items()),
         ),
         "",
-        f"Calibration error of the risk: {results['calibration']:.4f}.",
+        f"Calibration error of the risk: {found['calibration']:.4f}.",
         "",
         "![Recall against reviews per day](recall.svg)",
         "",
@@ -116,18 +116,18 @@ def product_page(results: dict[str, Any]) -> Page:
         "",
         "## The worst typology, never in training",
         "",
-        *_unseen(results),
+        *_unseen(found),
         "",
         "## Precision of the published lists",
         "",
-        *_precision(results["precision"]),
+        *_precision(found["precision"]),
         "",
         "## The quiet shop",
         "",
-        *_quiet(results["quiet"], shop),
+        *_quiet(found["quiet"], shop),
         "",
     ]
-    return "\n".join(lines), {"recall.svg": _recall_picture(results), "delay.svg": _delay_picture(results, typologies)}
+    return "\n".join(lines), {"recall.svg": _recall_picture(found), "delay.svg": _delay_picture(found, typologies)}
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -154,9 +154,9 @@ def _beside(name: str, contenders: dict[str, Any], own: dict[str, GroupMetrics],
     return [name, *recalls, *rule, f"{contenders[ORACLE][name].recall:.2f}"]
 
 
-def _unseen(results: dict[str, Any]) -> list[str]:
-    worst, before, after = results["worst"], results["contenders"][OURS], results["unlabelled"]
-    stacker = results["unlabelled_stacker"]
+def _unseen(found: dict[str, Any]) -> list[str]:
+    worst, before, after = found["worst"], found["contenders"][OURS], found["unlabelled"]
+    stacker = found["unlabelled_stacker"]
     used = f"{stacker['bad_user_days']} bad user-days" if stacker["is_used"] else f"no stacker: {stacker['why']}"
     return [
         f"The same shop in a home of its own, without one label on a user-day that is truly {worst} ({used} to learn "
@@ -176,13 +176,14 @@ def _unseen(results: dict[str, Any]) -> list[str]:
 def _precision(precision: dict[str, Any]) -> list[str]:
     return [
         f"The lists really published over the test days: {precision['rows']} rows, "
-        f"{_spread(precision['lengths'])} a day: {_listed(precision['lengths'])}. The pack asks for a precision of at least {precision['asked']:.2f}; the "
-        f"manifests expected {precision['expected']:.2f}; **measured: {precision['measured']:.2f}** "
-        f"({precision['measured_ever']:.2f} if an account that was bad on any day up to then counts as rightly "
-        "listed). Nobody reviews here, so an account is listed again the next day, known or not.",
+        f"{_spread(precision['lengths'])} a day: {_listed(precision['lengths'])}. The pack asks for a precision of at "
+        f"least {precision['asked']:.2f}; the manifests expected {precision['expected']:.2f}; **measured: "
+        f"{precision['measured']:.2f}** ({precision['measured_ever']:.2f} if an account that was bad on any day up to "
+        "then counts as rightly listed). Nobody reviews here, so an account is listed again the next day, known or not.",
         "",
         f"**The precision asked for makes these lists far shorter than 100: they caught {precision['recall']:.2f} of "
-        "the bad accounts.** The tables above are what the ranking finds when 100 accounts a day are reviewed all the same.",
+        "the bad accounts.** The tables above are what the ranking finds when 100 accounts a day are reviewed all the "
+        "same.",
         *([f"Days failed a checkpoint, accepted by hand: {precision['failed']}."] if precision["failed"] else []),
     ]
 
@@ -206,9 +207,9 @@ def _spread(lengths: Sequence[int]) -> str:
     return f"{min(lengths)} to {max(lengths)} (median {np.median(lengths):g})"
 
 
-def hardness_page(shop: Any, results: dict[str, Any]) -> Page:
+def hardness_page(shop: Any, found: dict[str, Any]) -> Page:
     """The page on how hard the shop is."""
-    rows = results["typologies"]
+    rows = found["typologies"]
     lines = [
         "# How hard the simulated shop is",
         "",
@@ -244,17 +245,17 @@ def hardness_page(shop: Any, results: dict[str, Any]) -> Page:
             ),
         ),
         "",
-        *_variants_and_rules(results),
+        *_variants_and_rules(found),
     ]
     return "\n".join(lines), {}
 
 
-def _variants_and_rules(results: dict[str, Any]) -> list[str]:
+def _variants_and_rules(found: dict[str, Any]) -> list[str]:
     table = (
         [row["variant"], str(row["bad"]), f"`{row['feature']}`", f"{row['alone']:.2f}"]
-        for row in sorted(results["variants"], key=lambda row: -row["alone"])
+        for row in sorted(found["variants"], key=lambda row: -row["alone"])
     )
-    rules = [f"- `{rule.rule}`: {rule.bad} of {rule.named} are bad" for rule in results["rules"]]
+    rules = [f"- `{rule.rule}`: {rule.bad} of {rule.named} are bad" for rule in found["rules"]]
     return [
         "## Per variant",
         "",
@@ -298,14 +299,14 @@ def _as_svg(figure: Any) -> bytes:
     return b"\n".join(line.rstrip() for line in out.getvalue().splitlines()) + b"\n"
 
 
-def _recall_picture(results: dict[str, Any]) -> bytes:
+def _recall_picture(found: dict[str, Any]) -> bytes:
     figure, axes = _pyplot().subplots(figsize=(7, 4.2))
     for name, (colour, dash) in LINES.items():
-        label = f"{name} ({results['rules']['all']})" if name == RULE else name
-        axes.plot(results["budgets"], results["by_budget"][name], dash, color=colour, label=label, lw=2)
-    axes.axvline(results["reviews"], color="#bbbbbb", lw=1, zorder=0)
+        label = f"{name} ({found['rules']['all']})" if name == RULE else name
+        axes.plot(found["budgets"], found["by_budget"][name], dash, color=colour, label=label, lw=2)
+    axes.axvline(found["reviews"], color="#bbbbbb", lw=1, zorder=0)
     axes.set_xscale("log")
-    axes.set_xticks(results["budgets"][::2], [str(n) for n in results["budgets"][::2]])
+    axes.set_xticks(found["budgets"][::2], [str(n) for n in found["budgets"][::2]])
     axes.minorticks_off()
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("reviews per day")
@@ -314,18 +315,18 @@ def _recall_picture(results: dict[str, Any]) -> bytes:
     return _as_svg(figure)
 
 
-def _delay_picture(results: dict[str, Any], typologies: Sequence[str]) -> bytes:
+def _delay_picture(found: dict[str, Any], typologies: Sequence[str]) -> bytes:
     panels = [*typologies, "all"]
     figure, grid = _pyplot().subplots(3, 4, figsize=(11, 7), sharex=True, sharey=True)
     for axes, name in zip(grid.flat, panels, strict=False):
         for contender in (ORACLE, RANDOM, SURPRISE, OURS):
             colour, dash = LINES[contender]
-            curve = results["contenders"][contender][name].curve
-            days = np.concatenate([[0], curve.hours / 24, [len(results["test"])]])
+            curve = found["contenders"][contender][name].curve
+            days = np.concatenate([[0], curve.hours / 24, [len(found["test"])]])
             share = np.concatenate([[0], 1 - curve.undetected, 1 - curve.undetected[-1:]])
             share = np.append(share, 0) if len(share) < len(days) else share
             axes.step(days, share, dash, where="post", color=colour, lw=1.6, label=contender)
-        axes.set_title(f"{name.replace('_', ' ')} ({results['contenders'][OURS][name].cases})", fontsize=9)
+        axes.set_title(f"{name.replace('_', ' ')} ({found['contenders'][OURS][name].cases})", fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, SHOWN_DAYS)
     rest = grid.flat[len(panels)]
