@@ -1,4 +1,4 @@
-"""The story of the little shop in chapters: each is told once, and every test works on a copy of its own."""
+"""The story of the little shop in chapters: each runs once, and every test works on a copy of its own."""
 
 import shutil
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def first_list(home: Home) -> None:
 
 
 def with_labels(home: Home) -> None:
-    """Two more weeks; verdicts and chargebacks; retraining; the lead wants a list with promises.
+    """Two more weeks; verdicts and chargebacks; retraining; the lead wants a list with an expected precision.
 
     By itself it would not take over: the odd accounts are so odd that surprise ranks them as well.
     """

@@ -290,7 +290,7 @@ def test_a_file_of_nothing_but_refused_rows_is_an_error_that_counts_them_by_reas
     assert labels(home) == []
 
 
-@pytest.mark.parametrize("pattern", ["lists/issues/*/*/risk_list.parquet", "verdicts/*.parquet"])
+@pytest.mark.parametrize("pattern", ["lists/revisions/*/*/risk_list.parquet", "verdicts/*.parquet"])
 def test_a_damaged_file_of_our_own_is_named(home, take, pattern):
     take(GOOD)
     path = next(home.glob(pattern))

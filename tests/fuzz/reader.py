@@ -29,7 +29,7 @@ BLANKS = " \t\r\n"
 DELIMITERS = (",", ";", "\t")
 TEXTS = (
     *("session_id", "item_id", "category", "channel"),
-    *("device_id", "ip", "payment_id", "address_id", "counterpart_id"),
+    *("device_id", "ip", "payment_id", "address_id", "counterparty_id"),
 )
 EVENT = {
     **dict.fromkeys(("event_id", "user_id", "event_type", *TEXTS), "string"),
@@ -42,7 +42,7 @@ LABEL = {
 REQUIRED_OF_LABELS = ("user_id", "happened_at", "known_at", "is_bad")
 PREFIXES = {
     **{"user_id": "usr_", "session_id": "ses_", "device_id": "dev_", "ip": "ip_", "network_id": "net_"},
-    **{"payment_id": "pay_", "address_id": "adr_", "counterpart_id": "cpt_"},
+    **{"payment_id": "pay_", "address_id": "adr_", "counterparty_id": "cpt_"},
 }
 
 

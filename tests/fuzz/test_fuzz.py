@@ -232,7 +232,7 @@ def test_files_of_labels(kind, inputs):
 def a_home_with_lists() -> Iterator[Home]:
     with a_home("berlin") as home:
         for day, accounts in LISTED.items():
-            folder = home.path / "lists" / "issues" / f"day={day}" / "0123456789abcdef"
+            folder = home.path / "lists" / "revisions" / f"day={day}" / "0123456789abcdef"
             folder.mkdir(parents=True)
             pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
         yield home

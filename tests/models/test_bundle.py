@@ -60,12 +60,12 @@ def test_a_file_that_is_not_the_one_trained_is_told(change, tmp_path, manifest):
 def test_other_features_than_the_table_has_are_named(manifest):
     first, *rest = features()
     other = manifest.model_copy(update={"features": [*rest, "moon_phase", "tide"]})
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as failure:
         bundles.check_features(other)
-    assert told.value.problem == (
+    assert failure.value.problem == (
         f"bundle 2026-03-01-abc was trained on {len(rest) + 2} features, fct_user_days has {len(rest) + 1}"
     )
-    assert told.value.found == ("only in bundle: moon_phase, tide", f"only in table:  {first}")
+    assert failure.value.found == ("only in bundle: moon_phase, tide", f"only in table:  {first}")
 
 
 def test_the_order_of_features_does_not_matter(manifest):

@@ -101,12 +101,12 @@ def feature(reason):
 
 
 def test_bracketed_parts_go_where_a_number_is_missing():
-    told = feature("{event_count} events[, where {usual_event_count} is usual][ in {session_count} sessions]")
+    reason = feature("{event_count} events[, where {usual_event_count} is usual][ in {session_count} sessions]")
     known = {"event_count": 30.0, "usual_event_count": 4.0, "session_count": 2.0}
-    assert fill(told, known, "EUR") == "30 events, where 4 is usual in 2 sessions"
-    assert fill(told, known | {"usual_event_count": None}, "EUR") == "30 events in 2 sessions"
-    assert fill(told, {"event_count": 30.0, "session_count": math.nan}, "EUR") == "30 events"
-    assert fill(told, {"usual_event_count": 4.0}, "EUR") is None
+    assert fill(reason, known, "EUR") == "30 events, where 4 is usual in 2 sessions"
+    assert fill(reason, known | {"usual_event_count": None}, "EUR") == "30 events in 2 sessions"
+    assert fill(reason, {"event_count": 30.0, "session_count": math.nan}, "EUR") == "30 events"
+    assert fill(reason, {"usual_event_count": 4.0}, "EUR") is None
 
 
 def test_the_strongest_reason_comes_first():

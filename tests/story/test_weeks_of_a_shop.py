@@ -57,9 +57,9 @@ def test_the_events_named_are_the_accounts_own_of_that_day(chapters):
     for chapter, n in (("first list", LISTED), ("with labels", LABELLED)):
         happened = {row["event_id"]: row for row in shop.events_of(n)}
         for row in chapters.end_of(chapter).rows(shop.day(n)):
-            told = json.loads(row["top_events"])
-            assert told
-            for event in told:
+            events = json.loads(row["top_events"])
+            assert events
+            for event in events:
                 real = happened[event["event_id"]]
                 assert real["user_id"] == row["user_id"]
                 assert real["event_type"] == event["event_type"]
@@ -150,8 +150,8 @@ def test_a_late_event_makes_a_new_revision_and_the_old_one_can_be_published_agai
     assert len(manifest["batches"]) == 2
 
     said = home.does("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
-    issue = said.json[-1]["details"]["revision"]
-    folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / issue
+    revision = said.json[-1]["details"]["revision"]
+    folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / revision
     assert {name: (folder / name).read_bytes() for name in LIST_FILES} == before
     assert list_bytes(home, FIRST_LIST) == after, "what the day shows is the newest knowledge, not the last command"
 

@@ -86,7 +86,7 @@ HOLDOUT = {
 def gate(base_model, is_on, value, low, high):
     found = {"value": value, "low": low, "high": high}
     why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
-    told = {
+    metrics = {
         "base_model": base_model,
         "is_on": is_on,
         "why": why,
@@ -94,7 +94,7 @@ def gate(base_model, is_on, value, low, high):
         "bad_accounts": 123,
         "reviews": 25,
     }
-    return {**told, "caught": found, "average_precision": found}
+    return {**metrics, "caught": found, "average_precision": found}
 
 
 STACKER = {

@@ -160,13 +160,13 @@ def test_a_damaged_list_is_told_and_published_again(at_end_of):
 
 
 @pytest.mark.parametrize("content", ['{"broken": \n', "[]\n", "{}\n", "7\n", '{"as_of": 7, "id": []}\n', "[" * 100_000])
-@pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner", "seen", "issue", "current", "report"])
+@pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner", "seen", "revision", "current", "report"])
 def test_a_damaged_note_is_told_by_its_name(kind, content, at_end_of):
     home = at_end_of("first list")
     pattern = {
         "seen": f"snapshots/user_days/day={TODAY}/seen.jsonl",
-        "issue": f"lists/issues/day={TODAY}/*/manifest.json",
-        "current": f"lists/issues/day={TODAY}/current.json",
+        "revision": f"lists/revisions/day={TODAY}/*/manifest.json",
+        "current": f"lists/revisions/day={TODAY}/current.json",
         "report": f"reports/day={TODAY}/user_days.json",
         "ledger": "models/registry.jsonl",
         "batch": "lake/batches/events-*.json",
@@ -175,7 +175,7 @@ def test_a_damaged_note_is_told_by_its_name(kind, content, at_end_of):
     }[kind]
     path = next(home.path.glob(pattern))
     path.write_text(content if kind != "seen" and kind != "ledger" else f"{content.strip()}\n")
-    step = "publish" if kind in ("issue", "current", "report") else "run"
+    step = "publish" if kind in ("revision", "current", "report") else "run"
     assert is_told(home.says(step, "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
 
 
