@@ -1,4 +1,4 @@
-"""Every feature can be told to an analyst: a family, a unit and a sentence, all of which work."""
+"""Every feature can be explained to an analyst: a family, a unit and a sentence, all of which work."""
 
 import ast
 import re

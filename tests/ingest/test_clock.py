@@ -1,4 +1,4 @@
-"""Arrivals are told by the clock: one that is wrong is noticed, and what it refused can be delivered again."""
+"""The clock sets arrival times: a wrong one is noticed, and rows it refused can be delivered again."""
 
 from datetime import UTC, datetime, timedelta
 
