@@ -1,9 +1,9 @@
-"""What articles' sample code gets wrong, run beside what we do instead, on the same small data.
+"""Common mistakes in articles' sample code, beside our way, on the same small data.
 
     python benchmarks/articles.py [--write docs/articles.md]
 
-Torch directly, no part of the product: each mistake stands alone. Five seeds; shown are the mean and, in brackets,
-the lowest and highest. The second column is wiki_edits, where $RISK_DATASETS has it.
+It uses torch directly and no part of the product. Cells are the mean of five seeds, with the lowest and highest in
+brackets. The second column is wiki_edits, if $RISK_DATASETS has it.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def shown(values: list[float]) -> str:
 
 
 def auc(net: torch.nn.Module, test: Streams, batch: int = 500) -> float:
-    """0.5 where the scores are no numbers."""
+    """The AUC, or 0.5 if a score is not finite."""
     found = scores(net, test, batch)
     return float(roc_auc_score(test.is_bad, found)) if np.isfinite(found).all() else 0.5
 
@@ -59,7 +59,7 @@ def wiki_data(seed: int) -> tuple[Streams, Streams]:
 
 
 def last_step() -> list[list[str]]:
-    """Batches as large as a window is long: the one case in which `out[-1]` has a shape that trains."""
+    """Batches are as large as windows are long: only then does `out[-1]` have a shape that trains."""
     reads: list[tuple[str, Make]] = [
         ("`out[-1]`: the last sample", LastSample),
         ("`out[:, -1]`: the last step, padding or not", LastStep),
@@ -86,7 +86,7 @@ def last_step() -> list[list[str]]:
 
 
 def moved_by_mates(net: torch.nn.Module, test: Streams, batch: int, seed: int) -> float:
-    """Share of accounts whose score is another one beside other accounts."""
+    """Share of accounts whose score changes in a batch with other accounts."""
     order = torch.randperm(len(test.is_bad), generator=torch.Generator().manual_seed(seed))
     elsewhere = np.empty(len(order))
     elsewhere[order.numpy()] = scores(net, test.take(order), batch)
@@ -94,7 +94,7 @@ def moved_by_mates(net: torch.nn.Module, test: Streams, batch: int, seed: int) -
 
 
 def moved(net: torch.nn.Module, test: Streams, other: Streams, batch: int) -> float:
-    """Share of accounts whose score is another one there; all where there is not one score for each account."""
+    """Share of accounts whose score changes. All, if there is not one score per account."""
     found = scores(net, other, batch)
     return float(np.mean(np.abs(found - scores(net, test, batch)) > 1e-4)) if len(found) == len(test.is_bad) else 1.0
 
@@ -134,8 +134,8 @@ def accuracy() -> list[list[str]]:
         net = fit(EventCnn, train, seed, epochs=6)
         is_bad = test.is_bad.numpy()
         chance = 1 / (1 + np.exp(-scores(net, test)))
-        untold = np.random.default_rng(seed).random(len(is_bad)) * 1e-9
-        for name, risk in (("never bad", untold), ("1-D CNN", chance)):
+        constant = np.random.default_rng(seed).random(len(is_bad)) * 1e-9
+        for name, risk in (("never bad", constant), ("1-D CNN", chance)):
             top = np.argsort(-risk, kind="stable")[:REVIEWS]
             row = np.mean((risk > 0.5) == is_bad), average_precision_score(is_bad, risk), is_bad[top].mean()
             found.setdefault(name, []).append(row)
@@ -146,14 +146,14 @@ def accuracy() -> list[list[str]]:
 
 
 def random_split() -> list[list[str]]:
-    """The same network and past; only which part of it validates differs. The ten days after are the judge."""
+    """The same network and past; only which part of it validates differs. Both are tested on the ten days after."""
     found: dict[str, list[tuple[float, float, float]]] = {}
     for seed in SEEDS:
         days = sliding_days(accounts=250, days=40, seed=seed)
-        later = (days.day >= 30) & (days.first_bad >= 30 - GAP)  # nobody known by then
+        later = (days.day >= 30) & (days.first_bad >= 30 - GAP)  # without accounts known by then
         drawn = np.random.default_rng(seed).random(len(days.day)) < 0.2
         past, last = days.day < 30, (days.day >= 25) & (days.day < 30)
-        cuts = {
+        splits = {
             "a random fifth": (past & ~drawn, past & drawn),
             "the last five days": (past & ~last, last),
             "the same, after a gap, known accounts left out": (
@@ -161,7 +161,7 @@ def random_split() -> list[list[str]]:
                 last & (days.first_bad >= 25 - GAP),
             ),
         }
-        for name, (learn, valid) in cuts.items():
+        for name, (learn, valid) in splits.items():
             net = fit(EventCnn, days.streams.take(learn), seed, epochs=10)
             validation, later_auc = (auc(net, days.streams.take(part)) for part in (valid, later))
             found.setdefault(name, []).append((validation, later_auc, validation - later_auc))

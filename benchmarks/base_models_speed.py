@@ -2,10 +2,9 @@
 
     python benchmarks/base_models_speed.py [--users 20000] [--threads 2] [--windows 4000] [MODEL …]
 
-Invents the tokens of a 28-day stretch (as sequence_speed.py) and labels drawn by lot. Training is timed as a whole
-`fit`: choosing, laying windows side by side and judging by later days count too, while only windows that were learned
-from count as done. The bare network does forward and backward passes alone. Scoring is `score` on the last day's
-user-days. Prints a table, or with `--json` the same for machines.
+It makes tokens of 28 days (like sequence_speed.py) and random labels. Training is timed as a whole `fit`: sampling,
+batching and validation count too, but only windows learned from count as done. The bare network does forward and
+backward passes only. Scoring is `score` on the last day's user-days. Prints a table, or JSON with `--json`.
 """
 
 import argparse
@@ -58,7 +57,7 @@ def make_samples(con: duckdb.DuckDBPyConnection, folder: Path, users: int) -> Sa
 
 
 def reader(model: nn.Module) -> Callable[[Batch], Tensor]:
-    """What a network makes of a window: one differentiable number for each."""
+    """A network's output as one differentiable number per window."""
     if isinstance(model, RiskNetwork):
         return model
     if isinstance(model, VariationalAutoencoder):
@@ -101,7 +100,7 @@ class Learned:
 
 @contextmanager
 def counted() -> Iterator[Learned]:
-    """Count what the training loop reads to learn from; what it reads to judge by it reads without gradients."""
+    """Count the windows the training loop learns from. Validation reads without gradients and is not counted."""
     learned, as_it_is = Learned(), training.read_batch
 
     def counting(*arguments: Any) -> Batch:

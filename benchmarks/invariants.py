@@ -1,11 +1,11 @@
-"""The three invariants on the whole of both real sets.
+"""Do the three invariants hold on the whole of both real sets?
 
     python benchmarks/invariants.py [--set retail|payments] [--every N]
 
-Point in time: a day seen `as_of` its end, in a home that holds all of the set, has the same cells as in a home that
-was never given anything later. Range equals daily: all days in one go, and each day (or every N-th) in a home of its
-own steps, are the same bytes. Same inputs, same bytes: two homes that ingest, train and publish on their own issue the
-same lists. Ends with 1 and names the days where one of them does not hold. Needs $RISK_DATASETS.
+Point in time: a home with the whole set, seen `as_of` the end of a day, gives the same cells as a home with nothing
+later. Range equals daily: all days at once give the same bytes as each day (or every N-th) by itself. Same inputs, same
+bytes: two homes that ingest, train and publish apart have the same lists. If one does not hold, it names the days and
+exits with 1. Needs $RISK_DATASETS.
 """
 
 import argparse
@@ -41,8 +41,8 @@ class RealSet:
     labels: str | None
     first: date
     last: date
-    cuts: tuple[date, ...]  # where the past ends for the test of point in time
-    until: date  # trained until, for the lists
+    ends: tuple[date, ...]  # last days of the past, for the test of point in time
+    until: date  # the last day of training, for the lists
 
 
 SETS = [
@@ -81,7 +81,7 @@ def load(real: RealSet, source: Path, home: Path, last: date | None = None) -> N
 
 
 def cut(events: Path, part: Path, last: date) -> Path:
-    """The rows up to the end of `last` in UTC; both sets' clocks are at most an hour from it, at night."""
+    """The rows up to the end of `last` in UTC. Both sets' clocks are at most an hour from UTC."""
     at = "invoice_at" if "retail" in events.name else "transaction_at"
     with duckdb.connect() as con:
         con.execute(
@@ -105,9 +105,9 @@ def differences(left: dict[Any, str], right: dict[Any, str]) -> list[str]:
 
 
 def point_in_time(real: RealSet, source: Path, whole: Path, folder: Path) -> tuple[int, list[str]]:
-    """A week before each cut, seen at the cut: with and without what came later in the lake."""
+    """The last week of each past, with and without later rows in the lake."""
     compared, wrong = 0, []
-    for last in real.cuts:
+    for last in real.ends:
         days = [last - n * DAY for n in range(6, -1, -1)]
         as_of = lake.end_of(last)
         past = folder / f"past-{last}"
@@ -124,7 +124,7 @@ def point_in_time(real: RealSet, source: Path, whole: Path, folder: Path) -> tup
 def range_equals_daily(
     real: RealSet, source: Path, whole: Path, folder: Path, every: int, console: Console
 ) -> tuple[int, list[str]]:
-    """All days in one go, against each N-th day in a home of its own."""
+    """All days at once, against every N-th day by itself."""
     daily.build_features(given(real, whole) | {"day": real.last}, real.first)
     days = [real.first + n * DAY for n in range(0, (real.last - real.first).days + 1, every)]
     stepwise = folder / "stepwise"
@@ -143,7 +143,7 @@ def same_bytes(real: RealSet, source: Path, folder: Path) -> tuple[int, list[str
     for name in ("one", "other"):
         home = folder / name
         home.mkdir()
-        if name == "other" and (key := folder / "one" / "key").is_file():  # a set without anything sensitive needs none
+        if name == "other" and (key := folder / "one" / "key").is_file():  # not every set needs a key
             shutil.copy(key, home / "key")
         load(real, source, home)
         daily.build_features(given(real, home) | {"day": days[-1]}, real.until - 59 * DAY)

@@ -1,12 +1,12 @@
-"""How good is the list on the simulated shop? Per typology, beside baselines and an upper bound, the worst one by name.
+"""How good is the list on the simulated shop? Per typology, beside baselines and an upper bound, the worst first.
 
     python benchmarks/marketplace.py [--users 20000] [--days 90] [--seed 7] [--home DIR] [--write docs/marketplace]
     python benchmarks/marketplace.py --hardness [--home DIR] [--write docs/marketplace]
 
-Dawnlist runs as a user would run it: simulate, ingest, features, `train --until` the 60th day, then validate, score
-and publish for each of the 21 days after it. The truth is read only to judge. Then the same without one label of the
-worst typology, and a quiet shop. `--hardness` asks instead how well the features tell each typology from its
-look-alikes, one at a time and together. What lies in DIR already is not made again.
+It runs Dawnlist as a user would: simulate, ingest, features, `train --until` the 60th day, then validate, score and
+publish each of the next 21 days. Only the measurement reads the truth. The same is done without labels of the worst
+typology, and for a quiet shop. `--hardness` measures how well the features separate each typology from its
+look-alikes, one by one and together. What DIR already holds is not made again.
 """
 
 import argparse
@@ -21,16 +21,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from shop.hardness import easiest, giveaways, hardness, orders
-from shop.judge import (
+from shop.measures import (
     BUDGETS,
     REVIEWS,
     best_rules,
     boosted_auc,
     evaluate,
-    judged_user_days,
     recall_by_budget,
     risk_of,
     rule_score,
+    test_user_days,
 )
 from shop.page import (
     EVENTS,
@@ -71,18 +71,18 @@ from pipeline.metrics.reliability import calibration_error
 from pipeline.models import bundle as bundles
 from pipeline.simulate.look_alikes import RESEMBLES
 
-WARM_UP = 14  # days without enough history for the features that need some
+WARM_UP = 14  # days with too little history for some features
 
 
 def measure(shop: ShopRun) -> dict[str, Any]:
-    """All that the page says."""
+    """All numbers of the page."""
     trained = build(shop)
     console.print(trained["stacker"])
     if not trained["stacker"]["is_used"]:
         raise SystemExit(f"this shop has too few labels to learn from ({trained['stacker']['why']}): more --users")
     with timed("lists"):
         lists = publish(shop)
-    frame, began = judged_user_days(shop), first_bad_at(shop)
+    frame, began = test_user_days(shop), first_bad_at(shop)
     typologies = sorted(set(frame["typology"].dropna()))
     learned = [date.fromisoformat(day) for day in trained["stacker"]["learned_from"]]
     with timed("rules"):
@@ -94,7 +94,7 @@ def measure(shop: ShopRun) -> dict[str, Any]:
         }
         own = {name: evaluate(frame, rule_score(frame, rules[name]), began)[name] for name in typologies}
     worst = min(typologies, key=lambda name: (contenders[OURS][name].recall, contenders[OURS][name].ap))
-    then, untaught = never_taught(shop, worst, frame)
+    unlabelled_scores, unlabelled = train_without_labels(shop, worst, frame)
     known = known_bad(shop, UNTIL)
     return {
         "shop": shop,
@@ -107,10 +107,10 @@ def measure(shop: ShopRun) -> dict[str, Any]:
         "own": own,
         "by_budget": {name: recall_by_budget(frame, score) for name, score in scores.items()},
         "worst": worst,
-        "untaught": evaluate(frame, then, began, ["all", worst]),
-        "untaught_stacker": untaught["stacker"],
+        "unlabelled": evaluate(frame, unlabelled_scores, began, ["all", worst]),
+        "unlabelled_stacker": unlabelled["stacker"],
         "calibration": calibration_error(frame["risk"].to_numpy(), frame["is_bad"].to_numpy()),
-        "published": precision_of_lists(shop, lists) | {"recall": recall_of_lists(frame, lists)},
+        "precision": list_precision(shop, lists) | {"recall": recall_of_lists(frame, lists)},
         "quiet": quiet_lists(shop, trained["bundle"]),
         "test": TEST,
         "until": UNTIL,
@@ -120,7 +120,7 @@ def measure(shop: ShopRun) -> dict[str, Any]:
 
 
 def scores_of(frame: pd.DataFrame, rule: str) -> dict[str, np.ndarray]:
-    """What is compared: baselines, the product, the upper bound; all rank the same user-days."""
+    """Baselines, the product and the upper bound. All rank the same user-days."""
     return {
         RANDOM: np.random.default_rng(0).random(len(frame)),
         PURCHASE: rule_score(frame, "max_purchase_amount desc"),
@@ -132,8 +132,8 @@ def scores_of(frame: pd.DataFrame, rule: str) -> dict[str, np.ndarray]:
     }
 
 
-def never_taught(shop: ShopRun, typology: str, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
-    """The score of the same user-days, in their order, by a home that never had a label of `typology`."""
+def train_without_labels(shop: ShopRun, typology: str, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
+    """Scores of the same user-days, in their order, by a home without labels of `typology`. And its training."""
     other = without_labels_of(shop, typology)
     load(other)
     trained = train(other)
@@ -145,8 +145,8 @@ def never_taught(shop: ShopRun, typology: str, frame: pd.DataFrame) -> tuple[np.
     return risk_of(keys.merge(scores, on=["user_id", "event_day"], how="left", validate="one_to_one")), trained
 
 
-def precision_of_lists(shop: ShopRun, lists: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of the accounts really listed: the share that was bad that day, and the share that ever was up to then."""
+def list_precision(shop: ShopRun, lists: list[dict[str, Any]]) -> dict[str, Any]:
+    """Precision of the published lists: asked for, expected, and measured for bad that day and bad until that day."""
     truth = truth_of(shop)
     bad_days = set(zip(truth["user_id"], truth["event_day"], strict=True))
     first = truth.groupby("user_id")["event_day"].min().to_dict()
@@ -155,18 +155,18 @@ def precision_of_lists(shop: ShopRun, lists: list[dict[str, Any]]) -> dict[str, 
     return {
         "rows": len(listed),
         "lengths": [of["listed"] for of in lists],
-        "min_precision": lists[0]["min_precision"],
+        "asked": lists[0]["min_precision"],
         "expected": float(
             np.average([of["expected_precision"] or 0 for of in lists], weights=[of["listed"] + 1e-9 for of in lists])
         ),
-        "found": sum(row in bad_days for row in listed) / max(1, len(listed)),
-        "found_ever": sum(first.get(user, later) <= day for user, day in listed) / max(1, len(listed)),
+        "measured": sum(row in bad_days for row in listed) / max(1, len(listed)),
+        "measured_ever": sum(first.get(user, later) <= day for user, day in listed) / max(1, len(listed)),
         "failed": {str(of["day"]): of["failed"] for of in lists if of["failed"]},
     }
 
 
 def recall_of_lists(frame: pd.DataFrame, lists: list[dict[str, Any]]) -> float:
-    """Share of the bad accounts of the test that stood on a published list on a day on which they were bad."""
+    """Share of bad accounts that were on a published list on a day on which they were bad."""
     listed = {(user, of["day"]) for of in lists for user in of["users"]}
     bad = frame[frame["is_bad"]]
     is_listed = np.array([key in listed for key in zip(bad["user_id"], bad["event_day"], strict=True)])
@@ -174,7 +174,7 @@ def recall_of_lists(frame: pd.DataFrame, lists: list[dict[str, Any]]) -> float:
 
 
 def quiet_lists(abusive: ShopRun, bundle: str) -> dict[str, Any]:
-    """Lists of the shop without abuse: as the product does on its own, then with the abusive shop's bundle."""
+    """Lists of the shop without abuse: with its own bundle, then with the abusive shop's."""
     shop = ShopRun(abusive.folder, "quiet", abusive.users, abusive.days, abusive.seed, abusive.bad_share)
     trained = build(shop, quiet=True)
     with timed("quiet: lists, twice"):
@@ -182,7 +182,7 @@ def quiet_lists(abusive: ShopRun, bundle: str) -> dict[str, Any]:
         shutil.copytree(bundles.folder(abusive.home, bundle), bundles.folder(shop.home, bundle), dirs_exist_ok=True)
         daily.promote(shop.given, bundle)
         lent = publish(shop)
-        daily.promote(shop.given, trained["bundle"])  # so that another run finds the home as this one did
+        daily.promote(shop.given, trained["bundle"])  # leaves the home as the next run expects it
     return {
         "why": trained["stacker"]["why"],
         "ranked_by": "risk" if trained["stacker"]["is_used"] else "surprise",
@@ -195,8 +195,11 @@ def quiet_lists(abusive: ShopRun, bundle: str) -> dict[str, Any]:
 
 
 def measure_hardness(shop: ShopRun) -> dict[str, Any]:
-    """Per typology against its look-alikes: the best single feature, and boosting over all of them; per variant, the
-    best single feature; and the rules on a feature, or on two steps in a row, that are right too often."""
+    """How well features separate abuse from look-alikes.
+
+    Per typology the best single feature and boosting over all; per variant the best single feature; and the rules on
+    one feature, or on two steps in a row, that are right too often.
+    """
     if not (shop.home / "snapshots" / "user_days").is_dir():
         simulated(shop)
         load(shop)
@@ -205,8 +208,11 @@ def measure_hardness(shop: ShopRun) -> dict[str, Any]:
     user_days = pa.Table.from_pandas(frame)
     truth = duckdb.sql(f"select * from '{shop.files / 'truth' / 'user_days.parquet'}'").to_arrow_table()
     aucs = hardness(user_days, truth).to_pandas()
-    told = frame[["user_id", "event_day"]].merge(truth.to_pandas(), on=["user_id", "event_day"], how="left")
-    bad, alike = told["typology"].fillna("").to_numpy(), told["look_alike"].map(RESEMBLES).fillna("").to_numpy()
+    true = frame[["user_id", "event_day"]].merge(truth.to_pandas(), on=["user_id", "event_day"], how="left")
+    bad, alike = (
+        true["typology"].fillna("").to_numpy(),
+        true["look_alike"].map(RESEMBLES).fillna("").to_numpy(),
+    )
     rows = []
     for name in sorted(set(bad) - {""}):
         of = aucs[aucs["typology"] == name].sort_values("auc", ascending=False)
@@ -224,16 +230,16 @@ def measure_hardness(shop: ShopRun) -> dict[str, Any]:
             }
         )
     variants = [
-        {"variant": name, "bad": int((kinds == name).sum()), "feature": feature, "alone": found}
-        for kinds in [(told["typology"] + "/" + told["variant"]).to_numpy()]
-        for name, (feature, found) in easiest(hardness(user_days, truth, by="variant")).items()
+        {"variant": name, "bad": int((kinds == name).sum()), "feature": feature, "alone": auc}
+        for kinds in [(true["typology"] + "/" + true["variant"]).to_numpy()]
+        for name, (feature, auc) in easiest(hardness(user_days, truth, by="variant")).items()
     ]
     events = duckdb.sql(
         f"""select *, (event_at at time zone 'UTC')::date as event_day
             from '{shop.files}/events/*.parquet' where (event_at at time zone 'UTC')::date >= date '{days[0]}'"""
     ).to_arrow_table()
-    sure = [rule for table in (user_days, orders(events)) for rule in giveaways(table, truth)]
-    return {"typologies": rows, "variants": variants, "rules": sure}
+    rules = [rule for table in (user_days, orders(events)) for rule in giveaways(table, truth)]
+    return {"typologies": rows, "variants": variants, "rules": rules}
 
 
 def main() -> None:
@@ -244,7 +250,7 @@ def main() -> None:
     parser.add_argument("--bad-share", type=float, default=0.005)
     parser.add_argument("--home", type=Path, help="keep the shops and their homes here")
     parser.add_argument("--write", type=Path, help="write the page and its pictures into this folder")
-    parser.add_argument("--hardness", action="store_true", help="how hard the shop is, in place of what is found")
+    parser.add_argument("--hardness", action="store_true", help="measure how hard the shop is, not the product")
     options = parser.parse_args()
     if options.days < TRAIN_DAYS + TEST_DAYS:
         parser.error(f"--days: at least {TRAIN_DAYS + TEST_DAYS}, got {options.days}")

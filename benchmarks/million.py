@@ -2,10 +2,9 @@
 
     python benchmarks/million.py [--days 32] [--events 1000000] [--home DIR] [--once]
 
-Prints seconds and peak memory of training on all days but two, of scoring the next, and of `dawnlist run` for the last
-one; then, unless `--once`, of a day with twice the history in the lake. The features' SQL beside the same
-cells as one plain DuckDB query is benchmarks/plain_sql.py on the home this leaves. Events are drawn by hashing: no
-clock, no state, the same files every time.
+Prints seconds and peak memory of training on all days but two, of scoring the next, and of `dawnlist run` for the last.
+Then, unless `--once`, of a day with twice the history. On the home it leaves, benchmarks/plain_sql.py compares the
+features' SQL with one plain query. Events are drawn by hashing, so the files are the same every time.
 """
 
 import argparse

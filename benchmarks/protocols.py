@@ -1,8 +1,8 @@
-"""How good are the list and its base models, by every protocol? Reports as pages and JSON.
+"""How good are the list and its base models, by every protocol? Writes reports as pages and JSON.
 
     python benchmarks/protocols.py [--only payments] [--base-models gru,cnn] [--quick] [--home DIR] [--out evaluation]
 
-The same as `dawnlist evaluate` for each file in protocols/ in turn. With all base models this takes hours on two cores.
+Runs `dawnlist evaluate` for each file in protocols/. With all base models this takes hours on two cores.
 Needs $RISK_DATASETS, except for the simulated shop.
 """
 
@@ -28,22 +28,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no placebos, learning curves or prices of leaks")
     parser.add_argument("--home", type=Path, help="keep what is built in DIR/<protocol>")
     parser.add_argument("--out", type=Path, default=Path("evaluation"))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     data = Path(os.environ["RISK_DATASETS"]) if "RISK_DATASETS" in os.environ else None
-    for name in [asked.only] if asked.only else sorted(path.stem for path in FOLDER.glob("*.yml")):
+    for name in [options.only] if options.only else sorted(path.stem for path in FOLDER.glob("*.yml")):
         protocol = Protocol.load(name)
         if data is None and protocol.simulate is None:
             console.print(f"{name}: skipped, $RISK_DATASETS is not set")
             continue
         before = time.monotonic()
-        names = asked.base_models
+        names = options.base_models
         base_models = None if names is None else tuple(name for name in names.split(",") if name != "none")
-        home = asked.home / name if asked.home else None
-        report = run(protocol, Options(data, home, base_models, asked.quick), console)
-        write_report(report, asked.out / name)
+        home = options.home / name if options.home else None
+        report = run(protocol, Options(data, home, base_models, options.quick), console)
+        write_report(report, options.out / name)
         for table in render(report):
             console.print(table)
-        console.print(f"{name}: {time.monotonic() - before:.0f} s, {asked.out / name}/report.html")
+        console.print(f"{name}: {time.monotonic() - before:.0f} s, {options.out / name}/report.html")
 
 
 if __name__ == "__main__":

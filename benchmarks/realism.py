@@ -1,10 +1,10 @@
-"""How like the real thing is the simulated shop? Its distributions beside real ones, and a classifier between them.
+"""How similar are the simulated shop and real ones? Compares distributions, and trains a classifier between them.
 
     python benchmarks/realism.py [--users 20000 --days 30 --seed 7] [--write docs/marketplace]
 
-Three real samples, each compared on the fields it shares with the simulation, cut the same way: the same window of
-time, the same kinds of events, as many sessions. Beside every distance stands the same distance between two halves of
-the real sample. Only summaries are written, never a real row. Needs $RISK_DATASETS with clicks/ and retail/.
+Each of three real samples is compared on the fields it shares with the simulation. Both sides have the same window
+of time, kinds of events and number of sessions. Beside every distance is the distance between two halves of the real
+sample. Only summaries are written, never a real row. Needs $RISK_DATASETS with clicks/ and retail/.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from datasets import dataset
-from likeness.classifier import shops_apart, verdict
+from likeness.classifier import separability, shops_apart
 from likeness.measures import QUANTILES, compared, ratio_rows
 from likeness.pictures import PICTURES, draw
 from likeness.samples import RETAIL_DAYS, ShopPair, clicks, orders, simulated_events, store
@@ -27,7 +27,7 @@ public samples of real shops, on the fields they share with the simulation, cut 
 summaries are kept here, no row of theirs.
 
 A classifier (XGBoost, five folds, no user in two of them) is given as many simulated sessions as real ones and says
-which is which. AUC 0.5 would be a simulation nobody can tell; 1 is one that anybody can. The baseline is the same
+which is which. AUC 0.5 would be a perfect simulation; at 1 anybody can tell. The baseline is the same
 classifier on two halves of the real sample (the mean of five splits); the interval is by bootstrap over sessions."""
 
 SHORT = """\
@@ -39,7 +39,7 @@ MEANING = """\
 What it means for results on the simulated shop: they compare methods, and say where they fail; they are no forecast
 of what a list finds in a real shop."""
 
-MENDED = """\
+ADJUSTED = """\
 A first look at these samples led to a change of six numbers in the simulator: how often a visit ends in a purchase,
 how often in a cart only, the pace, and how many things are looked at. So all that is said here of these four habits is
 how well six numbers fit, not a test of them. They were set by the curves and the funnel, not by the classifier."""
@@ -84,19 +84,19 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
-    verdicts = {name: verdict(pair, np.random.default_rng(0)) for name, pair in pairs.items()}
+    results = {name: separability(pair, np.random.default_rng(0)) for name, pair in pairs.items()}
     lines = ["# How like a real shop the simulated one is", "", *INTRODUCTION.format(**vars(options)).splitlines(), ""]
     lines += table(
         ["real sample", "sessions of each", "AUC (95 %)", "baseline: halves of the real one", "most gain (AUC alone)"],
         [
             [
                 f"{name}: {pairs[name].source}",
-                f"{found.rows:,}",
-                found.auc,
-                f"{found.halves:.3f}",
-                ", ".join(f"{feature} ({found.alone[feature]:.2f})" for feature in found.gains.index[:3]),
+                f"{result.rows:,}",
+                result.auc,
+                f"{result.halves:.3f}",
+                ", ".join(f"{feature} ({result.alone[feature]:.2f})" for feature in result.gains.index[:3]),
             ]
-            for name, found in verdicts.items()
+            for name, result in results.items()
         ],
     )
     lines += [*SHORT.splitlines(), ""]
@@ -108,9 +108,9 @@ def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
         "",
         *OFF.splitlines(),
         "",
-        "## What was mended",
+        "## What was adjusted",
         "",
-        *MENDED.splitlines(),
+        *ADJUSTED.splitlines(),
         "",
         "## How to read the rest",
         "",
@@ -128,12 +128,15 @@ def page(pairs: dict[str, ShopPair], options: argparse.Namespace) -> str:
         lines += table(
             ["", "real", "simulated", "between halves of the real one"], ratio_rows(pair, np.random.default_rng(0))
         )
-        found = verdicts[name]
+        result = results[name]
         lines += table(
             ["feature", "gain", "AUC alone"],
-            [[feature, f"{found.gains[feature]:.2f}", f"{found.alone[feature]:.3f}"] for feature in found.gains.index],
+            [
+                [feature, f"{result.gains[feature]:.2f}", f"{result.alone[feature]:.3f}"]
+                for feature in result.gains.index
+            ],
         )
-        steps = "; ".join(f"without {feature} {auc:.3f}" for feature, auc in found.without)
+        steps = "; ".join(f"without {feature} {auc:.3f}" for feature, auc in result.without)
         lines += [f"One after the other left out: {steps}.", ""]
     return "\n".join(lines)
 

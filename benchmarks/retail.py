@@ -2,8 +2,8 @@
 
     python benchmarks/retail.py [--home DIR] [--write docs/retail.md]
 
-Nothing here is labelled, so the list is judged by looking: the twenty highest user-days of the year are printed with
-their reasons and with the raw lines they stand for. Needs $RISK_DATASETS/retail.
+The set has no labels, so a person judges the list: the twenty highest user-days of the year are printed with their
+reasons and raw lines. Needs $RISK_DATASETS/retail.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/sequence_speed.py [--users 250000] [--threads 2] [--train]
 
-Invents the tokens of a 28-day stretch for that many users who are active on its last day, about 60 events in each
-window, writes them as snapshots, and times: loading, scoring, and the network's forward pass alone on batches that
-already lie in memory (a sample of them, so that this fits). `--train` also trains, and scores with the result.
+It makes tokens of 28 days for users who are active on the last one, about 60 events per window, and writes them as
+snapshots. It times loading, scoring, and the network's forward pass alone on a sample of batches in memory. `--train`
+also trains, and scores with the result.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: what it prints, and how it ends."""
+"""Runs the command line as a person would, and keeps what it printed."""
 
 import io
 import json
@@ -17,8 +17,8 @@ KEY = "a-key-for-tests-that-nobody-may-see"
 
 
 @dataclass(frozen=True)
-class Said:
-    """How a command ended: its exit code, and what it printed."""
+class Result:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -31,7 +31,7 @@ class Said:
 
 @dataclass
 class Home:
-    """A home to run commands in, at a pretended time; everything they print is kept in `log`."""
+    """A home to run commands in, at a given time. `log` keeps all output."""
 
     path: Path
     pack: Path | str = "shop"
@@ -44,7 +44,7 @@ class Home:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RISK_")}
         return {**kept, **named, **pretended, **self.settings, **settings}
 
-    def says(self, *arguments: object, now: str | None = None, **settings: str) -> Said:
+    def run(self, *arguments: object, now: str | None = None, **settings: str) -> Result:
         """Run a command in this process, as `python -m pipeline` would."""
         from pipeline.cli import main
 
@@ -60,15 +60,15 @@ class Home:
                 main()
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
-        said = Said(code, out.getvalue(), err.getvalue())
-        self.log.append(f"$ {' '.join(given)}\n{said.out}{said.err}")
-        return said
+        result = Result(code, out.getvalue(), err.getvalue())
+        self.log.append(f"$ {' '.join(given)}\n{result.out}{result.err}")
+        return result
 
-    def does(self, *arguments: object, now: str | None = None, **settings: str) -> Said:
+    def run_ok(self, *arguments: object, now: str | None = None, **settings: str) -> Result:
         """Run a command that must succeed."""
-        said = self.says(*arguments, now=now, **settings)
-        assert said.code == 0, f"{arguments} ended with {said.code}:\n{said.out}{said.err}"
-        return said
+        result = self.run(*arguments, now=now, **settings)
+        assert result.code == 0, f"{arguments} ended with {result.code}:\n{result.out}{result.err}"
+        return result
 
     def list_of(self, day: date) -> Path:
         return self.path / "lists" / f"day={day}"
@@ -91,10 +91,10 @@ class Home:
         }
 
 
-def is_told(said: Said, code: int, *words: str) -> bool:
-    """The error is a few lines for people: what was wanted, what was found, what to do."""
-    assert said.code == code, f"{said.code}: {said.out}{said.err}"
-    assert "Traceback" not in said.out + said.err
+def explains_failure(result: Result, code: int, *words: str) -> bool:
+    """The command failed with this code, without a traceback, and its error has all these words."""
+    assert result.code == code, f"{result.code}: {result.out}{result.err}"
+    assert "Traceback" not in result.out + result.err
     for word in words:
-        assert word in said.err, f"{word!r} is not in {said.err!r}"
+        assert word in result.err, f"{word!r} is not in {result.err!r}"
     return True

@@ -54,23 +54,23 @@ def three_weeks(home: Home) -> None:
     """Three weeks of old files, and a first bundle from them. No labels yet."""
     now = shop.morning_after(TRAINED)
     files = shop.history(home.path / "landing" / "old", TRAINED)
-    home.does("ingest", "--history", *[word for file in files for word in ("--events", file)], now=now)
-    home.does("train", "--until", shop.day(TRAINED), now=now, RISK_TRAIN_DAYS="14")
+    home.run_ok("ingest", "--history", *[word for file in files for word in ("--events", file)], now=now)
+    home.run_ok("train", "--until", shop.day(TRAINED), now=now, RISK_TRAIN_DAYS="14")
 
 
 def first_list(home: Home) -> None:
     shop.deliver(home.path, LISTED)
-    home.does("run", "--day", shop.day(LISTED), now=shop.morning_after(LISTED))
+    home.run_ok("run", "--day", shop.day(LISTED), now=shop.morning_after(LISTED))
 
 
 def with_labels(home: Home) -> None:
-    """Two more weeks; verdicts and chargebacks; retraining; the lead wants a list with promises.
+    """Two more weeks; verdicts and chargebacks; retraining; the lead promotes the challenger by hand.
 
     By itself it would not take over: the odd accounts are so odd that surprise ranks them as well.
     """
     listed = [row["user_id"] for row in home.rows(shop.day(LISTED))]
     verdicts = shop.verdicts(home.path / "verdicts.csv", LISTED, listed)
-    home.does("feedback", verdicts, now=f"{shop.day(LISTED + 1)}T15:00:00+00:00")
+    home.run_ok("feedback", verdicts, now=f"{shop.day(LISTED + 1)}T15:00:00+00:00")
 
     now = shop.morning_after(LABELLED - 1)
     weeks, labels = home.path / "landing" / "weeks", home.path / "landing" / "chargebacks.csv"
@@ -78,12 +78,12 @@ def with_labels(home: Home) -> None:
         shop.write(weeks / f"{shop.day(n)}.csv", shop.events_of(n))
     charged_back = [row for n in range(LABELLED) if n != LISTED for row in shop.labels_of(n)]
     known = [row for row in charged_back if row["known_at"].date() < shop.day(LABELLED)]
-    home.does("ingest", "--history", "--events", weeks, now=now)
-    home.does("ingest", "--labels", shop.write(labels, known, shop.LABEL_COLUMNS), now=now)
-    said = home.does("train", "--until", shop.day(LABELLED - 1), "--json", now=now).json
-    home.does("models", "promote", said[-1]["details"]["bundle"], now=now)
+    home.run_ok("ingest", "--history", "--events", weeks, now=now)
+    home.run_ok("ingest", "--labels", shop.write(labels, known, shop.LABEL_COLUMNS), now=now)
+    result = home.run_ok("train", "--until", shop.day(LABELLED - 1), "--json", now=now).json
+    home.run_ok("models", "promote", result[-1]["details"]["bundle"], now=now)
     shop.deliver(home.path, LABELLED)
-    home.does("run", "--day", shop.day(LABELLED), now=shop.morning_after(LABELLED))
+    home.run_ok("run", "--day", shop.day(LABELLED), now=shop.morning_after(LABELLED))
 
 
 STORY: dict[str, tuple[str | None, Tell]] = {

@@ -1,4 +1,4 @@
-"""Every feature can be told to an analyst: a family, a unit and a sentence, all of which work."""
+"""Every feature can be explained to an analyst: a family, a unit and a sentence, all of which work."""
 
 import ast
 import re
@@ -52,9 +52,9 @@ def test_a_sentence_tells_the_feature_and_names_no_column(name):
     feature = FEATURES[name]
     assert columns_in(feature.reason)[0] in FEATURES and set(columns_in(feature.reason)) <= set(FEATURES)
     assert name in columns_in(feature.reason), "the number that counted is not told"
-    told = sentence_of(name, TYPICAL[name], TYPICAL, "EUR")
-    assert told and not re.search(r"[{}\[\]_]|\bnan\b|\bNone\b", told)
-    assert re.search(r"\d", told)
+    written = sentence_of(name, TYPICAL[name], TYPICAL, "EUR")
+    assert written and not re.search(r"[{}\[\]_]|\bnan\b|\bNone\b", written)
+    assert re.search(r"\d", written)
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -62,15 +62,15 @@ def test_a_sentence_without_its_brackets_still_reads_and_needs_its_own_number(na
     feature = FEATURES[name]
     bare = re.sub(r"\[[^\]]*\]", "", feature.reason)
     only_needed = {column: TYPICAL[column] for column in columns_in(bare)}
-    told = fill(feature, only_needed, "EUR")
-    assert told and "[" not in told
+    written = fill(feature, only_needed, "EUR")
+    assert written and "[" not in written
     assert fill(feature, only_needed | {name: None}, "EUR") is None
     assert fill(feature, only_needed | {name: float("nan")}, "EUR") is None
 
 
 def test_no_two_features_give_the_same_sentence():
-    told = [sentence_of(name, TYPICAL[name], TYPICAL, "EUR") for name in FEATURES]
-    assert sorted(told) == sorted(set(told))
+    written = [sentence_of(name, TYPICAL[name], TYPICAL, "EUR") for name in FEATURES]
+    assert sorted(written) == sorted(set(written))
 
 
 def test_an_unknown_unit_is_a_bug_not_a_sentence():
@@ -85,15 +85,15 @@ def test_every_token_field_has_words():
 
 
 @pytest.mark.parametrize("name", [*sorted(LEARNED.keys() - {"surprise_field", "code"}), "code_07"])
-def test_what_the_sequence_model_adds_is_told_in_words(name):
-    told = sentence_of(name, 2.5, {}, "EUR")
-    assert told and not re.search(r"[{}_]", told)
+def test_what_the_sequence_model_adds_is_explained_in_words(name):
+    written = sentence_of(name, 2.5, {}, "EUR")
+    assert written and not re.search(r"[{}_]", written)
 
 
 @pytest.mark.parametrize("field", FIELD_WORDS)
-def test_surprise_at_a_field_is_told_in_words(field):
-    told = sentence_of(f"surprise_{field}", 2.5, {}, "EUR")
-    assert told and FIELD_WORDS[field] in told and "2.5" in told
+def test_surprise_at_a_field_is_explained_in_words(field):
+    written = sentence_of(f"surprise_{field}", 2.5, {}, "EUR")
+    assert written and FIELD_WORDS[field] in written and "2.5" in written
 
 
 # Imported by what learns and scores, without changing what it learns: text, errors, files and names.

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import little_shop as shop
 import pytest
-from command import Home, is_told
+from command import Home, explains_failure
 from story_so_far import LISTED
 
 from pipeline.settings import PROJECT
@@ -23,20 +23,20 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_what_a_command_does_and_what_its_options_mean(command, home):
-    said = home.does(*command.split(), "--help")
-    first = said.out.split("\n\n")[1].strip()
+    result = home.run_ok(*command.split(), "--help")
+    first = result.out.split("\n\n")[1].strip()
     assert first.endswith(".")
-    assert "--home" in said.out
-    assert "--json" in said.out
-    for line in said.out.splitlines():
+    assert "--home" in result.out
+    assert "--json" in result.out
+    for line in result.out.splitlines():
         if option := re.match(r"  --[a-z-]+(?: [A-Z]+)?$", line):
             pytest.fail(f"{option[0].strip()} is not explained")
 
 
 def test_help_begins_with_a_first_list_and_ends_with_the_exit_codes(home):
-    said = home.does("--help")
+    result = home.run_ok("--help")
     for word in ("dawnlist ingest --history", "dawnlist train", "dawnlist run", "dawnlist show", "4 a checkpoint"):
-        assert word in said.out
+        assert word in result.out
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_help_begins_with_a_first_list_and_ends_with_the_exit_codes(home):
     ],
 )
 def test_wrong_usage_ends_with_2(arguments, word, home):
-    assert is_told(home.says(*arguments, now=NOW), 2, word)
+    assert explains_failure(home.run(*arguments, now=NOW), 2, word)
 
 
 @pytest.mark.parametrize(
@@ -85,26 +85,28 @@ def test_wrong_usage_ends_with_2(arguments, word, home):
     ],
 )
 def test_a_wrong_setting_is_named(name, value, home):
-    said = home.says("show", "--day", TODAY, **{name: value})
-    assert is_told(said, 2, "a setting is wrong", name, "to fix: correct the environment")
+    result = home.run("show", "--day", TODAY, **{name: value})
+    assert explains_failure(result, 2, "a setting is wrong", name, "to fix: correct the environment")
 
 
-def test_a_wrong_domain_pack_is_told_field_by_field(tmp_path):
+def test_a_wrong_domain_pack_is_explained_field_by_field(tmp_path):
     pack = shop.pack(tmp_path, currency="euros", event_types={"browse": "looking"})
-    assert is_told(Home(tmp_path / "home", pack).says("ingest"), 2, "is wrong", "currency", "event_types.browse")
+    assert explains_failure(
+        Home(tmp_path / "home", pack).run("ingest"), 2, "is wrong", "currency", "event_types.browse"
+    )
 
 
-def test_a_pack_that_is_no_yaml_is_told(tmp_path):
+def test_a_pack_that_is_no_yaml_is_explained(tmp_path):
     pack = tmp_path / "shop.yml"
     pack.write_text("name: [shop\n")
-    assert is_told(Home(tmp_path / "home", pack).says("ingest"), 2, "is not YAML", "to fix: correct")
+    assert explains_failure(Home(tmp_path / "home", pack).run("ingest"), 2, "is not YAML", "to fix: correct")
 
 
 @pytest.mark.parametrize("content", ["", "- shop\n", "\x00"])
-def test_a_pack_that_is_no_mapping_is_told(content, tmp_path):
+def test_a_pack_that_is_no_mapping_is_explained(content, tmp_path):
     pack = tmp_path / "shop.yml"
     pack.write_text(content)
-    assert is_told(Home(tmp_path / "home", pack).says("ingest"), 2, "to fix: correct")
+    assert explains_failure(Home(tmp_path / "home", pack).run("ingest"), 2, "to fix: correct")
 
 
 @pytest.mark.parametrize(
@@ -122,11 +124,11 @@ def test_a_pack_that_is_no_mapping_is_told(content, tmp_path):
     ],
 )
 def test_what_is_missing_ends_with_3_and_says_how_to_make_it(command, words, home):
-    assert is_told(home.says(*command, now=NOW), 3, *words)
+    assert explains_failure(home.run(*command, now=NOW), 3, *words)
 
 
 def test_nothing_to_roll_back_ends_with_2(home):
-    assert is_told(home.says("models", "rollback"), 2, "no earlier promoted bundle")
+    assert explains_failure(home.run("models", "rollback"), 2, "no earlier promoted bundle")
 
 
 def test_the_receipt_accounts_for_every_row(home):
@@ -134,21 +136,21 @@ def test_the_receipt_accounts_for_every_row(home):
     path = shop.write(home.path / "landing" / "events" / "a.csv", [*rows, rows[0], {**rows[1], "user_id": None}])
     with path.open("a") as file:
         file.write("broken,row\n")
-    answer = home.does("ingest", "--json", now=NOW).json
+    answer = home.run_ok("ingest", "--json", now=NOW).json
     assert answer["read"] == len(rows) + 3
     assert answer["read"] == answer["accepted"] + answer["refused"] + answer["duplicates"]
     assert answer["refused"] == sum(answer["details"]["reasons"].values()) == 2
     assert answer["duplicates"] == 1
-    said = Home(home.path.parent / "other", home.pack).does("ingest", "--events", path, now=NOW).out
-    assert f"read {len(rows) + 3:,}, accepted {len(rows):,}, refused 2, duplicates 1" in said
-    assert "refused: missing user_id 1" in said
+    result = Home(home.path.parent / "other", home.pack).run_ok("ingest", "--events", path, now=NOW).out
+    assert f"read {len(rows) + 3:,}, accepted {len(rows):,}, refused 2, duplicates 1" in result
+    assert "refused: missing user_id 1" in result
 
 
 def test_only_an_ingest_by_hand_says_that_there_are_no_files(at_end_of):
     home = at_end_of("first list")
     (home.path / "landing" / "events").rename(home.path / "delivered")
-    assert "no files to ingest" in home.does("ingest", now=NOW).out
-    ingested = home.says("run", "--day", TODAY, "--json", now=NOW).json[0]
+    assert "no files to ingest" in home.run_ok("ingest", now=NOW).out
+    ingested = home.run("run", "--day", TODAY, "--json", now=NOW).json[0]
     assert (ingested["details"]["files"], ingested["warnings"]) == (0, [])
 
 
@@ -156,8 +158,8 @@ def test_a_file_that_cannot_be_read_ends_with_3_and_leaves_nothing_behind(home):
     path = home.path / "landing" / "events" / "broken.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 and then nothing")
-    said = home.says("ingest", now=NOW)
-    assert is_told(said, 3, "broken.parquet")
+    result = home.run("ingest", now=NOW)
+    assert explains_failure(result, 3, "broken.parquet")
     assert not list((home.path / "lake" / "events").glob("**/*.parquet"))
 
 
@@ -174,39 +176,39 @@ def test_json_is_all_there_is_on_stdout(at_end_of):
         ("models", "list"),
         ("ingest",),
     ):
-        said = home.does(*arguments, "--json", now=NOW)
-        assert said.json
-        assert said.err == ""
-    steps = [answer["step"] for answer in home.does("run", "--day", TODAY, "--json", now=NOW).json]
+        result = home.run_ok(*arguments, "--json", now=NOW)
+        assert result.json
+        assert result.err == ""
+    steps = [answer["step"] for answer in home.run_ok("run", "--day", TODAY, "--json", now=NOW).json]
     assert steps == ["ingest", "validate", "features", "validate", "score", "publish"]
 
 
 def test_an_error_leaves_stdout_empty_under_json(home):
-    said = home.says("show", "--day", TODAY, "--json", now=NOW)
-    assert (said.code, said.out) == (3, "")
+    result = home.run("show", "--day", TODAY, "--json", now=NOW)
+    assert (result.code, result.out) == (3, "")
 
 
 def test_a_backfill_names_the_days_that_failed_and_makes_the_others(at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)
     last = TODAY + timedelta(days=1)
-    said = home.says("backfill", "--from", TODAY, "--to", last, now=shop.morning_after(LISTED + 1))
-    assert is_told(said, 4, "no new list for 1 of these days", str(last))
-    assert "publish 2026-01-26: " in said.out
+    result = home.run("backfill", "--from", TODAY, "--to", last, now=shop.morning_after(LISTED + 1))
+    assert explains_failure(result, 4, "no new list for 1 of these days", str(last))
+    assert "publish 2026-01-26: " in result.out
     assert home.list_of(TODAY).exists()
 
 
 def test_the_ledger_names_bundles_in_full(at_end_of):
     home = at_end_of("first list")
     [bundle] = [path.name for path in (home.path / "models").iterdir() if path.is_dir()]
-    said = home.does("models", "list", now=NOW, COLUMNS="60")
-    assert bundle in said.out
-    assert "(champion)" in said.out.replace("\n", " ")
+    result = home.run_ok("models", "list", now=NOW, COLUMNS="60")
+    assert bundle in result.out
+    assert "(champion)" in result.out.replace("\n", " ")
 
 
 def test_show_prints_as_many_rows_as_asked(at_end_of):
     home = at_end_of("first list")
-    rows = home.does("show", "--day", TODAY, "--limit", "1", "--json", now=NOW).json["rows"]
+    rows = home.run_ok("show", "--day", TODAY, "--limit", "1", "--json", now=NOW).json["rows"]
     assert [row["rank"] for row in rows] == [1]
 
 

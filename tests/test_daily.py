@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from command import is_told
+from command import explains_failure
 
 from pipeline import daily
 from pipeline.errors import UsageError
@@ -29,8 +29,8 @@ DAYS = ("--from", "2026-01-25", "--to", "2026-01-26")
     ids=lambda command: command[0],
 )
 def test_a_command_as_of_the_future_is_refused_and_leaves_nothing(command, home):
-    said = home.says(*command, "--as-of", SOON, now=NOW)
-    assert is_told(said, 2, "is in the future", "2026-01-27T04:00:00+00:00 now")
+    result = home.run(*command, "--as-of", SOON, now=NOW)
+    assert explains_failure(result, 2, "is in the future", "2026-01-27T04:00:00+00:00 now")
     assert not home.path.exists()
 
 
@@ -67,5 +67,5 @@ def test_this_very_moment_is_not_the_future(home):
 
 
 @pytest.mark.parametrize("as_of", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
-def test_a_time_at_the_end_of_time_is_told(as_of, home):
-    assert is_told(home.says("run", *DAY, "--as-of", as_of, now=NOW), 2, "--as-of", "is not a time like")
+def test_a_time_at_the_end_of_time_is_explained(as_of, home):
+    assert explains_failure(home.run("run", *DAY, "--as-of", as_of, now=NOW), 2, "--as-of", "is not a time like")

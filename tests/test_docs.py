@@ -328,8 +328,8 @@ def test_the_worked_example_does_what_the_page_says(tmp_path):
     (tmp_path / "orders.csv").write_text(orders)
     receipt = ingest.run(Settings(home=tmp_path / "home"), domain, events=[tmp_path / "orders.csv"], history=True)
 
-    said = re.search(r"ingest: read (\d+), accepted (\d+), refused (\d+)", page)
-    assert said and (receipt.read, receipt.accepted, receipt.refused) == tuple(map(int, said.groups()))
+    numbers = re.search(r"ingest: read (\d+), accepted (\d+), refused (\d+)", page)
+    assert numbers and (receipt.read, receipt.accepted, receipt.refused) == tuple(map(int, numbers.groups()))
     reasons = dict(re.findall(r"^  refused: (\w+ \w+) (\d+)$", page, re.MULTILINE))
     assert receipt.details["reasons"] == {reason: int(rows) for reason, rows in reasons.items()}
 

@@ -22,15 +22,15 @@ def first(home, pattern):
 def test_a_sound_home_ends_with_0(at_end_of):
     home = at_end_of("first list")
     before = home.bytes_of(".")
-    said = home.does("doctor", "--json", now=NOW).json
-    assert (said["step"], said["details"]["faults"], said["details"]["found"]) == ("doctor", 0, [])
-    assert said["details"]["checks"] > 100
-    assert "faults 0" in home.does("doctor", now=NOW).out
+    result = home.run_ok("doctor", "--json", now=NOW).json
+    assert (result["step"], result["details"]["faults"], result["details"]["found"]) == ("doctor", 0, [])
+    assert result["details"]["checks"] > 100
+    assert "faults 0" in home.run_ok("doctor", now=NOW).out
     assert home.bytes_of(".") == before
 
 
 def test_an_empty_home_is_sound(home):
-    assert home.does("doctor").out == "doctor: checks 0, faults 0\n"
+    assert home.run_ok("doctor").out == "doctor: checks 0, faults 0\n"
 
 
 FILES = {
@@ -88,9 +88,9 @@ def test_what_is_cut_gone_or_left_over_is_found_and_said_in_one_line_each(at_end
     seen = home.path / "snapshots" / "user_days" / f"day={TODAY}" / "seen.jsonl"
     with seen.open("a") as file:
         file.write('{"as_of": "2026-01-27T04:')
-    said = home.says("doctor", now=NOW)
-    assert said.code == 3
-    lines = said.out.splitlines()
+    result = home.run("doctor", now=NOW)
+    assert result.code == 3
+    lines = result.out.splitlines()
     assert lines[0].endswith("faults 5")
     for line, words in zip(
         lines[1:],

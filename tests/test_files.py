@@ -35,7 +35,7 @@ def test_nobody_else_may_read_anything_in_a_home(at_end_of):
 
 
 def test_a_new_home_is_private_itself(home):
-    home.does("ingest")
+    home.run_ok("ingest")
     assert home.path.stat().st_mode & 0o777 == 0o700
 
 

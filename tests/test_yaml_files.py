@@ -75,7 +75,7 @@ def refusal(folder, content):
         (f"{FINE}late_days: 40\n", "late_days: Input should be less than or equal to 28, found 40"),
     ],
 )
-def test_what_is_wrong_with_a_pack_is_told_with_its_place(content, words, tmp_path):
+def test_what_is_wrong_with_a_pack_is_explained_with_its_place(content, words, tmp_path):
     assert words in refusal(tmp_path, content)
 
 
@@ -99,7 +99,7 @@ def test_a_byte_order_mark_is_no_harm(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gone.yml", "gone", "sub/gone.yaml", "x" * 300 + ".yml"])
-def test_a_pack_that_is_not_there_is_told_with_the_path_tried(name, tmp_path, monkeypatch):
+def test_a_pack_that_is_not_there_is_explained_with_the_path_tried(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tried = tmp_path / name if "." in name else PROJECT / "domains" / f"{name}.yml"
     with pytest.raises(UsageError) as error:
@@ -117,7 +117,7 @@ def test_a_folder_a_pipe_and_a_closed_file_are_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_pack_that_may_not_be_read_is_told(tmp_path):
+def test_a_pack_that_may_not_be_read_is_explained(tmp_path):
     (tmp_path / "mine.yml").write_text(FINE)
     (tmp_path / "mine.yml").chmod(0)
     with pytest.raises(UsageError, match="Permission denied"):

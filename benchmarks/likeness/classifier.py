@@ -1,4 +1,4 @@
-"""A classifier between simulated and real sessions, beside one between real ones."""
+"""How well a classifier separates simulated from real sessions, and real ones from each other."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from likeness.samples import WINDOW_SECONDS, ShopPair, numbered
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-SPLITS = 5  # of the real sample in two, for the classifier's baseline
+SPLITS = 5  # of the real sample in two, for the baseline
 REPEATS = 300  # of the bootstrap
 MOST_SESSIONS = 5000  # of each side
 
@@ -22,13 +22,13 @@ class Separability:
     halves: float
     gains: pd.Series
     alone: pd.Series
-    without: list[tuple[str, float]]  # features left out one after the other, and what remains
+    without: list[tuple[str, float]]  # AUC after leaving out each feature in turn
 
 
-def told_apart(
+def out_of_fold(
     features: pd.DataFrame, target: np.ndarray, groups: np.ndarray, trees: int = 100
 ) -> tuple[np.ndarray, pd.Series]:
-    """Out-of-fold scores, whole users on one side, and the gain of each feature."""
+    """Out-of-fold scores, no user in two folds, and the gain of each feature."""
     scores, gains = np.zeros(len(target)), pd.Series(0.0, index=features.columns)
     values = features.to_numpy(float)
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=0).split(values, target, groups):
@@ -42,11 +42,11 @@ def told_apart(
 
 
 def auc_of(features: pd.DataFrame, target: np.ndarray, groups: np.ndarray) -> float:
-    return float(roc_auc_score(target, told_apart(features, target, groups, trees=40)[0]))
+    return float(roc_auc_score(target, out_of_fold(features, target, groups, trees=40)[0]))
 
 
-def verdict(pair: ShopPair, rng: np.random.Generator) -> Separability:
-    """How well a classifier tells simulated from real, as many of each; and the real ones from themselves."""
+def separability(pair: ShopPair, rng: np.random.Generator) -> Separability:
+    """How well a classifier separates simulated from real sessions, and two halves of the real ones."""
     looks = min(len(pair.real), len(pair.simulated))
     real, ours = (
         per_order(frame).drop(columns="at") if pair.name == "orders" else per_session(frame, looks)
@@ -59,7 +59,7 @@ def verdict(pair: ShopPair, rng: np.random.Generator) -> Separability:
     groups = np.concatenate([numbered(real["user"]), real["user"].nunique() + numbered(ours["user"])])
     features = both.drop(columns="user").dropna(axis="columns", how="all")
     features = features.loc[:, features.nunique() > 1]
-    scores, gains = told_apart(features, target, groups)
+    scores, gains = out_of_fold(features, target, groups)
     users = numbered(real["user"])
     sides = [rng.permutation(users.max() + 1)[users] % 2 for _ in range(SPLITS)]
     alone = pd.Series({name: auc_of(features[[name]], target, groups) for name in features})
@@ -78,26 +78,26 @@ def verdict(pair: ShopPair, rng: np.random.Generator) -> Separability:
 
 
 def shops_apart(pairs: dict[str, ShopPair], rng: np.random.Generator) -> list[list[str]]:
-    """How far two real shops are from each other, on what all samples have: the pace and the items of views."""
+    """How well real shops are separated from each other, by what all samples have: pace and items of views."""
     cut = pairs["clicks"].real.copy()
     window = (cut["at"] // WINDOW_SECONDS).astype(np.int64)
     cut["user"] = cut["session"] = numbered(cut["session"].astype(str) + "|" + window.astype(str))
     cut["at"] = np.floor(cut["at"])
     shops = {"store": pairs["store"].real, "clicks": cut, "simulated": pairs["store"].simulated}
-    found = {}
+    features = {}
     for name, frame in shops.items():
         looks = frame[frame["kind"] == "view"].assign(price=np.nan)
         looks = looks[looks.groupby("session")["at"].transform("size") > 1]
-        # how popular an item is depends on the size of the sample, and is left out
-        found[name] = per_session(looks, 1).drop(columns=["popularity of items", "carts", "purchases", "views"])
-    size = min(MOST_SESSIONS, *(len(frame) for frame in found.values()))
+        # without popularity, which depends on the size of the sample
+        features[name] = per_session(looks, 1).drop(columns=["popularity of items", "carts", "purchases", "views"])
+    size = min(MOST_SESSIONS, *(len(frame) for frame in features.values()))
     rows = []
     for one, other in (("store", "clicks"), ("simulated", "store"), ("simulated", "clicks")):
-        sides = [found[name].iloc[np.sort(rng.permutation(len(found[name]))[:size])] for name in (one, other)]
+        sides = [features[name].iloc[np.sort(rng.permutation(len(features[name]))[:size])] for name in (one, other)]
         both = pd.concat(sides, ignore_index=True).drop(columns="user").dropna(axis="columns", how="all")
         groups = np.concatenate([numbered(sides[0]["user"]), size + numbered(sides[1]["user"])])
         target = np.repeat([0, 1], size)
-        scores, gains = told_apart(both, target, groups)
+        scores, gains = out_of_fold(both, target, groups)
         rows.append([f"{one} from {other}", f"{size:,}", _interval(target, scores, rng), ", ".join(gains.index[:3])])
     return rows
 

@@ -1,4 +1,4 @@
-"""What is compared between two shops, and how far apart they are beside two halves of the real one."""
+"""Distances between a simulated and a real shop, beside the distance between two halves of the real one."""
 
 from collections.abc import Callable
 
@@ -149,14 +149,14 @@ def distance(one: np.ndarray, other: np.ndarray, in_logs: bool) -> tuple[float, 
     return float(ks_2samp(one, other).statistic), float(wasserstein_distance(one, other))
 
 
-def between_halves(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
+def halves_distance(values: pd.Series, in_logs: bool, rng: np.random.Generator) -> tuple[float, float]:
     """The same distances between two halves of the real users, the mean over random splits."""
     users = np.unique(values.index)
-    found = []
+    distances = []
     for _ in range(HALVES):
         is_one = values.index.isin(rng.permutation(users)[: len(users) // 2])
-        found.append(distance(values[is_one].to_numpy(), values[~is_one].to_numpy(), in_logs))
-    ks, shift = np.mean(found, axis=0)
+        distances.append(distance(values[is_one].to_numpy(), values[~is_one].to_numpy(), in_logs))
+    ks, shift = np.mean(distances, axis=0)
     return float(ks), float(shift)
 
 
@@ -165,7 +165,7 @@ def compared(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
     for name, (measure, in_logs) in MEASURES[pair.name].items():
         real, ours = measure(pair.real), measure(pair.simulated)
         ks, shift = distance(real.to_numpy(), ours.to_numpy(), in_logs)
-        ks_halves, shift_halves = between_halves(real, in_logs, rng)
+        ks_halves, shift_halves = halves_distance(real, in_logs, rng)
         for who, values in (("real", real), ("simulated", ours)):
             quantiles = [number(value) for value in values.quantile(list(QUANTILES))]
             ends = (
@@ -222,5 +222,5 @@ def ratio_rows(pair: ShopPair, rng: np.random.Generator) -> list[list[str]]:
         is_one = pair.real["user"].isin(rng.permutation(users)[: len(users) // 2])
         one, other = (ratios(pair.real[rows], fewer // 3, rng) for rows in (is_one, ~is_one))
         apart.append({name: abs(one[name] - other[name]) for name in real})
-    halves = pd.DataFrame(apart).mean()
-    return [[name, number(value), number(ours[name]), number(halves[name])] for name, value in real.items()]
+    baselines = pd.DataFrame(apart).mean()
+    return [[name, number(value), number(ours[name]), number(baselines[name])] for name, value in real.items()]

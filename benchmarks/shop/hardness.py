@@ -15,7 +15,7 @@ from pipeline.simulate.world.codes import Array
 
 EASIEST = 0.80
 EASIEST_VARIANT = 0.85  # a variant has a third of the user-days, so its AUC is less certain
-LEAST_CASES, SUREST = 8, 0.6  # bad user-days that meet one rule, and their share of all that meet it
+LEAST_CASES, HIGHEST_PRECISION = 8, 0.6  # of one rule: bad user-days that meet it, and its precision
 KEYS = ("user_id", "event_day")
 AUCS = pa.schema([("typology", pa.string()), ("against", pa.string()), ("feature", pa.string()), ("auc", pa.float64())])
 
@@ -35,18 +35,18 @@ def auc(bad: Array, others: Array) -> float:
     if not len(bad) or not len(others):
         return 0.5
     has_gaps = bool(np.isnan(bad).any() or np.isnan(others).any())
-    found = [0.5]
+    aucs = [0.5]
     for stand_in in (-np.inf, np.inf) if has_gaps else (0.0,):
         ranked = np.sort(np.where(np.isnan(others), stand_in, others))
         filled = np.where(np.isnan(bad), stand_in, bad)
         below, up_to = np.searchsorted(ranked, filled, side="left"), np.searchsorted(ranked, filled, side="right")
         above = float((below + up_to).mean()) / 2 / len(others)
-        found.append(max(above, 1 - above))
-    return max(found)
+        aucs.append(max(above, 1 - above))
+    return max(aucs)
 
 
 def leaks(events: pa.Table) -> pa.Table:
-    """Per user-day, what identifiers, orders, digits, missing cells and exact times of `events` could leak.
+    """Per user-day, numbers that identifiers, file order, digits, missing cells and exact times could leak.
 
     `events` are delivered files, in their order, with a column `event_day`.
     """
@@ -156,33 +156,33 @@ def easiest(aucs: pa.Table, against: str = "look_alikes") -> dict[str, tuple[str
 
 def too_easy(aucs: pa.Table, limit: float = EASIEST) -> dict[str, tuple[str, float]]:
     """Typologies with a feature above the limit, and that feature."""
-    return {name: found for name, found in easiest(aucs).items() if found[1] > limit}
+    return {name: best for name, best in easiest(aucs).items() if best[1] > limit}
 
 
 def giveaways(
-    user_days: pa.Table, truth: pa.Table, least: int = LEAST_CASES, precision: float = SUREST
+    user_days: pa.Table, truth: pa.Table, least: int = LEAST_CASES, precision: float = HIGHEST_PRECISION
 ) -> list[Giveaway]:
     """Rules `column >= limit` or `column <= limit` that many bad user-days meet, and hardly any good ones.
 
-    Of all typologies together. An AUC hides a rule that finds few and is always right. The widest rules first.
+    All typologies together. An AUC hides a rule that finds few and is always right. The rules that find most first.
     """
     is_bad = kinds_of(user_days, truth)[0] != ""
-    found = []
+    rules = []
     for name, cell in _columns(user_days).items():
         for sign, side in ((1, ">="), (-1, "<=")):
             value = np.where(np.isnan(cell), -np.inf, sign * cell)
             order = np.argsort(-value, kind="stable")
             value, caught = value[order], np.cumsum(is_bad[order])
             is_last = np.append(value[1:] != value[:-1], True) & np.isfinite(value)
-            sure = is_last & (caught >= least) & (caught >= precision * np.arange(1, len(value) + 1))
-            if sure.any():
-                at = int(np.flatnonzero(sure)[-1])
-                found.append(Giveaway(f"{name} {side} {sign * value[at]:g}", int(caught[at]), at + 1))
-    return sorted(found, key=lambda rule: -rule.bad)
+            is_right = is_last & (caught >= least) & (caught >= precision * np.arange(1, len(value) + 1))
+            if is_right.any():
+                at = int(np.flatnonzero(is_right)[-1])
+                rules.append(Giveaway(f"{name} {side} {sign * value[at]:g}", int(caught[at]), at + 1))
+    return sorted(rules, key=lambda rule: -rule.bad)
 
 
 def kinds_of(user_days: pa.Table, truth: pa.Table) -> tuple[Array, Array, Array]:
-    """Per row: its typology, the typology it only resembles, and typology/variant; '' for none."""
+    """Per row: the typology, the typology it resembles, and typology/variant. '' for none."""
     known: Mapping[tuple[str, object], dict[str, str | None]] = {
         (row["user_id"], row["event_day"]): row for row in truth.to_pylist()
     }

@@ -21,7 +21,7 @@ LINES = {  # colour and dash of each curve; grey for baselines
     RANDOM: ("#aaaaaa", ":"),
     ORACLE: ("#1e8449", "-"),
 }
-FOUND = ["recall", "P@100", "within 24 h", "within 72 h", "median hours", "AP", "95 %"]
+METRICS = ["recall", "P@100", "within 24 h", "within 72 h", "median hours", "AP", "95 %"]
 BESIDE = ["typology", "Dawnlist", "random", "largest purchase", "most events", "best rule for all", "surprise"]
 BESIDE += ["its own rule", "the rule", "oracle"]
 SHOWN_DAYS = 10  # of the delay curves, which hardly rise after that
@@ -29,14 +29,14 @@ GROUPS = ("all", "new accounts", "accounts seen in training")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one score finds of one group of bad accounts."""
+class GroupMetrics:
+    """Metrics of one score for one group of bad accounts."""
 
     accounts: int
     user_days: int
     recall: float
     precision: float
-    cases: int  # accounts whose first bad event is in the test: delays are theirs
+    cases: int  # accounts whose first bad event is in the test: only they have delays
     within_24: float
     within_72: float
     median: float | None
@@ -47,7 +47,7 @@ class Measured:
 
 
 def product_page(found: dict[str, Any]) -> Page:
-    """The page on what the product shows, and its two pictures."""
+    """The page on the product, and its two pictures."""
     contenders, own, worst = found["contenders"], found["own"], found["worst"]
     typologies = sorted(own, key=lambda name: (contenders[OURS][name].recall, contenders[OURS][name].ap))
     shop, ours = found["shop"], contenders[OURS]
@@ -67,12 +67,12 @@ def product_page(found: dict[str, Any]) -> Page:
         f"{found['test'][0]} to {found['test'][-1]} is scored, and {found['reviews']} accounts a day are reviewed. An "
         "account reviewed on a day on which it is bad is caught and leaves; an account known bad from a label before a "
         "day leaves that day as well. "
-        f"{found['user_days']:,} user-days are judged, {ours['all'].user_days} of them bad, by "
+        f"{found['user_days']:,} user-days are measured, {ours['all'].user_days} of them bad, by "
         f"{ours['all'].accounts} accounts.",
         "",
         "The list of a day is out at 04:00 UTC of the next. Delays run from an account's first bad event and are of "
         f"accounts whose first is in the test ({ours['all'].cases}); the undetected are kept in (Kaplan-Meier), until "
-        "the last list or until a label told. AP is average precision over user-days, with 95 % from "
+        "the last list or until a label is known. AP is average precision over user-days, with 95 % from "
         "resampling accounts. P@100 is the share of bad accounts among 100 reviews a day. Rules are one feature, "
         "highest or lowest first, chosen by labels that had matured, on the days the stacker learns from. *Labelled* "
         "counts the bad user-days of those days that were known when training, by the name the shop's desk gave them.",
@@ -80,7 +80,7 @@ def product_page(found: dict[str, Any]) -> Page:
         "## The worst first",
         "",
         *_table(
-            ["typology", "labelled", "bad accounts", *FOUND],
+            ["typology", "labelled", "bad accounts", *METRICS],
             ([name, str(labelled.get(name, "")), *_cells(ours[name])] for name in (*typologies, *GROUPS)),
         ),
         "",
@@ -91,7 +91,7 @@ def product_page(found: dict[str, Any]) -> Page:
         f"One account is up to {1 / min(ours[n].accounts for n in typologies):.2f} of a typology's recall: differences "
         "of that size say nothing.",
         "",
-        "## Recall beside baselines and an upper bound",
+        "## Recall beside baselines and upper bound",
         "",
         "*Best rule for all* and the other baselines spend the same 100 reviews on everything. *Its own rule* is a "
         "list of 100 a day made for that typology alone, which is more than the product gets.",
@@ -104,7 +104,7 @@ def product_page(found: dict[str, Any]) -> Page:
         f"The best rule for all: `{found['rules']['all']}`.",
         "",
         *_table(
-            ["ranked by", *FOUND],
+            ["ranked by", *METRICS],
             ([name, *_cells(of["all"])[1:]] for name, of in contenders.items()),
         ),
         "",
@@ -118,9 +118,9 @@ def product_page(found: dict[str, Any]) -> Page:
         "",
         *_unseen(found),
         "",
-        "## Expected precision",
+        "## Precision of the published lists",
         "",
-        *_published(found["published"]),
+        *_precision(found["precision"]),
         "",
         "## The quiet shop",
         "",
@@ -134,7 +134,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def _cells(of: Measured) -> list[str]:
+def _cells(of: GroupMetrics) -> list[str]:
     return [
         str(of.accounts),
         f"{of.recall:.2f}",
@@ -147,7 +147,7 @@ def _cells(of: Measured) -> list[str]:
     ]
 
 
-def _beside(name: str, contenders: dict[str, Any], own: dict[str, Measured], rules: dict[str, str]) -> list[str]:
+def _beside(name: str, contenders: dict[str, Any], own: dict[str, GroupMetrics], rules: dict[str, str]) -> list[str]:
     names = [OURS, RANDOM, PURCHASE, EVENTS, RULE, SURPRISE]
     recalls = [f"{contenders[contender][name].recall:.2f}" for contender in names]
     rule = [f"{own[name].recall:.2f}", f"`{rules[name]}`"] if name in own else ["", ""]
@@ -155,15 +155,15 @@ def _beside(name: str, contenders: dict[str, Any], own: dict[str, Measured], rul
 
 
 def _unseen(found: dict[str, Any]) -> list[str]:
-    worst, before, after = found["worst"], found["contenders"][OURS], found["untaught"]
-    stacker = found["untaught_stacker"]
+    worst, before, after = found["worst"], found["contenders"][OURS], found["unlabelled"]
+    stacker = found["unlabelled_stacker"]
     used = f"{stacker['bad_user_days']} bad user-days" if stacker["is_used"] else f"no stacker: {stacker['why']}"
     return [
         f"The same shop in a home of its own, without one label on a user-day that is truly {worst} ({used} to learn "
-        "from), retrained; judged on the same user-days.",
+        "from), retrained; measured on the same user-days.",
         "",
         *_table(
-            ["", "labels", *FOUND],
+            ["", "labels", *METRICS],
             (
                 [group, labels, *_cells(of[group])[1:]]
                 for group in (worst, "all")
@@ -173,17 +173,19 @@ def _unseen(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _published(lists: dict[str, Any]) -> list[str]:
+def _precision(precision: dict[str, Any]) -> list[str]:
     return [
-        f"The lists really published over the test days: {lists['rows']} rows, {_spread(lists['lengths'])} a day: "
-        f"{_listed(lists['lengths'])}. The pack asks for a precision of {lists['min_precision']:.2f}; the manifests "
-        f"expected {lists['expected']:.2f}; **found {lists['found']:.2f}** ({lists['found_ever']:.2f} if an account "
-        "that was bad on any day up to then counts as rightly listed). Nobody reviews here, so an account is listed "
-        "again the next day, known or not.",
+        f"The lists really published over the test days: {precision['rows']} rows, "
+        f"{_spread(precision['lengths'])} a day: {_listed(precision['lengths'])}. The pack asks for a precision of at "
+        f"least {precision['asked']:.2f}; the manifests expected {precision['expected']:.2f}; **measured: "
+        f"{precision['measured']:.2f}** ({precision['measured_ever']:.2f} if an account that was bad on any day up to "
+        "then counts as rightly listed). Nobody reviews here, so an account is listed again the next day, known or "
+        "not.",
         "",
-        f"**`min_precision` makes these lists far shorter than 100: they caught {lists['recall']:.2f} of the bad "
-        "accounts.** The tables above are what the ranking finds when 100 accounts a day are reviewed all the same.",
-        *([f"Days failed a checkpoint, accepted by hand: {lists['failed']}."] if lists["failed"] else []),
+        f"**The precision asked for makes these lists far shorter than 100: they caught {precision['recall']:.2f} of "
+        "the bad accounts.** The tables above are what the ranking finds when 100 accounts a day are reviewed all the "
+        "same.",
+        *([f"Days failed a checkpoint, accepted by hand: {precision['failed']}."] if precision["failed"] else []),
     ]
 
 
@@ -214,8 +216,8 @@ def hardness_page(shop: Any, found: dict[str, Any]) -> Page:
         "",
         f"Made by `python benchmarks/marketplace.py --hardness --users {shop.users} --days {shop.days} "
         f"--seed {shop.seed} --bad-share {shop.bad_share} --write docs/marketplace`.",
-        "AUC between user-days of a typology and those of its innocent look-alikes: of the single feature that tells "
-        "most (chosen on these same rows, so flattered), and of gradient boosting over all features (five folds, no "
+        "AUC between user-days of a typology and those of its innocent look-alikes: of the best single "
+        "feature (chosen on these same rows, so flattered), and of gradient boosting over all features (five folds, no "
         "account in two). The last columns set the typology against everybody, which is easier. 0.5 is chance.",
         "",
         *_table(
@@ -274,7 +276,7 @@ def _variants_and_rules(found: dict[str, Any]) -> list[str]:
 
 
 def within_page(page: str, table: str, name: str) -> str:
-    """The hand-written `page` with what stands between its two marks called `name` replaced."""
+    """The hand-written `page`, with the text between its two comments `name` replaced by `table`."""
     before, _, rest = page.partition(f"<!-- {name} -->")
     _, _, after = rest.partition(f"<!-- /{name} -->")
     return f"{before}<!-- {name} -->\n{table.strip()}\n<!-- /{name} -->{after}"

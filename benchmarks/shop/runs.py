@@ -1,4 +1,4 @@
-"""The shops that benchmarks/marketplace.py measures on: made, loaded, trained on and listed, and read again."""
+"""The simulated shops of benchmarks/marketplace.py: made, loaded, trained on, listed and read."""
 
 import shutil
 import time
@@ -32,7 +32,7 @@ console = Console(width=140)
 
 @dataclass(frozen=True)
 class ShopRun:
-    """One simulated shop and one home that lives on it."""
+    """One simulated shop, and a home for it."""
 
     folder: Path
     name: str
@@ -51,7 +51,7 @@ class ShopRun:
 
     @property
     def given(self) -> Given:
-        """The clock stands at the last morning, so that the machine's own clock is in nothing."""
+        """The clock stands at the last morning, so results do not depend on the machine's clock."""
         now = datetime.combine(FIRST + timedelta(days=self.days), datetime.min.time(), UTC) + timedelta(hours=4)
         return {"home": self.home, "domain": "shop", "now": now, "as_of": now}
 
@@ -64,7 +64,7 @@ def timed(what: str) -> Iterator[None]:
 
 
 def build(shop: ShopRun, quiet: bool = False) -> dict[str, Any]:
-    """Simulate, ingest as history, build features, train and promote. Returns what training says."""
+    """Simulate, ingest as history, build features, train and promote. Returns the training receipt's details."""
     simulated(shop, quiet)
     load(shop)
     return train(shop)
@@ -96,8 +96,8 @@ def train(shop: ShopRun) -> dict[str, Any]:
 
 
 def publish(shop: ShopRun) -> list[dict[str, Any]]:
-    """Validate, score and publish each test day; one dict per list: its length, its accounts, where it ended."""
-    found = []
+    """Validate, score and publish each test day. Returns the length, accounts and expected precision of each list."""
+    lists = []
     for day in track(TEST, f"{shop.name}: lists", console=console, transient=True):
         run = shop.given | {"day": day}
         try:
@@ -105,38 +105,38 @@ def publish(shop: ShopRun) -> list[dict[str, Any]]:
             failed = []
         except CheckpointFailedError as error:
             failed = [line.split(":")[0].strip() for line in error.found]
-            daily.check_day(run | {"accept": failed})  # as a person would who has looked at it
+            daily.check_day(run | {"accept": failed})  # as a person would after a look
         daily.score_users(run)
         daily.publish_list(run)
         table, manifest = read_list(shop.home, day)
         users = table["user_id"].to_pylist()
-        found.append({"day": day, "users": users, "failed": failed, **manifest["cut"], **manifest["rows"]})
-    return found
+        lists.append({"day": day, "users": users, "failed": failed, **manifest["cut"], **manifest["rows"]})
+    return lists
 
 
 def without_labels_of(shop: ShopRun, typology: str) -> ShopRun:
-    """The same shop with every label left out that is on a user-day truly of `typology`, however it was named."""
+    """The same shop without the labels on true user-days of `typology`, whatever typology they name."""
     other = ShopRun(shop.folder, f"without_{typology}", shop.users, shop.days, shop.seed, shop.bad_share)
     other.files.mkdir(exist_ok=True)
     if not (other.files / "events").exists():
         (other.files / "events").symlink_to(shop.files / "events")
     (other.files / "labels").mkdir(exist_ok=True)
     truth = truth_of(shop)
-    gone = set(zip(*truth.loc[truth["typology"] == typology, ["user_id", "event_day"]].to_numpy().T, strict=True))
+    excluded = set(zip(*truth.loc[truth["typology"] == typology, ["user_id", "event_day"]].to_numpy().T, strict=True))
     for path in sorted((shop.files / "labels").glob("*.csv")):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         days = pd.to_datetime(rows["happened_at"]).dt.date
-        is_kept = np.array([key not in gone for key in zip(rows["user_id"], days, strict=True)], np.bool_)
+        is_kept = np.array([key not in excluded for key in zip(rows["user_id"], days, strict=True)], np.bool_)
         rows[is_kept].to_csv(other.files / "labels" / path.name, index=False)
     return other
 
 
 def read_days(shop: ShopRun, table: str, days: list[date], columns: str = "*") -> pd.DataFrame:
     """Snapshots of these days as one frame, sorted by day and user."""
-    found = [snapshots.newest(shop.home, table, day, shop.given["as_of"]) for day in days]
+    newest = [snapshots.newest(shop.home, table, day, shop.given["as_of"]) for day in days]
     parts = []
     with duckdb.connect() as con:
-        for day, snapshot in zip(days, found, strict=True):
+        for day, snapshot in zip(days, newest, strict=True):
             part = con.sql(f"select {columns} from read_parquet('{snapshot.path(shop.home)}')").df()
             parts.append(part.assign(event_day=day))
     return pd.concat(parts).sort_values(["event_day", "user_id"], ignore_index=True)
@@ -160,7 +160,7 @@ def first_bad_at(shop: ShopRun) -> pd.Series:
 
 
 def known_bad(shop: ShopRun, until: date) -> pd.DataFrame:
-    """Bad user-days by what was known at the end of `until`: what the shop knew, right or wrong."""
+    """User-days that were labelled bad at the end of `until`, rightly or wrongly."""
     with duckdb.connect() as con:
         frame = known_bad_user_days(con, shop.home, until, shop.given["as_of"]).to_pandas()
     return frame.assign(event_day=pd.to_datetime(frame["event_day"]).dt.date)

@@ -41,7 +41,7 @@ AFTER_INGEST = "2026-11-22T04:07:00+00:00"
 
 
 class Steps:
-    """Stands in for `pipeline.daily`: remembers each call, answers with a receipt, or fails as often as told."""
+    """Stands in for `pipeline.daily`: remembers each call, answers with a receipt, or fails as often as it should."""
 
     def __init__(self, real):
         self.real = real

@@ -21,7 +21,7 @@ def live(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     home = Home(folder / "shop", shop.pack(folder, quiet_percentile=0.6))
     shop.history(folder / "delivered", LAST)
-    home.does("ingest", "--history", "--events", folder / "delivered")
+    home.run_ok("ingest", "--history", "--events", folder / "delivered")
     port = laptop.free_port()
     env = laptop.environment(port, folder / "airflow", home.environment(None, RISK_TRAIN_DAYS="14"))
     laptop.prepare(env)

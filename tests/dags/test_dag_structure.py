@@ -1,4 +1,4 @@
-"""What the DAGs promise before anything runs."""
+"""What the DAGs declare before anything runs."""
 
 import subprocess
 import sys

@@ -103,7 +103,7 @@ def test_an_airflow_that_answers_under_any_name_is_not_used():
         careless.shutdown()
 
 
-def test_airflow_is_told_to_stay_on_this_machine_and_to_tell_nobody(tmp_path):
+def test_airflow_stays_on_this_machine_and_reports_to_nobody(tmp_path):
     env = laptop.environment(8080, tmp_path / "airflow", {})
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert "http://127.0.0.1:8080" in env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]

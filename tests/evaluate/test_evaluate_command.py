@@ -50,9 +50,9 @@ def evaluated(tmp_path_factory):
     curves = look_what_is_kept(run.learning_curves, "before_curves.json")
     prices = look_what_is_kept(lambda _: [], "before_prices.json")  # the price list has tests of its own
     with patch.object(run, "learning_curves", curves), patch.object(run, "leak_prices", prices):
-        said = Home(folder / "elsewhere").says("evaluate", folder / "little.yml", "--out", folder / "out")
-    assert said.code == 0, said.err
-    return folder / "out", said
+        result = Home(folder / "elsewhere").run("evaluate", folder / "little.yml", "--out", folder / "out")
+    assert result.code == 0, result.err
+    return folder / "out", result
 
 
 @pytest.mark.slow
@@ -116,14 +116,14 @@ def test_a_group_may_not_take_the_name_of_a_typology():
 
 @pytest.mark.slow
 def test_the_page_is_whole_and_the_terminal_shows_the_table(evaluated):
-    folder, said = evaluated
+    folder, result = evaluated
     page = (folder / "report.html").read_text()
     assert page.rstrip().endswith("</html>")
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
-    assert "A little shop" in said.out
-    assert "report.html" in said.out
+    assert "A little shop" in result.out
+    assert "report.html" in result.out
 
 
 def test_with_few_labels_no_feature_knows_of_the_others():
@@ -136,7 +136,7 @@ def test_with_few_labels_no_feature_knows_of_the_others():
 
 @pytest.mark.slow
 def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is_missing(evaluated):
-    folder, said = evaluated
+    folder, result = evaluated
     before, later, last = (
         json.loads((folder / f"{name}.json").read_text()) for name in ("before_curves", "before_prices", "report")
     )
@@ -145,7 +145,7 @@ def test_before_the_last_hours_of_a_run_a_whole_report_is_kept_that_says_what_is
     assert [report["notes"][0].startswith("unfinished: ") for report in (before, later, last)] == [True, True, False]
     assert "learning curves" in before["notes"][0] and "learning curves" not in later["notes"][0]
     assert not before["learning"] and later["learning"] == last["learning"]
-    assert "UTC: learning curves: 5 bad accounts known, draw 2 of 2" in said.err
+    assert "UTC: learning curves: 5 bad accounts known, draw 2 of 2" in result.err
 
 
 @pytest.mark.slow
@@ -159,24 +159,24 @@ def test_a_learning_curve_goes_from_nobody_known_to_everybody(evaluated):
 
 
 def test_an_unknown_base_model_is_named(tmp_path):
-    said = Home(tmp_path / "home").says("evaluate", "retail", "--base-models", "crystal_ball", "--data", tmp_path)
-    assert said.code == 2
-    assert "no base model is called crystal_ball" in said.err
-    assert "isolation_forest" in said.err
+    result = Home(tmp_path / "home").run("evaluate", "retail", "--base-models", "crystal_ball", "--data", tmp_path)
+    assert result.code == 2
+    assert "no base model is called crystal_ball" in result.err
+    assert "isolation_forest" in result.err
 
 
 def test_files_that_are_not_there_are_told(tmp_path):
-    said = Home(tmp_path / "home").says("evaluate", "payments", "--data", tmp_path, "--home", tmp_path / "kept")
-    assert said.code == 3
-    assert "transactions.parquet" in said.err
-    assert "--data" in said.err
+    result = Home(tmp_path / "home").run("evaluate", "payments", "--data", tmp_path, "--home", tmp_path / "kept")
+    assert result.code == 3
+    assert "transactions.parquet" in result.err
+    assert "--data" in result.err
 
 
 def test_without_a_folder_of_data_it_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("RISK_DATASETS", raising=False)
-    said = Home(tmp_path / "home").says("evaluate", "payments", "--home", tmp_path / "kept")
-    assert said.code == 2
-    assert "--data" in said.err
+    result = Home(tmp_path / "home").run("evaluate", "payments", "--home", tmp_path / "kept")
+    assert result.code == 2
+    assert "--data" in result.err
 
 
 def test_refused_files_are_told_by_count_reason_and_line(tmp_path):
@@ -185,10 +185,10 @@ def test_refused_files_are_told_by_count_reason_and_line(tmp_path):
     )
     protocol = {name: value for name, value in PROTOCOL.items() if name not in ("simulate", "groups")}
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(protocol | {"events": ["orders.csv"]}))
-    said = Home(tmp_path / "home").says(
+    result = Home(tmp_path / "home").run(
         "evaluate", tmp_path / "mine.yml", "--data", tmp_path, "--out", tmp_path / "out"
     )
-    assert said.code == 3
-    assert "2 of 3 rows of the protocol's files were refused" in said.err
-    assert "not_a_time event_at: 1" in said.err
-    assert "orders.csv line 3: not_a_time event_at" in said.err
+    assert result.code == 3
+    assert "2 of 3 rows of the protocol's files were refused" in result.err
+    assert "not_a_time event_at: 1" in result.err
+    assert "orders.csv line 3: not_a_time event_at" in result.err

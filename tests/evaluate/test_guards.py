@@ -180,9 +180,9 @@ def test_the_features_step_passes_both(tmp_path):
         seller, device = f"s{random.integers(4)}", f"d{random.integers(9)}"
         user, amount = f"u{random.integers(6)}", round(float(random.lognormal(3)), 2)
         rows.append(support.purchase(user, at, amount, f"e{number}", counterparty_id=seller, device_id=device))
-    told = [rows[i] for i in random.integers(0, len(rows), 40)]
+    labelled = [rows[i] for i in random.integers(0, len(rows), 40)]
     labels = [
-        support.label(r["user_id"], r["event_at"], r["event_at"] + timedelta(days=4), r["event_id"]) for r in told
+        support.label(r["user_id"], r["event_at"], r["event_at"] + timedelta(days=4), r["event_id"]) for r in labelled
     ]
     domain = Domain(
         name="shop", currency="EUR", timezone="UTC", event_types={"purchase": "purchase"}, labels=Labels(delay_days=4)

@@ -53,7 +53,7 @@ def test_one_of_your_own_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"test": ["2026-08-31", "2026-09-30"]}, "the test must come after until"),
         ({"groups": {"ring": ["bots/scraper"]}}, "names of typologies, as the labels have them"),
@@ -79,18 +79,18 @@ def test_one_of_your_own_is_read(tmp_path):
         ({"name": "../evil"}, "name"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, changed, said):
+def test_what_is_wrong_is_named(tmp_path, changed, message):
     with pytest.raises(UsageError, match="is wrong") as error:
         Protocol.load(written(tmp_path, **changed))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_one_that_is_not_there_is_told_with_those_that_are():
+def test_one_that_is_not_there_is_explained_with_those_that_are():
     with pytest.raises(UsageError, match="payments"):
         Protocol.load("no_such")
 
 
-def test_what_is_no_yaml_is_told(tmp_path):
+def test_what_is_no_yaml_is_explained(tmp_path):
     (tmp_path / "mine.yml").write_text("name: [")
     with pytest.raises(UsageError, match="not YAML"):
         Protocol.load(str(tmp_path / "mine.yml"))

@@ -72,7 +72,7 @@ def test_who_is_scored_is_neither_learned_from_nor_stopped_by(edits):
     assert sorted(seen) == list(range(60))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_explained(tmp_path):
     for data in (tmp_path, None):
         with pytest.raises(InputError, match="--data"):
             read_sequences(WIKI, data)

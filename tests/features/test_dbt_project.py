@@ -64,7 +64,7 @@ def test_every_unit_test_passes(dbt):
 def test_every_data_test_passes_on_an_awkward_lake(tmp_path, monkeypatch):
     lake = random_lake.draw(seed=6, domain=random_lake.shop())
     lake.write(tmp_path)
-    monkeypatch.setattr(features, "dbt_build", lambda settings, told: dbt_build(settings, told | {"thorough": True}))
+    monkeypatch.setattr(features, "dbt_build", lambda settings, given: dbt_build(settings, given | {"thorough": True}))
     first = random_lake.LAST - timedelta(days=9)
     features.run(Run(Settings(home=tmp_path), lake.domain, random_lake.LAST, random_lake.AS_OF), first)
     results = json.loads((tmp_path / "dbt" / "run_results.json").read_text())["results"]

@@ -1,4 +1,4 @@
-"""The three promises, for the features: point in time, a range equals its days, same inputs give the same bytes."""
+"""The three invariants of the features: point in time, a range equals its days, same inputs give the same bytes."""
 
 import shutil
 from datetime import date, timedelta
@@ -86,7 +86,7 @@ def test_running_again_does_nothing(range_home, monkeypatch):
 
 
 def test_a_late_event_changes_its_day_and_those_after_it_once_it_is_seen(range_home, tmp_path):
-    """And what was known before it came can still be told, even from a warehouse that has absorbed it."""
+    """And what was known before it came can still be computed, even from a warehouse that has absorbed it."""
     home = shutil.copytree(range_home, tmp_path / "home")
     original = cells(home)
     late = AS_OF + timedelta(hours=5, minutes=7)

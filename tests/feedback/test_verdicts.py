@@ -229,7 +229,7 @@ def test_spreadsheets_may_have_saved_it(home, take, settings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"user,what\n1,2\n", "missing: day, user_id, verdict, decided_at"),
@@ -237,10 +237,10 @@ def test_spreadsheets_may_have_saved_it(home, take, settings, tmp_path):
         ("day,user_id".encode("utf-16"), "UTF-16"),
     ],
 )
-def test_a_file_that_is_no_verdict_file_is_refused_as_a_whole(home, settings, tmp_path, content, said):
+def test_a_file_that_is_no_verdict_file_is_refused_as_a_whole(home, settings, tmp_path, content, message):
     path = tmp_path / "wrong.csv"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=message) as error:
         feedback.run(settings, Domain(name="retail", currency="GBP", event_types={"p": "purchase"}), path)
     assert error.value.exit_code == 3
     assert not (home / "lake").exists()
@@ -255,8 +255,8 @@ def test_a_file_that_is_not_there_is_an_input_error(settings, tmp_path):
 
 def test_notes_and_names_are_for_the_owner_alone_and_in_no_log(home, take, caplog, capfd):
     receipt = take(GOOD, "2026-11-19,zoe,confirmed,,secret note,M. Curie,2026-11-20T10:30:00Z")
-    said = receipt.model_dump_json() + caplog.text + "".join(capfd.readouterr())
-    assert "Curie" not in said and "secret note" not in said and "called the bank" not in said
+    message = receipt.model_dump_json() + caplog.text + "".join(capfd.readouterr())
+    assert "Curie" not in message and "secret note" not in message and "called the bank" not in message
     for folder in ("verdicts", "quarantine"):
         (path,) = (home / folder).iterdir()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -401,22 +401,22 @@ def command(home, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["dawnlist", "feedback", str(path), "--home", str(home), "--domain", "retail"])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        return ended.value.code, said.out + said.err
+        message = capsys.readouterr()
+        return ended.value.code, message.out + message.err
 
     return run
 
 
-def test_by_hand_a_refused_row_is_told_by_its_line(command, tmp_path):
+def test_by_hand_a_refused_row_is_explained_by_its_line(command, tmp_path):
     path = tmp_path / "verdicts.csv"
     path.write_text(
         f"day,user_id,verdict,typology,note,analyst,decided_at\n{GOOD}\n{GOOD.replace('confirmed', 'yes')}\n"
     )
-    code, said = command(path)
+    code, message = command(path)
     assert code == 0
-    assert "read 2, accepted 1, refused 1, duplicates 0" in said
-    assert "  refused: unknown_verdict verdict 1\n" in said
-    assert "line 3, verdict: wanted one of confirmed, dismissed, unsure" in said
+    assert "read 2, accepted 1, refused 1, duplicates 0" in message
+    assert "  refused: unknown_verdict verdict 1\n" in message
+    assert "line 3, verdict: wanted one of confirmed, dismissed, unsure" in message
     assert command(path)[1].startswith("feedback: read 2, accepted 0, refused 1, duplicates 1")
 
 
@@ -425,8 +425,8 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
     for path in (odd, refused):
         path.write_text(f"day,user_id,verdict,decided_at\n{DAY},ann,yes,2026-11-20T10:30:00Z\n")
     for path, wanted in ((odd, "cannot be written down"), (refused, "no row was accepted, 1 refused")):
-        code, said = command(path)
-        assert (code, wanted in said, "Traceback" in said) == (3, True, False)
+        code, message = command(path)
+        assert (code, wanted in message, "Traceback" in message) == (3, True, False)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def pytest_terminal_summary(terminalreporter):
     reports = [
         dict(report.user_properties) for key in ("passed", "failed") for report in terminalreporter.getreports(key)
     ]
-    told = [each for each in reports if "inputs" in each]
-    counts = sum((Counter(each["inputs"]) for each in told), Counter())
-    seconds, cpu = (sum(each["seconds"][i] for each in told) for i in (0, 1))
-    memory = max((each["memory"] for each in told), default=0)
+    counted = [each for each in reports if "inputs" in each]
+    counts = sum((Counter(each["inputs"]) for each in counted), Counter())
+    seconds, cpu = (sum(each["seconds"][i] for each in counted) for i in (0, 1))
+    memory = max((each["memory"] for each in counted), default=0)
     terminalreporter.section("fuzz")
     for kind, count in counts.items():
         terminalreporter.line(f"{kind:10} {count:7,}")

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import reader
 import yaml
-from command import KEY, Home, Said
+from command import KEY, Home, Result
 from files import (
     EVENT_CELLS,
     LABEL_CELLS,
@@ -69,7 +69,7 @@ def a_home(pack: str) -> Iterator[Home]:
         yield Home(Path(folder, "home"), path, {"RISK_THREADS": "1", "RISK_NOW": NOW.isoformat()})
 
 
-def tell(said: Said) -> None:
+def tell(said: Result) -> None:
     assert said.code in (0, 2, 3), f"exit code {said.code}: {said.err}"
     assert "Traceback" not in said.out + said.err, said.err
 
@@ -127,10 +127,10 @@ def hold(home: Home, pack: str, events: Sequence[File], labels: Sequence[File] =
             path.write_bytes(file.content)
             words += [option, path]
     with patch("pipeline.ingest.formats.reader.Blocks", partial(Blocks, block=block)):
-        said = home.says("ingest", *words, "--json")
+        said = home.run("ingest", *words, "--json")
         tell(said)
         before = home.bytes_of("lake", "quarantine")
-        again = home.says("ingest", *words, "--json")
+        again = home.run("ingest", *words, "--json")
     tell(again)
     assert home.bytes_of("lake", "quarantine") == before, "a second run changed something"
     lake = reader.Lake(PACKS[pack][1], NAIVE_NOW)
@@ -143,7 +143,7 @@ def hold(home: Home, pack: str, events: Sequence[File], labels: Sequence[File] =
         assert again.json["read"] == 0 and again.json["details"]["files_seen_before"] == len(events) + len(labels)
 
 
-def held(home: Home, said: Said, take: Callable[..., reader.Outcome], files: Sequence[File]) -> Iterator[str]:
+def held(home: Home, said: Result, take: Callable[..., reader.Outcome], files: Sequence[File]) -> Iterator[str]:
     """Gives the files that must have been refused: as a whole, or all of their rows."""
     batches, seen = manifests(home), set[bytes]()
     for name, content, is_whole in files:
@@ -247,10 +247,10 @@ def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
             path = home.path.parent / file.name
             path.write_bytes(file.content)
             before = set(manifests(home))
-            said = home.says("feedback", path, "--json")
+            said = home.run("feedback", path, "--json")
             tell(said)
             content = home.bytes_of("lake", "quarantine", "verdicts")
-            tell(again := home.says("feedback", path, "--json"))
+            tell(again := home.run("feedback", path, "--json"))
             assert home.bytes_of("lake", "quarantine", "verdicts") == content, "a second run changed something"
             try:
                 outcome = verdicts.take(file.content)
@@ -293,11 +293,11 @@ def check_packs(pack: bytes, inputs: Counter[str]) -> None:
         Path(home.pack).write_bytes(pack)
         events = home.path.parent / "events.csv"
         events.write_bytes(GOOD)
-        said = home.says("ingest", "--events", events, "--json")
+        said = home.run("ingest", "--events", events, "--json")
         tell(said)
         content = home.bytes_of("lake", "quarantine")
         assert said.code != 2 or not manifests(home)
-        tell(home.says("ingest", "--events", events, "--json"))
+        tell(home.run("ingest", "--events", events, "--json"))
         assert home.bytes_of("lake", "quarantine") == content, "a second run changed something"
         if said.code == 0:
             batch = manifests(home)["events.csv"]

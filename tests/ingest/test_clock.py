@@ -1,4 +1,4 @@
-"""Arrivals are told by the clock: one that is wrong is noticed, and what it refused can be delivered again."""
+"""The clock sets arrival times: a wrong one is noticed, and rows it refused can be delivered again."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -101,10 +101,10 @@ def test_a_killed_second_reading_is_made_good_by_the_next(shop, monkeypatch):
 def test_a_clock_before_the_newest_batch_is_refused_and_nothing_is_loaded(shop):
     shop.deliver([event()])
     before, past = shop.content(), at(shop, NOW - HOUR)
-    with pytest.raises(UsageError, match="before the newest batch") as told:
+    with pytest.raises(UsageError, match="before the newest batch") as error:
         past.deliver([event("e2")], "more.csv")
-    assert "events.csv was ingested at 2026-11-22 04:00 UTC" in str(told.value)
-    assert "set the clock right" in str(told.value)
+    assert "events.csv was ingested at 2026-11-22 04:00 UTC" in str(error.value)
+    assert "set the clock right" in str(error.value)
     with pytest.raises(UsageError, match="before the newest batch"):
         past.deliver_labels([label()])
     assert shop.content() == before
@@ -113,9 +113,9 @@ def test_a_clock_before_the_newest_batch_is_refused_and_nothing_is_loaded(shop):
 def test_what_it_says_to_do_about_a_batch_of_a_clock_that_was_ahead_mends_it(shop):
     path = shop.file([event()])
     at(shop, NOW + timedelta(days=3650)).ingest(path)
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as error:
         shop.deliver([event("e2")], "more.csv")
-    manifest = told.value.fix.partition("remove ")[2].partition(" and")[0]
+    manifest = error.value.fix.partition("remove ")[2].partition(" and")[0]
     assert manifest in {str(each) for each in (shop.home / "lake" / "batches").iterdir()}
     lake.manifest_path(shop.home, "events", lake.batches(shop.home, "events")[0].batch_id).unlink()
     shop.ingest(path, shop.file([event("e2")], "more.csv"))

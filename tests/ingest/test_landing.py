@@ -60,7 +60,7 @@ def test_every_odd_thing_is_named(shop: Shop, landing: Path, monkeypatch: pytest
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(landing)  # a socket's path must be short
         server.bind("socket.csv")
-        said = refused(shop)
+        result = refused(shop)
     for words in (
         "pipe.csv is not a regular file",
         "dangling.csv is a link to nothing",
@@ -69,7 +69,7 @@ def test_every_odd_thing_is_named(shop: Shop, landing: Path, monkeypatch: pytest
         "socket.csv is not a regular file",
         "5 files could not be read",
     ):
-        assert words in said
+        assert words in result
 
 
 def test_what_lies_in_a_hidden_folder_was_not_delivered(shop: Shop, landing: Path) -> None:

@@ -137,7 +137,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert Calibration.load(tmp_path / "calibration.json") == made
 
 
-def test_a_damaged_file_is_told(tmp_path):
+def test_a_damaged_file_is_explained(tmp_path):
     (tmp_path / "calibration.json").write_text('{"kind": "platt", "score_odds": [0, 1], "risk_odds": [1, 0]}')
     with pytest.raises(InputError, match="is damaged"):
         Calibration.load(tmp_path / "calibration.json")

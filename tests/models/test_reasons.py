@@ -43,10 +43,10 @@ EVENTS = st.lists(
 @settings(deadline=None, max_examples=300)
 @given(ROWS, CONTRIBUTIONS, EVENTS)
 def test_at_most_three_different_lines_never_a_column_name(row, contributions, events):
-    said = sentences(row, contributions, events, "EUR")
-    assert len(said) <= LIMIT == 3
-    assert len(set(said)) == len(said)
-    for sentence in said:
+    written = sentences(row, contributions, events, "EUR")
+    assert len(written) <= LIMIT == 3
+    assert len(set(written)) == len(written)
+    for sentence in written:
         assert "\n" not in sentence
         assert "\x1b" not in sentence
         from_outside = events[0]["event_type"] if events else ""
@@ -58,13 +58,13 @@ def test_at_most_three_different_lines_never_a_column_name(row, contributions, e
 @settings(deadline=None)
 @given(ROWS, CONTRIBUTIONS)
 def test_no_two_reasons_say_the_same_kind_of_thing(row, contributions):
-    said = sentences(row, contributions, [], "EUR")
+    written = sentences(row, contributions, [], "EUR")
     families = [
         family_of(name)
         for name, value, added in contributions
-        if added > 0 and sentence_of(name, value, row, "EUR") in said
+        if added > 0 and sentence_of(name, value, row, "EUR") in written
     ]
-    assert len(said) <= len(set(families))
+    assert len(written) <= len(set(families))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,12 +101,12 @@ def feature(reason):
 
 
 def test_bracketed_parts_go_where_a_number_is_missing():
-    told = feature("{event_count} events[, where {usual_event_count} is usual][ in {session_count} sessions]")
+    template = feature("{event_count} events[, where {usual_event_count} is usual][ in {session_count} sessions]")
     known = {"event_count": 30.0, "usual_event_count": 4.0, "session_count": 2.0}
-    assert fill(told, known, "EUR") == "30 events, where 4 is usual in 2 sessions"
-    assert fill(told, known | {"usual_event_count": None}, "EUR") == "30 events in 2 sessions"
-    assert fill(told, {"event_count": 30.0, "session_count": math.nan}, "EUR") == "30 events"
-    assert fill(told, {"usual_event_count": 4.0}, "EUR") is None
+    assert fill(template, known, "EUR") == "30 events, where 4 is usual in 2 sessions"
+    assert fill(template, known | {"usual_event_count": None}, "EUR") == "30 events in 2 sessions"
+    assert fill(template, {"event_count": 30.0, "session_count": math.nan}, "EUR") == "30 events"
+    assert fill(template, {"usual_event_count": 4.0}, "EUR") is None
 
 
 def test_the_strongest_reason_comes_first():
@@ -129,14 +129,14 @@ def an_event(**more):
     return {"at": "2026-03-01T23:58:00+00:00", "event_type": "purchase", "surprise": 9.0, "fields": {}, **more}
 
 
-def test_a_loud_event_is_told_first_with_its_time_and_money():
+def test_a_loud_event_is_explained_first_with_its_time_and_money():
     event = an_event(amount=1234.5, quantity=1.0, fields={"amount": 6.0, "local_hour": 2.0, "channel": 0.1})
-    said = sentences({"event_count": 40.0}, [("event_count", 40.0, 5.0)], [event], "GBP")
-    assert said[0] == (
+    written = sentences({"event_count": 40.0}, [("event_count", 40.0, 5.0)], [event], "GBP")
+    assert written[0] == (
         "purchase at 23:58 UTC, GBP 1,234.50, 1 piece: far from its pattern "
         "(9.0 nats, mostly the amounts and the time of day)"
     )
-    assert "40" in said[1]
+    assert "40" in written[1]
 
 
 def test_a_quiet_event_fills_up_but_does_not_push_others_away():
@@ -150,11 +150,11 @@ def test_a_quiet_event_fills_up_but_does_not_push_others_away():
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "a\nb", "\x1b[31mred", "{event_count}", "[x]", "%s", "\u202egnp"])
 def test_hostile_words_are_shown_as_they_are_and_on_one_line(name):
-    [said] = sentences({}, [], [an_event(event_type=name, category=name)], "EUR")
-    assert "\n" not in said
-    assert "\x1b" not in said
-    assert "\u202e" not in said
-    assert said.endswith("far from its pattern (9.0 nats)")
+    [written] = sentences({}, [], [an_event(event_type=name, category=name)], "EUR")
+    assert "\n" not in written
+    assert "\x1b" not in written
+    assert "\u202e" not in written
+    assert written.endswith("far from its pattern (9.0 nats)")
 
 
 @pytest.mark.parametrize(

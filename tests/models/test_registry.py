@@ -101,7 +101,7 @@ def test_a_line_cut_short_by_a_crash_does_not_count_and_is_written_over(cut, tmp
 
 
 @pytest.mark.parametrize("line", ["no json", '{"at": "2026-03-01T00:00:00Z"}', "[]"])
-def test_a_ledger_somebody_broke_is_told(line, tmp_path, decide):
+def test_a_ledger_somebody_broke_is_explained(line, tmp_path, decide):
     decide(1, "promoted", "a1")
     path = tmp_path / "models" / "registry.jsonl"
     path.write_text(f"{line}\n{path.read_text()}")

@@ -62,6 +62,6 @@ def test_saved_and_loaded_it_scores_the_same(booster, rows, tmp_path):
     assert np.array_equal(stacker.predict(loaded, COLUMNS, rows), stacker.predict(booster, COLUMNS, rows))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_explained(tmp_path):
     with pytest.raises(InputError, match="cannot read the stacker in 2026-01-01-abc"):
         stacker.load(tmp_path / "2026-01-01-abc" / "stacker.ubj", threads=1)

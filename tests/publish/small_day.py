@@ -42,8 +42,8 @@ def words(
     row: Mapping[str, float | None], contributions: Sequence[Any], events: Sequence[Mapping[str, Any]], currency: str
 ) -> list[str]:
     """Plain sentences, so that tests of publishing do not depend on the wording of reasons."""
-    said = [f"{feature} added {added:g}" for feature, _, added in contributions]
-    return [*said, f"{len(events)} odd events", f"{row.get('event_count')} events, paid in {currency}"]
+    sentences = [f"{feature} added {added:g}" for feature, _, added in contributions]
+    return [*sentences, f"{len(events)} odd events", f"{row.get('event_count')} events, paid in {currency}"]
 
 
 def add_bundle(home: Path, bundle: str = "2026-11-01-abc", is_used: bool = True, at: datetime | None = None) -> None:
@@ -112,9 +112,9 @@ def add_scores(
     )
     made_from = {"bundle": bundle, "user_days": user_days.id, "candidates": 200, "salt": salt}
     add_snapshot(home, "scores", day, scores, made_from, as_of)
-    said = [(name, feature, 3.0, added) for name in names for feature, added in (("pace", 0.5), ("money", 1.5))]
+    sentences = [(name, feature, 3.0, added) for name in names for feature, added in (("pace", 0.5), ("money", 1.5))]
     columns = ("user_id", "feature", "value", "contribution")
     kinds = (pa.string(), pa.string(), pa.float64(), pa.float64())
-    cells = zip(*said, strict=True) if said else ([],) * 4
+    cells = zip(*sentences, strict=True) if sentences else ([],) * 4
     table = pa.table({c: pa.array(list(v), k) for c, k, v in zip(columns, kinds, cells, strict=True)})
     add_snapshot(home, "contributions", day, table, made_from, as_of)

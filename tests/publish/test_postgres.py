@@ -164,7 +164,7 @@ def test_all_rows_or_none(connected, rows, publish_day, server):
     assert rows() == ["ann", "bob", "cat", "dan"]
 
 
-def test_an_id_that_no_index_can_take_is_told_without_the_id(connected, rows, publish_day):
+def test_an_id_that_no_index_can_take_is_explained_without_the_id(connected, rows, publish_day):
     endless = "".join(random.Random(7).choices(string.ascii_letters, k=4096))
     add_scores(connected.home, RISKS | {endless: 0.99}, as_of=LATER, salt="endless")
     with pytest.raises(InputError, match="the server said: index row size") as failure:

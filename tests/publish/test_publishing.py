@@ -43,14 +43,14 @@ def test_the_golden_list(home, publish_day):
     publish_day()
     text = (home / "lists" / f"day={DAY}" / "risk_list.csv").read_bytes().decode()
     event = '"' + json.dumps([EVENT]).replace('"', '""') + '"'
-    said = "money added 1.5,pace added 0.5,1 odd events"
+    expected = "money added 1.5,pace added 0.5,1 odd events"
     assert text.split("\r\n") == [
         "day,rank,user_id,risk,surprise_percentile,score_stacker,score_surprise,ring_id,ring_size,"
         "reason_1,reason_2,reason_3,top_events,bundle,is_stale",
-        f"2026-11-19,1,ann,0.95,0.999,0.95,5.0,,,{said},{event},2026-11-01-abc,false",
-        f"2026-11-19,2,bob,0.6,0.959,0.6,4.875,,,{said},{event},2026-11-01-abc,false",
-        f"2026-11-19,3,cat,0.6,0.919,0.6,4.75,,,{said},{event},2026-11-01-abc,false",
-        f"2026-11-19,4,dan,0.3,0.879,0.3,4.625,,,{said},{event},2026-11-01-abc,false",
+        f"2026-11-19,1,ann,0.95,0.999,0.95,5.0,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,2,bob,0.6,0.959,0.6,4.875,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,3,cat,0.6,0.919,0.6,4.75,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,4,dan,0.3,0.879,0.3,4.625,,,{expected},{event},2026-11-01-abc,false",
         "",
     ]
 
@@ -229,8 +229,8 @@ def test_warnings_of_the_checkpoints_travel_on_the_manifest(home, publish_day):
     finding = Finding(name="day.missing_hours", rule="at most 0", outcome="warning", seen="1", why="An outage.")
     write_report(home, Report(checkpoint="events", day=DAY, domain="shop", has_failed=False, findings=[finding]), AS_OF)
     receipt = publish_day()
-    said = ["events: day.missing_hours: 1, expected at most 0. An outage."]
-    assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == said
+    expected = ["events: day.missing_hours: 1, expected at most 0. An outage."]
+    assert receipt.warnings == read_list(home, DAY)[1]["warnings"] == expected
 
 
 def test_a_missing_list_says_what_to_do(home):

@@ -25,13 +25,13 @@ SEEN = ("event_count", "new_device_count", "refund_count")  # features that are 
 
 def stream(folder: Path, n_users: int = 30) -> tuple[list[Path], Path, list[str]]:
     """Token files of all days, the user-days of DAY, and who was active on it."""
-    told = SCHEMA.append(pa.field("channel", pa.string())).append(pa.field("quantity", pa.float64()))
+    wider = SCHEMA.append(pa.field("channel", pa.string())).append(pa.field("quantity", pa.float64()))
     rows = ordinary_shop(n_users, DAYS)
     paths = write_days(folder / "tokens", rows)
     for path in paths:
         table = pq.read_table(path, partitioning=None)
-        nothing = [pa.nulls(len(table), field.type) for field in list(told)[len(SCHEMA) :]]
-        pq.write_table(pa.table([*table.columns, *nothing], schema=told), path)
+        nothing = [pa.nulls(len(table), field.type) for field in list(wider)[len(SCHEMA) :]]
+        pq.write_table(pa.table([*table.columns, *nothing], schema=wider), path)
     active = sorted({row["user_id"] for row in rows if row["event_at"].date() == DAY})
     return paths, user_days(folder / "user_days.parquet", active), active
 

@@ -4,7 +4,7 @@ import shutil
 
 import little_shop as shop
 import pytest
-from command import is_told
+from command import explains_failure
 from story_so_far import LABELLED, LISTED
 
 TODAY, NOW = shop.day(LABELLED), shop.morning_after(LABELLED)
@@ -24,50 +24,50 @@ def active(home):
 
 def test_neighbours_are_other_accounts_of_the_days_that_the_same_bundle_has_scored(home):
     user = active(home)
-    said = home.does("neighbours", "--day", TODAY, "--user", user, "--json", now=NOW).json
-    names = [each["user_id"] for each in said["nearest"]]
+    result = home.run_ok("neighbours", "--day", TODAY, "--user", user, "--json", now=NOW).json
+    names = [each["user_id"] for each in result["nearest"]]
     assert len(names) == len(set(names)) == 10
     assert user not in names
-    assert {each["day"] for each in said["nearest"]} == {str(TODAY)}
-    assert said["of_other_bundles"] == [str(FIRST_LISTED)], "scored before the retraining"
-    distances = [each["distance"] for each in said["nearest"]]
+    assert {each["day"] for each in result["nearest"]} == {str(TODAY)}
+    assert result["of_other_bundles"] == [str(FIRST_LISTED)], "scored before the retraining"
+    distances = [each["distance"] for each in result["nearest"]]
     assert distances == sorted(distances)
-    shown = home.does("neighbours", "--day", TODAY, "--user", user, "--limit", "3", now=NOW).out
+    shown = home.run_ok("neighbours", "--day", TODAY, "--user", user, "--limit", "3", now=NOW).out
     assert "1 day of" in shown and "another bundle's vectors" in shown
 
 
-def test_what_cannot_be_looked_up_is_told(home):
-    said = home.says("neighbours", "--day", TODAY, "--user", "nobody", now=NOW)
-    assert is_told(said, 3, "account 'nobody' was not active", f"dawnlist show --day {TODAY}")
-    said = home.says("neighbours", "--day", shop.day(LABELLED - 1), "--user", ACCOUNT, now=NOW)
-    assert is_told(said, 3, "no snapshot of embeddings", f"dawnlist score --day {shop.day(LABELLED - 1)}")
+def test_what_cannot_be_looked_up_is_explained(home):
+    result = home.run("neighbours", "--day", TODAY, "--user", "nobody", now=NOW)
+    assert explains_failure(result, 3, "account 'nobody' was not active", f"dawnlist show --day {TODAY}")
+    result = home.run("neighbours", "--day", shop.day(LABELLED - 1), "--user", ACCOUNT, now=NOW)
+    assert explains_failure(result, 3, "no snapshot of embeddings", f"dawnlist score --day {shop.day(LABELLED - 1)}")
 
 
 def test_a_home_scored_before_there_were_embeddings_gets_them_and_keeps_its_scores(home):
     before = home.bytes_of("snapshots")
     shutil.rmtree(home.path / "snapshots" / "embeddings" / f"day={TODAY}")
-    home.does("score", "--day", TODAY, now=NOW)
+    home.run_ok("score", "--day", TODAY, now=NOW)
     assert home.bytes_of("snapshots") == before
 
 
 def test_the_card_of_the_bundle_in_use_is_printed_and_says_what_was_not_measured(home):
-    said = home.does("models", "card", "--json", now=NOW).json
-    text = home.does("models", "card", now=NOW).out
-    assert text.strip() == said["card"].strip()
-    assert f"# Model card: {said['bundle']}" in text
+    result = home.run_ok("models", "card", "--json", now=NOW).json
+    text = home.run_ok("models", "card", now=NOW).out
+    assert text.strip() == result["card"].strip()
+    assert f"# Model card: {result['bundle']}" in text
     assert "how good it is was not measured" in text, "its holdout has a Sunday where the next bad day would be"
-    assert '"card.md"' in (home.path / "models" / said["bundle"] / "bundle.json").read_text()
+    assert '"card.md"' in (home.path / "models" / result["bundle"] / "bundle.json").read_text()
 
 
 @pytest.mark.slow
 def test_the_card_of_a_bundle_with_bad_days_in_its_holdout_has_its_baselines_and_typologies(home):
     until = shop.day(LABELLED - 3)
-    trained, _ = home.does("train", "--until", until, "--json", now=NOW).json
+    trained, _ = home.run_ok("train", "--until", until, "--json", now=NOW).json
     holdout = trained["details"]["stacker"]["holdout_metrics"]
     assert holdout["bad"] > 0
     assert sum(kind["user_days"] for kind in holdout["typologies"]) == holdout["bad"]
     assert {kind["typology"] for kind in holdout["typologies"]} <= {"takeover", "refund_abuse"}
-    text = home.does("models", "card", trained["details"]["bundle"], now=NOW).out
+    text = home.run_ok("models", "card", trained["details"]["bundle"], now=NOW).out
     for word in (
         "baseline: random",
         "**this bundle**",
@@ -79,6 +79,6 @@ def test_the_card_of_a_bundle_with_bad_days_in_its_holdout_has_its_baselines_and
 
 
 def test_the_first_bundle_had_no_stacker_and_its_card_says_so(home):
-    first = home.does("models", "list", "--json", now=NOW).json[0]["bundle"]
-    assert "**There is no stacker:**" in home.does("models", "card", first, now=NOW).out
-    assert is_told(home.says("models", "card", "nonsense", now=NOW), 3, "no bundle 'nonsense'")
+    first = home.run_ok("models", "list", "--json", now=NOW).json[0]["bundle"]
+    assert "**There is no stacker:**" in home.run_ok("models", "card", first, now=NOW).out
+    assert explains_failure(home.run("models", "card", "nonsense", now=NOW), 3, "no bundle 'nonsense'")

@@ -45,25 +45,25 @@ def look_up(tmp_path):
     return ask
 
 
-def told(found):
+def as_tuples(found):
     return [(each.user_id, each.day, each.distance) for each in found.nearest]
 
 
 def test_the_nearest_come_first_and_how_long_a_vector_is_does_not_matter(tmp_path, look_up):
     add(tmp_path, DAY, {"ann": EAST, "bob": WEST, "cat": NORTH_EAST, "dan": NORTH, "eve": [0.1, 0.0]})
     expected = [("eve", 0.0), ("cat", 1 - np.sqrt(0.5)), ("dan", 1.0), ("bob", 2.0)]
-    assert [(user, distance) for user, _, distance in told(look_up("ann"))] == [
+    assert [(user, distance) for user, _, distance in as_tuples(look_up("ann"))] == [
         (user, pytest.approx(distance, abs=1e-6)) for user, distance in expected
     ]
-    assert [user for user, _, _ in told(look_up("ann", limit=2))] == ["eve", "cat"]
+    assert [user for user, _, _ in as_tuples(look_up("ann", limit=2))] == ["eve", "cat"]
 
 
 def test_another_account_is_named_once_with_its_nearest_day_and_of_equal_ones_the_latest(tmp_path, look_up):
     add(tmp_path, ago(3), {"bob": EAST, "cat": NORTH, "ann": EAST})
     add(tmp_path, ago(2), {"bob": EAST})
     add(tmp_path, DAY, {"ann": EAST, "bob": NORTH})
-    assert told(look_up("ann")) == [("bob", ago(2), 0.0), ("cat", ago(3), 1.0)]
-    assert told(look_up("ann", back=1)) == [("bob", DAY, 1.0)]
+    assert as_tuples(look_up("ann")) == [("bob", ago(2), 0.0), ("cat", ago(3), 1.0)]
+    assert as_tuples(look_up("ann", back=1)) == [("bob", DAY, 1.0)]
 
 
 @settings(deadline=None)
@@ -92,7 +92,7 @@ def test_days_of_another_bundle_are_never_compared_but_named(tmp_path, look_up):
     add(tmp_path, ago(1), {"cat": NORTH})
     add(tmp_path, DAY, {"ann": EAST})
     found = look_up("ann", back=3)
-    assert told(found) == [("cat", ago(1), 1.0)]
+    assert as_tuples(found) == [("cat", ago(1), 1.0)]
     assert (found.of_other_bundles, found.not_scored, found.days_seen) == ((ago(2),), (ago(3),), 2)
     assert "1 day of 2026-03-18..2026-03-18 skipped: another bundle's vectors" in shown(found)
 
@@ -119,20 +119,20 @@ def test_who_was_known_to_be_bad_by_the_end_of_that_day_is_said(tmp_path, look_u
     assert (found["dan"].known_bad_days, found["eve"].known_bad_days) == (0, 0), "dan's became known a day later"
 
 
-def test_who_was_not_active_that_day_is_told(tmp_path, look_up):
+def test_who_was_not_active_that_day_is_explained(tmp_path, look_up):
     add(tmp_path, DAY, {"ann": EAST})
     add(tmp_path, ago(1), {"bob": EAST})
     with pytest.raises(InputError, match="account 'bob' was not active on 2026-03-20"):
         look_up("bob")
 
 
-def test_a_day_without_users_is_told_like_one(tmp_path, look_up):
+def test_a_day_without_users_is_explained_like_one(tmp_path, look_up):
     add(tmp_path, DAY, {})
     with pytest.raises(InputError, match="was not active"):
         look_up("ann")
 
 
-def test_a_day_that_was_not_scored_is_told_with_its_cure(tmp_path, look_up):
+def test_a_day_that_was_not_scored_is_explained_with_its_cure(tmp_path, look_up):
     add(tmp_path, DAY, {"ann": EAST})
     with pytest.raises(
         InputError, match=r"no snapshot of embeddings for 2026-03-19(.|\n)*dawnlist score --day 2026-03-19"
@@ -140,7 +140,7 @@ def test_a_day_that_was_not_scored_is_told_with_its_cure(tmp_path, look_up):
         look_up("ann", ago(1))
 
 
-def test_a_damaged_day_of_the_look_back_is_told(tmp_path, look_up):
+def test_a_damaged_day_of_the_look_back_is_explained(tmp_path, look_up):
     add(tmp_path, ago(1), {"bob": EAST}).path(tmp_path).write_bytes(b"")
     add(tmp_path, DAY, {"ann": EAST})
     with pytest.raises(InputError, match="of embeddings for 2026-03-19 is damaged"):
@@ -151,7 +151,7 @@ def test_names_from_outside_are_shown_and_never_run(tmp_path, look_up):
     hostile = "bob' or 1=1 --[red]\x1b[31m\n\u202e"
     add(tmp_path, DAY, {"ann": EAST, hostile: NORTH})
     write_labels(tmp_path, [label(hostile, moment(DAY, 3), moment(DAY, 5), "e1", typology="[bold]x\x1b[1m")])
-    assert told(look_up(hostile)) == [("ann", DAY, 1.0)]
+    assert as_tuples(look_up(hostile)) == [("ann", DAY, 1.0)]
     text = shown(look_up("ann"))
     assert "bob' or 1=1 --[red]" in text
     assert "[bold]x" in text

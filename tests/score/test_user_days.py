@@ -65,9 +65,9 @@ def test_contributions_are_above_zero_and_the_largest_comes_first(score):
     for row in score(small.bundle(has_stacker=True))["contributions"].to_pylist():
         assert row["contribution"] > 0
         assert row["feature"] in (*small.SEEN, "surprise")
-    said = score(small.bundle(has_stacker=True), "again")["contributions"].to_pylist()
-    for user in {row["user_id"] for row in said}:
-        added = [row["contribution"] for row in said if row["user_id"] == user]
+    contributions = score(small.bundle(has_stacker=True), "again")["contributions"].to_pylist()
+    for user in {row["user_id"] for row in contributions}:
+        added = [row["contribution"] for row in contributions if row["user_id"] == user]
         assert added == sorted(added, reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""A small shop, simulated once for all tests that read it. `shop.hardness` is a module of benchmarks/."""
+"""A small shop, simulated once for all tests. `shop.hardness` is a module of benchmarks/."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Adaptive abusers read what lists said of them, and change it; nobody else does."""
+"""Adaptive abusers read published lists and change what they do; nobody else does."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -24,7 +24,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(point: str) -> None:
+def kill_at(point: str) -> None:
     when, what, *where = point.split(" ", 2)
     if when == "half":
         _half_line(where[0])
@@ -94,7 +94,7 @@ def run(order: dict[str, Any]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     if order["point"]:
-        arm(order["point"])
+        kill_at(order["point"])
     sys.argv = ["dawnlist", *order["arguments"]]
     from pipeline.cli import main
 

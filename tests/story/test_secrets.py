@@ -37,7 +37,7 @@ def test_nothing_that_was_printed_on_the_way(chapters, secrets, tmp_path):
         ("score", "--day", shop.day(3)),
         ("ingest", "--events", home.path / "nowhere.csv"),
     ):
-        home.says(*arguments, now=now)
+        home.run(*arguments, now=now)
     printed = [*chapters.printed(), *home.log]
     assert len(printed) >= 12
     assert found_in("\n".join(printed), secrets) == []
@@ -81,13 +81,13 @@ def test_refused_rows_as_they_came_are_for_the_owner_only(at_end_of):
     home = at_end_of("first list")
     rows = shop.events_of(LISTED + 1)
     path = shop.write(home.path / "landing" / "events" / "bad.csv", [{**rows[0], "event_type": "teleport"}, *rows[1:]])
-    said = home.does("ingest", "--json", now=shop.morning_after(LISTED + 1))
-    assert said.json["refused"] == 1
+    result = home.run_ok("ingest", "--json", now=shop.morning_after(LISTED + 1))
+    assert result.json["refused"] == 1
     [quarantine] = (home.path / "quarantine").glob("events-*.parquet")
     assert rows[0]["payment_id"] in pq.ParquetFile(quarantine).read()["raw"].to_pylist()[0]
     assert quarantine.stat().st_mode & 0o077 == 0
     assert quarantine.parent.stat().st_mode & 0o077 == 0
-    assert rows[0]["payment_id"] not in said.out + said.err
+    assert rows[0]["payment_id"] not in result.out + result.err
     assert path.exists()
 
 
@@ -103,6 +103,6 @@ def test_a_bug_shows_no_row_either(at_end_of, secrets, monkeypatch):
 
     monkeypatch.setattr(store, "write_events", fail)
     with pytest.raises(AssertionError) as bug:
-        home.says("ingest", now=shop.morning_after(LISTED + 1))
+        home.run("ingest", now=shop.morning_after(LISTED + 1))
     assert found_in(str(bug.getrepr(style="short")), secrets) == []
     assert json.loads((home.path / "home.json").read_text()) == {"domain": "shop", "layout": 2}

@@ -33,8 +33,8 @@ def test_without_labels_the_list_ranks_by_surprise_and_says_so(chapters):
     assert manifest["ranked_by_why"] == "0 matured bad user-days, 10 needed"
     assert {row["risk"] for row in rows} == {None}
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
-    said = home.does("show", "--day", FIRST_LIST, now=FIRST_NOW)
-    assert "ranked by surprise (0 matured bad user-days, 10 needed)" in said.out
+    result = home.run_ok("show", "--day", FIRST_LIST, now=FIRST_NOW)
+    assert "ranked by surprise (0 matured bad user-days, 10 needed)" in result.out
 
 
 def test_the_first_list_names_the_accounts_that_were_taken_over(chapters):
@@ -57,9 +57,9 @@ def test_the_events_named_are_the_accounts_own_of_that_day(chapters):
     for chapter, n in (("first list", LISTED), ("with labels", LABELLED)):
         happened = {row["event_id"]: row for row in shop.events_of(n)}
         for row in chapters.end_of(chapter).rows(shop.day(n)):
-            told = json.loads(row["top_events"])
-            assert told
-            for event in told:
+            top_events = json.loads(row["top_events"])
+            assert top_events
+            for event in top_events:
                 real = happened[event["event_id"]]
                 assert real["user_id"] == row["user_id"]
                 assert real["event_type"] == event["event_type"]
@@ -70,7 +70,7 @@ def test_the_events_named_are_the_accounts_own_of_that_day(chapters):
 def test_running_a_day_again_changes_no_byte(at_end_of):
     home = at_end_of("first list")
     before = home.bytes_of("lists", "snapshots", "lake", "models", "quarantine", "reports")
-    again = home.does("run", "--day", FIRST_LIST, "--json", now=FIRST_NOW)
+    again = home.run_ok("run", "--day", FIRST_LIST, "--json", now=FIRST_NOW)
     assert home.bytes_of("lists", "snapshots", "lake", "models", "quarantine", "reports") == before
     steps = {answer["step"]: answer for answer in again.json}
     assert steps["ingest"]["read"] == 0
@@ -82,7 +82,7 @@ def test_a_quiet_day_gives_a_short_list(at_end_of):
     home, quiet = at_end_of("first list"), LISTED + 1
     assert not any(shop.is_bad(account, quiet) for account in shop.ODD)
     shop.deliver(home.path, quiet)
-    home.does("run", "--day", shop.day(quiet), now=shop.morning_after(quiet))
+    home.run_ok("run", "--day", shop.day(quiet), now=shop.morning_after(quiet))
     listed = home.manifest(shop.day(quiet))["rows"]["listed"]
     assert listed <= 4, "of about 48 accounts, where five in a hundred are as surprising in quiet times"
     assert home.manifest(shop.day(quiet))["cut"]["rule"] in ("quiet_level", "all")
@@ -128,8 +128,8 @@ def test_all_that_came_later_changes_nothing_of_what_was_known_then(at_end_of):
     (home.path / "warehouse.duckdb").unlink()
     then = ("--as-of", FIRST_NOW)
     now = shop.morning_after(LABELLED)
-    home.does("features", "--from", shop.day(TRAINED - 13), "--to", FIRST_LIST, *then, now=now)
-    home.does("run", "--day", FIRST_LIST, *then, now=now)
+    home.run_ok("features", "--from", shop.day(TRAINED - 13), "--to", FIRST_LIST, *then, now=now)
+    home.run_ok("run", "--day", FIRST_LIST, *then, now=now)
     assert list_bytes(home, FIRST_LIST) == before
 
 
@@ -142,15 +142,15 @@ def test_a_late_event_makes_a_new_revision_and_the_old_one_can_be_published_agai
     shop.deliver(home.path, LISTED, late, name="late")
     two_days_later = shop.morning_after(LISTED + 2)
 
-    home.does("run", "--day", FIRST_LIST, now=two_days_later)
+    home.run_ok("run", "--day", FIRST_LIST, now=two_days_later)
     assert "ann-99" in accounts(home, FIRST_LIST), "a list made today sees what has arrived by today"
     after = list_bytes(home, FIRST_LIST)
     assert after["risk_list.csv"] != before["risk_list.csv"]
     manifest = home.manifest(FIRST_LIST)
     assert len(manifest["batches"]) == 2
 
-    said = home.does("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
-    issue = said.json[-1]["details"]["revision"]
+    result = home.run_ok("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
+    issue = result.json[-1]["details"]["revision"]
     folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / issue
     assert {name: (folder / name).read_bytes() for name in LIST_FILES} == before
     assert list_bytes(home, FIRST_LIST) == after, "what the day shows is the newest knowledge, not the last command"
@@ -166,8 +166,8 @@ def test_training_until_a_day_knows_no_younger_label(at_end_of):
     assert younger
     path = shop.write(home.path / "landing" / "younger.csv", younger, shop.LABEL_COLUMNS)
     now = shop.morning_after(LABELLED)
-    home.does("ingest", "--history", "--labels", path, now=now)
-    home.does("train", "--until", shop.day(TRAINED), now=now, RISK_TRAIN_DAYS="14")
+    home.run_ok("ingest", "--history", "--labels", path, now=now)
+    home.run_ok("train", "--until", shop.day(TRAINED), now=now, RISK_TRAIN_DAYS="14")
     after = home.bytes_of("models")
     ledger = "models/registry.jsonl"
     assert json.loads(after.pop(ledger))["bundle"] == json.loads(before.pop(ledger))["bundle"]
@@ -180,60 +180,60 @@ def test_a_closed_day_has_an_empty_list(at_end_of):
     for n in range(LABELLED + 1, sunday):
         shop.write(home.path / "landing" / "week" / f"{n}.csv", shop.events_of(n))
     now = shop.morning_after(sunday)
-    home.does("ingest", "--history", "--events", home.path / "landing" / "week", now=now)
-    said = home.does("run", "--day", shop.day(sunday), now=now)
+    home.run_ok("ingest", "--history", "--events", home.path / "landing" / "week", now=now)
+    result = home.run_ok("run", "--day", shop.day(sunday), now=now)
     assert home.rows(shop.day(sunday)) == []
-    assert "else the shop is closed" in said.out
-    assert "nothing stood out" in home.does("show", "--day", shop.day(sunday), now=now).out
+    assert "else the shop is closed" in result.out
+    assert "nothing stood out" in home.run_ok("show", "--day", shop.day(sunday), now=now).out
 
 
 def test_a_missing_feed_fails_the_checkpoint_and_the_last_good_list_stays(at_end_of):
     home, today = at_end_of("first list"), LISTED + 1
     before = list_bytes(home, FIRST_LIST)
     now = shop.morning_after(today)
-    said = home.says("run", "--day", shop.day(today), now=now)
-    assert said.code == 4
-    assert "day.event_count: 0, expected at least 1" in said.err
-    assert "to fix: see reports/" in said.err
-    assert "Traceback" not in said.err
+    result = home.run("run", "--day", shop.day(today), now=now)
+    assert result.code == 4
+    assert "day.event_count: 0, expected at least 1" in result.err
+    assert "to fix: see reports/" in result.err
+    assert "Traceback" not in result.err
     assert list_bytes(home, FIRST_LIST) == before
     assert not home.list_of(shop.day(today)).exists()
 
-    stale = home.does("show", "--day", shop.day(today), now=now)
+    stale = home.run_ok("show", "--day", shop.day(today), now=now)
     assert "STALE" in stale.out
     assert f"this is the list of {FIRST_LIST}" in stale.out
-    shown = home.does("show", "--day", shop.day(today), "--json", now=now).json
+    shown = home.run_ok("show", "--day", shop.day(today), "--json", now=now).json
     assert shown["manifest"]["is_stale"]
     assert {row["is_stale"] for row in shown["rows"]} == {True}
 
     shop.deliver(home.path, today)
-    home.does("run", "--day", shop.day(today), now=f"{shop.day(today + 1)}T07:00:00+00:00")
-    assert "STALE" not in home.does("show", "--day", shop.day(today), now=now).out
+    home.run_ok("run", "--day", shop.day(today), now=f"{shop.day(today + 1)}T07:00:00+00:00")
+    assert "STALE" not in home.run_ok("show", "--day", shop.day(today), now=now).out
 
 
 def test_a_person_may_let_a_failed_day_pass(at_end_of):
     home, today = at_end_of("first list"), LISTED + 1
     now = shop.morning_after(today)
-    said = home.does("run", "--day", shop.day(today), "--accept", "day.event_count", now=now)
-    assert "accepted by hand" in said.out
+    result = home.run_ok("run", "--day", shop.day(today), "--accept", "day.event_count", now=now)
+    assert "accepted by hand" in result.out
     assert home.manifest(shop.day(today))["rows"] == {"scored": 0, "listed": 0}
 
 
 def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
-    listed = home.does("models", "list", "--json", now=now).json
+    listed = home.run_ok("models", "list", "--json", now=now).json
     assert [entry["action"] for entry in listed] == ["promoted", "rejected", "promoted"]
     assert "the first stacker: average precision -" in listed[1]["why"]
     first, second = listed[0]["bundle"], listed[1]["bundle"]
-    assert home.does("models", "promote", first, now=now).out.startswith("promote")
-    assert home.does("models", "list", "--json", now=now).json[-1]["why"] == "by hand"
-    said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
-    assert said[-1]["details"]["ranked_by"] == "surprise"
-    rolled = home.does("models", "rollback", "--json", now=now).json
+    assert home.run_ok("models", "promote", first, now=now).out.startswith("promote")
+    assert home.run_ok("models", "list", "--json", now=now).json[-1]["why"] == "by hand"
+    result = home.run_ok("run", "--day", shop.day(LABELLED), "--json", now=now).json
+    assert result[-1]["details"]["ranked_by"] == "surprise"
+    rolled = home.run_ok("models", "rollback", "--json", now=now).json
     assert rolled["details"] == {"left": first, "champion": second}
-    said = home.does("run", "--day", shop.day(LABELLED), "--json", now=now).json
-    assert said[-1]["details"]["ranked_by"] == "risk"
-    again = home.says("models", "rollback", now=now)
+    result = home.run_ok("run", "--day", shop.day(LABELLED), "--json", now=now).json
+    assert result[-1]["details"]["ranked_by"] == "risk"
+    again = home.run("models", "rollback", now=now)
     assert again.code == 2
     assert "no earlier promoted bundle" in again.err
 

@@ -86,7 +86,7 @@ HOLDOUT = {
 def gate(base_model, is_on, value, low, high):
     found = {"value": value, "low": low, "high": high}
     why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
-    told = {
+    base = {
         "base_model": base_model,
         "is_on": is_on,
         "why": why,
@@ -94,7 +94,7 @@ def gate(base_model, is_on, value, low, high):
         "bad_accounts": 123,
         "reviews": 25,
     }
-    return {**told, "caught": found, "average_precision": found}
+    return {**base, "caught": found, "average_precision": found}
 
 
 STACKER = {
@@ -214,7 +214,7 @@ def test_without_anything_bad_in_the_holdout_the_card_says_that_nothing_was_meas
     assert not lines(text, "baseline:")
 
 
-def test_a_share_of_the_accounts_and_few_bad_days_are_among_what_is_told():
+def test_a_share_of_the_accounts_and_few_bad_days_are_on_the_card():
     text = card(manifest({**changed(bad=12), "share_of_accounts": 0.25}), SHOP, "shop")
     assert lines(text, "25.0 % of the good accounts were read")
     assert lines(text, "**12 bad user-days are few:**")
@@ -358,12 +358,12 @@ def test_a_card_that_was_changed_afterwards_is_not_shown(trained):
         cards.read(trained, NAME, AT)
 
 
-def test_a_bundle_from_before_there_were_cards_is_told(trained):
+def test_a_bundle_from_before_there_were_cards_is_explained(trained):
     (bundles.folder(trained, NAME) / "bundle.json").write_text(manifest().model_dump_json())
     with pytest.raises(InputError, match="has no model card"):
         cards.read(trained, NAME, AT)
 
 
-def test_an_unknown_bundle_is_told(trained):
+def test_an_unknown_bundle_is_explained(trained):
     with pytest.raises(InputError, match="no bundle 'nonsense'"):
         cards.read(trained, "nonsense", AT)

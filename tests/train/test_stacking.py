@@ -70,9 +70,9 @@ def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_n
     assert gates["clever"].lift.caught.low > 0
     assert not gates["blind"].is_on
     assert stacked.columns == ["column_0", "column_1", "score_clever"]
-    said = gates["blind"].to_dict()
-    assert said["caught"]["low"] <= 0
-    assert said["why"] == "no proven lift at the review budget"
+    loaded_scores = gates["blind"].to_dict()
+    assert loaded_scores["caught"]["low"] <= 0
+    assert loaded_scores["why"] == "no proven lift at the review budget"
 
 
 def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other_base_model_is(drawn, monkeypatch):
@@ -137,8 +137,8 @@ def test_the_early_version_has_not_learned_from_the_last_block(drawn):
     seen, _ = drawn
     stacked = fit_stack(seen, {}, PLAN)
     last = stacked.block == stacked.block.max()
-    said = stacker.predict(stacked.early, stacked.columns, seen.rows[last])
-    assert np.allclose(said, stacked.scores[last])
+    loaded_scores = stacker.predict(stacked.early, stacked.columns, seen.rows[last])
+    assert np.allclose(loaded_scores, stacked.scores[last])
 
 
 def test_where_policy_says_so_more_never_lowers_the_risk():

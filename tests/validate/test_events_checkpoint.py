@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.validate import events_checkpoint
 
 
-def judged(settings, day=DAY, as_of=AS_OF):
+def check(settings, day=DAY, as_of=AS_OF):
     return events_checkpoint(Run(settings, SHOP, day, as_of))
 
 
@@ -26,7 +26,7 @@ def names(report, outcome):
 
 def test_an_ordinary_day_passes_without_a_word(settings):
     write_day(settings.home, DAY)
-    report = judged(settings)
+    report = check(settings)
     assert not report.has_failed
     assert report.warnings == []
 
@@ -43,7 +43,7 @@ def test_great_expectations_says_nothing_of_its_own(capfd, monkeypatch):
 def test_an_ordinary_saturday_is_compared_with_saturdays(settings):
     saturday = DAY + timedelta(days=2)
     write_day(settings.home, saturday, events=1200, users=140)
-    report = judged(settings, saturday, AS_OF + timedelta(days=2))
+    report = check(settings, saturday, AS_OF + timedelta(days=2))
     assert report.warnings == [] and not report.has_failed
     assert {day.weekday() for day in report.compared_with} == {5}
 
@@ -73,7 +73,7 @@ CRITICAL = {
 def test_a_broken_feed_stops_the_day(settings, name):
     change, finding = CRITICAL[name]
     write_day(settings.home, DAY, change)
-    report = judged(settings)
+    report = check(settings)
     assert report.has_failed
     assert finding in names(report, "critical"), report.findings
 
@@ -110,32 +110,32 @@ WARNING = {
 def test_an_odd_feed_is_written_on_the_list(settings, name):
     change, finding = WARNING[name]
     write_day(settings.home, DAY, change)
-    report = judged(settings)
+    report = check(settings)
     assert finding in names(report, "warning"), report.findings
     assert finding not in names(report, "critical")
 
 
 def test_events_that_come_days_late_are_a_warning(settings):
     write_day(settings.home, DAY, "update today set arrived_at = arrived_at + interval 5 days")
-    report = judged(settings, as_of=AS_OF + timedelta(days=30))
+    report = check(settings, as_of=AS_OF + timedelta(days=30))
     assert "day.late_share" in names(report, "warning")
 
 
 @pytest.mark.parametrize(("refused", "outcome"), [(0.01, "passed"), (0.1, "warning"), (0.7, "critical")])
 def test_the_share_of_refused_rows_is_judged(settings, refused, outcome):
     write_day(settings.home, DAY, read=round(2000 / (1 - refused)))
-    assert "day.refused_share" in names(judged(settings), outcome)
+    assert "day.refused_share" in names(check(settings), outcome)
 
 
 def test_no_events_on_a_trading_day_is_critical(settings):
-    report = judged(settings)
+    report = check(settings)
     assert [str(finding) for finding in report.critical] and names(report, "critical") == ["day.event_count"]
 
 
 def test_no_events_on_a_day_that_never_has_any_is_a_closed_shop(tmp_path):
     settings = Settings(home=tmp_path)
     write_past(tmp_path, days=3)  # no Thursday among them
-    report = judged(settings)
+    report = check(settings)
     assert not report.has_failed
     assert "day.event_count" in names(report, "warning")
 
@@ -144,7 +144,7 @@ def test_too_little_history_gives_no_verdict_on_volumes_but_a_warning(tmp_path):
     settings = Settings(home=tmp_path)
     write_past(tmp_path, days=2)
     write_day(tmp_path, DAY, events=20_000)
-    report = judged(settings)
+    report = check(settings)
     assert not report.has_failed
     assert names(report, "warning") == ["day.reference_days"]
 
@@ -154,7 +154,7 @@ def test_twenty_users_are_enough_for_an_ordinary_day(tmp_path):
     for back in range(29):
         day = DAY - timedelta(days=back)
         write_day(tmp_path, day, events=100 + 40 * (day.toordinal() % 5), users=20 + day.toordinal() % 7)
-    assert not judged(settings).has_failed
+    assert not check(settings).has_failed
 
 
 def test_three_users_of_nine_without_a_device_are_no_broken_column(tmp_path):
@@ -164,13 +164,13 @@ def test_three_users_of_nine_without_a_device_are_no_broken_column(tmp_path):
     write_day(
         tmp_path, DAY, "update today set device_id = null where user_id in ('u3', 'u4', 'u5')", events=90, users=9
     )
-    assert "columns.rise" not in [*names(judged(settings), "warning"), *names(judged(settings), "critical")]
+    assert "columns.rise" not in [*names(check(settings), "warning"), *names(check(settings), "critical")]
 
 
 def test_one_broken_day_in_the_past_does_not_hide_the_next(settings):
     write_day(settings.home, DAY - timedelta(days=1), "delete from today where hash(event_id) % 2 = 0")
     write_day(settings.home, DAY, "delete from today where hash(event_id) % 2 = 0")
-    assert "day.event_count" in names(judged(settings), "critical")
+    assert "day.event_count" in names(check(settings), "critical")
 
 
 def test_events_that_arrived_after_as_of_are_not_seen(settings):
@@ -178,8 +178,8 @@ def test_events_that_arrived_after_as_of_are_not_seen(settings):
     batch = json.loads((settings.home / "lake" / "batches" / "events-0000000020261119.json").read_text())
     batch["files"][0]["last_arrived"] = "2026-12-01T00:00:00Z"
     (settings.home / "lake" / "batches" / "events-0000000020261119.json").write_text(json.dumps(batch))
-    assert judged(settings).seen["event_count"] < 1100
-    assert judged(settings, as_of=datetime(2026, 12, 2, tzinfo=UTC)).seen["event_count"] == 2000
+    assert check(settings).seen["event_count"] < 1100
+    assert check(settings, as_of=datetime(2026, 12, 2, tzinfo=UTC)).seen["event_count"] == 2000
 
 
 def test_the_failure_says_which_expectation_what_was_seen_and_what_to_do(settings):
@@ -224,11 +224,11 @@ def test_a_day_judged_again_at_the_same_moment_has_the_new_report(tmp_path):
 
 def test_a_kept_profile_gives_way_when_late_events_come(settings):
     write_day(settings.home, DAY)
-    judged(settings)
+    check(settings)
     write_day(settings.home, DAY, events=1500)
     path = settings.home / "lake" / "batches" / "events-0000000020261119.json"
     path.write_text(path.read_text().replace(f'"read": {1500}', '"read": 1501').replace('"refused": 0', '"refused": 1'))
-    assert judged(settings).seen["event_count"] == 1500
+    assert check(settings).seen["event_count"] == 1500
 
 
 def test_nothing_is_written_outside_the_reports(settings, tmp_path, monkeypatch):
@@ -237,13 +237,13 @@ def test_nothing_is_written_outside_the_reports(settings, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "elsewhere")
     shutil.rmtree(settings.home / "reports")
     before = set(tmp_path.rglob("*"))
-    judged(settings)
+    check(settings)
     new = {path.relative_to(settings.home).parts[0] for path in set(tmp_path.rglob("*")) - before}
     assert new == {"reports"}
 
 
 def test_a_feed_that_has_been_silent_for_a_month_is_dead_not_closed(settings):
     later = DAY + timedelta(days=60)
-    report = judged(settings, later, AS_OF + timedelta(days=60))
+    report = check(settings, later, AS_OF + timedelta(days=60))
     assert report.has_failed
     assert names(report, "critical") == ["day.event_count"]

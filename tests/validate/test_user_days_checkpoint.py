@@ -52,7 +52,7 @@ def ready(past_features, settings):
     return settings
 
 
-def judged(settings):
+def check(settings):
     return user_days_checkpoint(Run(settings, SHOP, DAY, AS_OF))
 
 
@@ -62,7 +62,7 @@ def names(report, outcome):
 
 def test_ordinary_features_pass_without_a_word(ready):
     write_features(ready.home, DAY)
-    report = judged(ready)
+    report = check(ready)
     assert not report.has_failed and report.warnings == []
 
 
@@ -84,7 +84,7 @@ CRITICAL = {
 def test_broken_features_stop_the_day(ready, name):
     change, finding = CRITICAL[name]
     write_features(ready.home, DAY, change)
-    assert finding in names(judged(ready), "critical")
+    assert finding in names(check(ready), "critical")
 
 
 WARNING = {
@@ -100,7 +100,7 @@ WARNING = {
 def test_odd_features_are_written_on_the_list(ready, name):
     change, finding = WARNING[name]
     write_features(ready.home, DAY, change)
-    report = judged(ready)
+    report = check(ready)
     assert not report.has_failed
     assert finding in names(report, "warning")
 
@@ -108,13 +108,13 @@ def test_odd_features_are_written_on_the_list(ready, name):
 def test_most_users_gone_is_critical_even_if_the_lake_agrees(ready):
     write_day(ready.home, DAY, "delete from today where user_id not like 'u1_'")
     write_features(ready.home, DAY)
-    assert names(judged(ready), "critical") == ["day.user_count"]
+    assert names(check(ready), "critical") == ["day.user_count"]
 
 
 def test_a_closed_day_has_no_user_days_and_passes(ready):
     write_day(ready.home, DAY, "delete from today")
     write_features(ready.home, DAY + timedelta(days=0), "delete from features")
-    assert not judged(ready).has_failed
+    assert not check(ready).has_failed
 
 
 def test_users_are_not_named_in_what_is_said(ready):
@@ -127,7 +127,7 @@ def test_users_are_not_named_in_what_is_said(ready):
 
 def test_without_features_it_says_how_to_make_them(ready):
     with pytest.raises(InputError, match="dawnlist features --from 2026-11-19"):
-        judged(ready)
+        check(ready)
 
 
 def test_both_checkpoints_are_one_receipt(ready):

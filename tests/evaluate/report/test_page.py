@@ -114,10 +114,10 @@ def test_everything_given_is_on_it(report):
 
 
 def test_placebos_stand_behind_what_they_compare_with_and_say_how_often_they_mislead(report):
-    said = " ".join("".join(tags(page(report)).text).split())
-    assert "the range of 8 placebos: noise columns beside _b" in said
-    assert "average precision +0.010 −0.020 to +0.030, recall +0.000 −0.150 to +0.120." in said
-    assert "in two of 9 cases" in said
+    page_text = " ".join("".join(tags(page(report)).text).split())
+    assert "the range of 8 placebos: noise columns beside _b" in page_text
+    assert "average precision +0.010 −0.020 to +0.030, recall +0.000 −0.150 to +0.120." in page_text
+    assert "in two of 9 cases" in page_text
     band = "fill: #e69f00; opacity: 0.25"
     assert plots.forest(report).count(band) == 2
     elsewhere = [placebo.model_copy(update={"b": "baseline: random"}) for placebo in report.placebos]
@@ -155,7 +155,7 @@ def test_a_contender_with_a_risk_is_drawn_even_if_many_rank_better():
     assert ">h</text>" in plots.reliability(report)
 
 
-def test_without_a_clock_no_delay_is_told():
+def test_without_a_clock_no_delay_is_shown():
     cases = market(np.random.default_rng(1), accounts=100, skills=(2.5, 1.5))
     assert "How long abuse goes on" in page(summarise(cases, "clock"))
     no_clock = replace(cases, first_bad_at=np.full(len(cases.first_bad_at), np.nan))

@@ -79,8 +79,8 @@ def test_memory_stays_bounded(tmp_path: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True
     )
-    megabytes, _, said = done.stdout.partition(" ")
-    assert says in said, done.stdout + done.stderr
+    megabytes, _, result = done.stdout.partition(" ")
+    assert says in result, done.stdout + done.stderr
     assert int(megabytes) < 500
 
 

@@ -11,8 +11,8 @@ SUPERVISED = [name for name, learner in BASE_MODELS.items() if learner.kind == "
 
 
 def auc_on_last_days(name, samples):
-    learn, stop, judged = cut(samples)
-    return roc_auc_score(judged.is_bad, BASE_MODELS[name].fit(learn, stop, 7, 2, False).score(judged))
+    learn, stop, holdout = cut(samples)
+    return roc_auc_score(holdout.is_bad, BASE_MODELS[name].fit(learn, stop, 7, 2, False).score(holdout))
 
 
 @pytest.mark.parametrize("stream", [by_order, by_timing])

@@ -59,7 +59,7 @@ def test_every_event_of_a_short_window_can_be_seen(name):
 
 
 @pytest.mark.parametrize("name", list(ENCODERS))
-def test_which_events_are_of_the_judged_day_is_told(name):
+def test_which_events_are_of_the_judged_day_is_explained(name):
     window = window_of(patternless([9]).take(np.array([-1])))
     with torch.inference_mode():
         other = network(name)(window._replace(own=window.lengths))
@@ -102,12 +102,12 @@ def test_an_epoch_stands_for_all_user_days(n_bad, n_good, at_most, bad_weight):
 
 
 def test_scores_are_log_odds_whatever_the_class_weight():
-    learn, stop, judged = cut(by_order(600))
+    learn, stop, holdout = cut(by_order(600))
     chances = []
     for how in ("none", "balanced"):
         scorer = Supervised(ENCODERS["gru"], SupervisedPlan(class_weight=how)).fit(learn, stop, 7, 2, False)
-        chances.append(1 / (1 + np.exp(-scorer.score(judged))))
-    assert all(chance.mean() == pytest.approx(judged.is_bad.mean(), abs=0.1) for chance in chances)
+        chances.append(1 / (1 + np.exp(-scorer.score(holdout))))
+    assert all(chance.mean() == pytest.approx(holdout.is_bad.mean(), abs=0.1) for chance in chances)
 
 
 def test_user_days_of_weight_zero_have_no_label(tmp_path):
@@ -122,8 +122,8 @@ def test_user_days_of_weight_zero_have_no_label(tmp_path):
 
 
 def test_a_few_bad_later_days_are_enough_to_go_on_and_none_trains_to_the_end():
-    learn, stop, judged = cut(by_order(300))
+    learn, stop, holdout = cut(by_order(300))
     plan = SupervisedPlan(epochs=4)
     quiet = Supervised(ENCODERS["gru"], plan).fit(learn, stop.take(~stop.is_bad), 7, 2, False)
     assert quiet.about.later_loss == [] and quiet.about.best_epoch == 3
-    assert np.isfinite(Supervised(ENCODERS["gru"], plan).fit(learn, judged, 7, 2, False).about.later_loss).all()
+    assert np.isfinite(Supervised(ENCODERS["gru"], plan).fit(learn, holdout, 7, 2, False).about.later_loss).all()

@@ -44,11 +44,11 @@ def test_the_code_says_something_where_windows_differ_and_the_report_shows_it():
     samples = loving()
     learn, stop = samples.take(samples.windows.user < 90), samples.take(samples.windows.user >= 90)
     plan = VaePlan(epochs=16)
-    told = fit_vae(plan, SHAPE, learn, stop).about
-    assert told.active_units >= 2 and told.kl_nats > 1
-    assert told.later_nats[-1] < told.later_nats[0]
+    fitted = fit_vae(plan, SHAPE, learn, stop).about
+    assert fitted.active_units >= 2 and fitted.kl_nats > 1
+    assert fitted.later_nats[-1] < fitted.later_nats[0]
     collapsed = fit_vae(dataclasses.replace(plan, epochs=1, settled_after=0), SHAPE, *cut(by_nothing(200))[:2])
-    assert collapsed.about.kl_nats < told.kl_nats
+    assert collapsed.about.kl_nats < fitted.kl_nats
 
 
 def test_a_window_in_which_one_event_is_odd_costs_more():

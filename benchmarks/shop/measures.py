@@ -1,4 +1,4 @@
-"""What benchmarks/marketplace.py judges by: user-days with their truth, rules of one line, and what a score finds."""
+"""The measures of benchmarks/marketplace.py: user-days with their truth, one-line rules, and metrics of a score."""
 
 from collections.abc import Collection
 from datetime import date, timedelta
@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from shop.page import Measured
+from shop.page import GroupMetrics
 from shop.runs import FIRST, TEST, TRAIN, UNTIL, ShopRun, known_bad, read_days, truth_of
 
 from pipeline.catalogue import features
@@ -18,11 +18,11 @@ from pipeline.metrics.scored_labels import ScoredLabels
 REVIEWS = 100
 BUDGETS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 1000)
 REPEATS = 300
-LOWEST = -1e30  # a feature that is not known ranks below all that are
+LOWEST = -1e30  # missing values rank last
 
 
-def judged_user_days(shop: ShopRun) -> pd.DataFrame:
-    """User-days of the test with scores, features, truth and codes; accounts known bad before a day are not in it."""
+def test_user_days(shop: ShopRun) -> pd.DataFrame:
+    """User-days of the test with scores, features and truth. Accounts known bad before a day are left out."""
     frame = read_days(shop, "user_days", TEST, f"user_id, {', '.join(features())}")
     scores = read_days(shop, "scores", TEST, "user_id, risk, score_surprise")
     frame = frame.merge(scores, on=["user_id", "event_day"], validate="one_to_one")
@@ -40,12 +40,12 @@ def judged_user_days(shop: ShopRun) -> pd.DataFrame:
 
 
 def _known_from(known: dict[date, set[str]]) -> dict[str, pd.Timestamp]:
-    """The first midnight by which an account was known, if any."""
-    found: dict[str, pd.Timestamp] = {}
+    """The first midnight by which an account was known to be bad."""
+    known_from: dict[str, pd.Timestamp] = {}
     for day in sorted(known):
         for user in known[day]:
-            found.setdefault(user, pd.Timestamp(day))
-    return found
+            known_from.setdefault(user, pd.Timestamp(day))
+    return known_from
 
 
 def rule_score(frame: pd.DataFrame, rule: str) -> np.ndarray:
@@ -56,9 +56,9 @@ def rule_score(frame: pd.DataFrame, rule: str) -> np.ndarray:
 
 
 def best_rules(shop: ShopRun, first: date, last: date, typologies: list[str]) -> dict[str, str]:
-    """Per typology, and for 'all', the rule that catches most accounts known bad by then at REVIEWS a day.
+    """Per typology, and for 'all', the rule that catches most known bad accounts at REVIEWS a day.
 
-    Chosen by matured labels of the days the stacker learns from; what ties is decided by average precision.
+    Chosen by matured labels of the days the stacker learns from. Average precision decides between ties.
     """
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     frame = read_days(shop, "user_days", days, f"user_id, {', '.join(features())}")
@@ -82,11 +82,11 @@ def best_rules(shop: ShopRun, first: date, last: date, typologies: list[str]) ->
 
 
 def evaluate(
-    frame: pd.DataFrame, score: np.ndarray, began: pd.Series, sure_of: Collection[str] | None = ()
-) -> dict[str, Measured]:
-    """Everything about one score: of all abuse, of each typology, and of new and of known accounts.
+    frame: pd.DataFrame, score: np.ndarray, began: pd.Series, intervals_for: Collection[str] | None = ()
+) -> dict[str, GroupMetrics]:
+    """Metrics of one score: for all abuse, each typology, new accounts and accounts seen in training.
 
-    Intervals of the groups `sure_of`, of every one if None.
+    Only the groups `intervals_for` get intervals; None means all groups.
     """
     labels = labels_of(frame, began)
     queue, is_bad, user = labels.queue(score), labels.is_bad, labels.user
@@ -97,18 +97,18 @@ def evaluate(
     groups |= {str(name): of.index.to_numpy() for name, of in account.groupby("typology")}
     groups |= {"new accounts": account.index[account["is_new"]].to_numpy()}
     groups |= {"accounts seen in training": account.index[~account["is_new"]].to_numpy()}
-    found = {}
+    metrics = {}
     for name, accounts in groups.items():
         of_group = np.isin(user, accounts)
         rows = ~is_bad | of_group
         target = is_bad & of_group
         delays = cases.among(accounts)
         low, high = np.nan, np.nan
-        if sure_of is None or name in sure_of:
+        if intervals_for is None or name in intervals_for:
             some = ScoredLabels.of(user[rows], labels.day[rows], target[rows], {"it": score[rows]})
             interval = draw(some, ["it"], "average_precision", bootstrap=Bootstrap(REPEATS)).estimate("it")
             low, high = interval.low, interval.high
-        found[name] = Measured(
+        metrics[name] = GroupMetrics(
             accounts=len(accounts),
             user_days=int(target.sum()),
             recall=catch.recall_among(accounts),
@@ -122,11 +122,11 @@ def evaluate(
             ap_high=high,
             curve=delays.delays,
         )
-    return found
+    return metrics
 
 
 def labels_of(frame: pd.DataFrame, began: pd.Series) -> ScoredLabels:
-    """User-days with their truth; hours are since the shop's first day."""
+    """User-days with their truth. Hours count from the shop's first day."""
     typology = frame["typology"].astype(object)
     return ScoredLabels(
         user=frame["user"].to_numpy(np.int32),
@@ -150,7 +150,7 @@ def recall_by_budget(frame: pd.DataFrame, score: np.ndarray) -> list[float]:
 
 
 def risk_of(frame: pd.DataFrame) -> np.ndarray:
-    """The product's order as one number: by risk, then by surprise. Without a stacker, by surprise alone."""
+    """The product's order as one number: by risk, then by surprise."""
     order = np.lexsort((frame["score_surprise"], frame["risk"].fillna(-1)))
     keys = frame[["risk", "score_surprise"]].fillna(-1).to_numpy()[order]
     level = np.cumsum(np.append(False, np.any(np.diff(keys, axis=0) != 0, axis=1)))
