@@ -90,8 +90,9 @@ def test_other_sentences_are_another_revision(home, publish_day, monkeypatch):
 
 
 def test_no_list_says_minus_zero(home, publish_day):
-    add_scores(home, RISKS | {"dan": -1e-9}, as_of=LATER, salt="rounded to nothing")
+    add_scores(home, {"ann": 0.95, "bob": 0.6, "cat": -1e-9}, as_of=LATER)
     publish_day(as_of=LATER)
+    assert users(home) == ["ann", "bob", "cat"]
     assert "-0.0" not in (home / "lists" / f"day={DAY}" / "risk_list.csv").read_text()
 
 
