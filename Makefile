@@ -8,7 +8,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-quick check bench requirements clean
+.PHONY: help demo up test test-quick fuzz check bench mutants requirements clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ test: $(INSTALLED)  ## all tests, by two workers (TESTS=tests/ingest for some)
 test-quick: $(INSTALLED)  ## the tests that need neither Airflow nor a trained model, for the loop
 	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile -m "not slow and not airflow and not story"
 
+fuzz: $(INSTALLED)  ## some 6,000 files by grammar and by mutation, held against a naive reader: about ten minutes
+	$(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --dist worksteal --hypothesis-profile fuzz
+
 check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,7 +36,10 @@ check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 bench: $(INSTALLED)  ## every benchmark in benchmarks/, one after the other
-	@for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+	@for file in $$(grep -l __main__ benchmarks/*.py | grep -v mutants); do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+
+mutants: $(INSTALLED)  ## would the tests notice? Thirty faults, one at a time (half an hour)
+	$(BIN)/python benchmarks/mutants.py
 
 # CUDA's packages are left out: pip takes a CPU build of torch where one is offered, and adds CUDA itself elsewhere.
 # Versions stay as they are while they fit; newer ones: make requirements UPGRADE=--upgrade

@@ -112,6 +112,13 @@ def _day(text: str) -> date:
 def _time(text: str, timezone: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+        return (time if time.tzinfo else _local(time, ZoneInfo(timezone))).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused("not_a_time", "decided_at") from None
+
+
+def _local(time: datetime, zone: ZoneInfo) -> datetime:
+    """As ingest reads it: a time that occurs twice is the later one, one that is skipped moves on by the gap."""
+    later = time.replace(tzinfo=zone, fold=1)
+    is_skipped = later.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time
+    return later.replace(fold=0) if is_skipped else later

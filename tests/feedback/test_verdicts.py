@@ -15,6 +15,7 @@ from pipeline import cli, feedback, lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
+from pipeline.feedback.verdicts import Accounts, judge
 from pipeline.settings import PROJECT, Settings
 
 DAY = date(2026, 11, 19)
@@ -426,3 +427,16 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
     for path, wanted in ((odd, "cannot be written down"), (refused, "no row was accepted, 1 refused")):
         code, said = command(path)
         assert (code, wanted in said, "Traceback" in said) == (3, True, False)
+
+
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        ("2026-10-25 01:30", "2026-10-25 01:30:00"),  # occurs twice: the later one
+        ("2026-03-29 01:30", "2026-03-29 01:30:00"),  # is skipped: moves on by the hour
+    ],
+)
+def test_a_local_time_is_read_as_ingest_reads_it_when_clocks_change(local, utc):
+    cells = {"day": "2026-03-01", "user_id": "ann", "verdict": "unsure", "decided_at": local}
+    verdict = judge(cells, lambda day: Accounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London")
+    assert str(verdict.decided_at.replace(tzinfo=None)) == utc

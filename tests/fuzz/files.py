@@ -206,7 +206,7 @@ EVENT_CELLS: dict[str, SearchStrategy[Any]] = {
     "ip": st.sampled_from(("", *ODD_IPS)),
     "payment_id": texts(),
     "session_id": texts(),
-    "counterpart_id": texts(20),
+    "counterparty_id": texts(20),
     "note": texts(5),
 }
 LABEL_CELLS: dict[str, SearchStrategy[Any]] = {

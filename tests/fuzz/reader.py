@@ -29,7 +29,7 @@ BLANKS = " \t\r\n"
 DELIMITERS = (",", ";", "\t")
 TEXTS = (
     *("session_id", "item_id", "category", "channel"),
-    *("device_id", "ip", "payment_id", "address_id", "counterpart_id"),
+    *("device_id", "ip", "payment_id", "address_id", "counterparty_id"),
 )
 EVENT = {
     **dict.fromkeys(("event_id", "user_id", "event_type", *TEXTS), "string"),
@@ -42,7 +42,7 @@ LABEL = {
 REQUIRED_OF_LABELS = ("user_id", "happened_at", "known_at", "is_bad")
 PREFIXES = {
     **{"user_id": "usr_", "session_id": "ses_", "device_id": "dev_", "ip": "ip_", "network_id": "net_"},
-    **{"payment_id": "pay_", "address_id": "adr_", "counterpart_id": "cpt_"},
+    **{"payment_id": "pay_", "address_id": "adr_", "counterparty_id": "cpt_"},
 }
 
 
@@ -528,7 +528,8 @@ def typed_parquet(cell: Any, kind: str, timezone: str) -> tuple[Any, set[str]]:
         except UnicodeDecodeError:
             return None, {"bad_utf8"}
     if cell is None or isinstance(cell, str):
-        return typed(cell, kind, timezone)
+        value, faults = typed(cell, kind, timezone)
+        return value, faults | ({"not_a_number", "not_a_boolean", *NO_TIME} if "nul" in faults else set())
     if isinstance(cell, list | dict):
         return None, {"not_text", "not_a_number", "not_a_time", "not_a_boolean"}
     if kind == "timestamp":

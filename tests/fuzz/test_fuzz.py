@@ -1,7 +1,6 @@
 """Files by grammar and by mutation: whatever is delivered, nothing is forged, nothing lost and nothing unnamed."""
 
 import json
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,7 +126,7 @@ def hold(home: Home, pack: str, events: Sequence[File], labels: Sequence[File] =
             path = home.path.parent / file.name
             path.write_bytes(file.content)
             words += [option, path]
-    with patch("pipeline.ingest.landing.Blocks", partial(Blocks, block=block)):
+    with patch("pipeline.ingest.formats.reader.Blocks", partial(Blocks, block=block)):
         said = home.says("ingest", *words, "--json")
         tell(said)
         before = home.bytes_of("lake", "quarantine")
@@ -201,7 +200,7 @@ blocks = st.sampled_from((BLOCK, BLOCK, 1000, 64, 17))
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "csv.gz", "jsonl.gz", "parquet"])
 def test_files_of_events(kind, inputs):
-    @examples(few=int(os.environ.get("FEW", 6)), many=360)
+    @examples(few=6, many=300)
     @given(delivery(kind, EVENT_CELLS, REQUIRED_OF_EVENTS), st.sampled_from(list(PACKS)), blocks)
     def holds(files: list[File], pack: str, block: int) -> None:
         inputs[kind] += len(files)
@@ -217,7 +216,7 @@ def test_files_of_events(kind, inputs):
 def test_files_of_labels(kind, inputs):
     events = delivery("csv", EVENT_CELLS, ("event_id", *REQUIRED_OF_EVENTS), most=1, name="events")
 
-    @examples(few=int(os.environ.get("FEW", 4)), many=150)
+    @examples(few=4, many=150)
     @given(events, delivery(kind, LABEL_CELLS, REQUIRED_OF_LABELS, name="labels"), st.sampled_from(list(PACKS)))
     def holds(events: list[File], labels: list[File], pack: str) -> None:
         inputs[f"labels.{kind}"] += len(labels)
@@ -232,13 +231,13 @@ def test_files_of_labels(kind, inputs):
 def a_home_with_lists() -> Iterator[Home]:
     with a_home("berlin") as home:
         for day, accounts in LISTED.items():
-            folder = home.path / "lists" / "issues" / f"day={day}" / "0123456789abcdef"
+            folder = home.path / "lists" / "revisions" / f"day={day}" / "0123456789abcdef"
             folder.mkdir(parents=True)
             pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
         yield home
 
 
-@examples(few=int(os.environ.get("FEW", 6)), many=400)
+@examples(few=6, many=400)
 @given(files=verdict_files())
 def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
     inputs["verdicts"] += len(files)
@@ -286,7 +285,7 @@ def test_files_of_verdicts(inputs):
 GOOD = b"event_id,user_id,event_at,event_type,amount\ne1,ann,2026-11-20T10:00:00Z,purchase,12.50\n"
 
 
-@examples(few=int(os.environ.get("FEW", 6)), many=400)
+@examples(few=6, many=400)
 @given(pack=pack_files())
 def check_packs(pack: bytes, inputs: Counter[str]) -> None:
     inputs["pack"] += 1
