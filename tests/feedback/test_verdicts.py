@@ -15,7 +15,7 @@ from pipeline import cli, feedback, lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
-from pipeline.feedback.verdicts import ListedAccounts, judge
+from pipeline.feedback.verdicts import ListedAccounts, to_verdict
 from pipeline.settings import PROJECT, Settings
 
 DAY = date(2026, 11, 19)
@@ -438,5 +438,7 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
 )
 def test_a_local_time_is_read_as_ingest_reads_it_when_clocks_change(local, utc):
     cells = {"day": "2026-03-01", "user_id": "ann", "verdict": "unsure", "decided_at": local}
-    verdict = judge(cells, lambda day: ListedAccounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London")
+    verdict = to_verdict(
+        cells, lambda day: ListedAccounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London"
+    )
     assert str(verdict.decided_at.replace(tzinfo=None)) == utc
