@@ -15,7 +15,7 @@ from pipeline import cli, feedback, lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
-from pipeline.feedback.verdicts import Accounts, judge
+from pipeline.feedback.verdicts import ListedAccounts, to_verdict
 from pipeline.settings import PROJECT, Settings
 
 DAY = date(2026, 11, 19)
@@ -107,7 +107,7 @@ def test_a_row_that_does_not_fit_is_refused_and_the_rest_goes_on(home, take, rea
     assert receipt.details["reasons"] == {reason: 1}
     (row,) = quarantine(home)
     assert (row["file"], row["line"], row["reason"]) == ("verdicts.csv", 2, reason.split()[0])
-    assert row["raw"] == REFUSED[reason].replace("\udce9", "\ufffd")
+    assert row["raw"] == REFUSED[reason].replace("\udce9", r"\xe9")
 
 
 def test_a_quote_that_never_closes_refuses_all_that_is_inside_it(home, take):
@@ -438,5 +438,7 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
 )
 def test_a_local_time_is_read_as_ingest_reads_it_when_clocks_change(local, utc):
     cells = {"day": "2026-03-01", "user_id": "ann", "verdict": "unsure", "decided_at": local}
-    verdict = judge(cells, lambda day: Accounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London")
+    verdict = to_verdict(
+        cells, lambda day: ListedAccounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London"
+    )
     assert str(verdict.decided_at.replace(tzinfo=None)) == utc
