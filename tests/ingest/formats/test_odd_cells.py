@@ -110,10 +110,10 @@ def test_any_type_may_stand_in_a_column_nobody_reads(shop: Shop) -> None:
     table = with_odd(ODD["truth"], "unused")
     for name, cells in ODD.items():
         table = table.append_column(name, with_odd(cells, "odd")["odd"])
-    table = table.set_column(table.column_names.index("amount"), "amount", [["x", "y", "z"]])
+    table = table.set_column(table.column_names.index("amount"), "amount", [["x", "y", "1"]])
     pq.write_table(table, shop.folder / "events.parquet")
-    assert shop.ingest(shop.folder / "events.parquet").refused == 3
-    assert [set(json.loads(row["raw"])) for row in shop.refused()] == [set(table.column_names)] * 3
+    assert shop.ingest(shop.folder / "events.parquet").refused == 2
+    assert [set(json.loads(row["raw"])) for row in shop.refused()] == [set(table.column_names)] * 2
 
 
 @pytest.mark.parametrize("wanted", ["string", "number", "timestamp", "boolean"])
