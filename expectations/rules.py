@@ -1,4 +1,4 @@
-"""A suite is a table of rules, one a line: the column, what it must be, how severe a break is, and why."""
+"""A suite is a table of rules. Each has a column, a check, a severity and the reason for it."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial

@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 import random_lake
 
+from pipeline.context import Run
 from pipeline.domain import Labels
-from pipeline.features.identity import made_from
+from pipeline.features.identity import Inputs, made_from
+from pipeline.settings import Settings
 
 DOMAIN = random_lake.shop()
 
 
-def named(domain):
-    return made_from("user_days", domain, random_lake.LAST, random_lake.AS_OF, [], [])
+def named(domain, as_of=random_lake.AS_OF):
+    return made_from(Run(Settings(), domain, random_lake.LAST, as_of), "user_days", random_lake.LAST, Inputs([], []))
 
 
 @pytest.mark.parametrize(
@@ -34,5 +36,4 @@ def test_what_the_sql_is_not_told_of_the_pack_leaves_them_as_they_are():
 
 
 def test_a_time_at_which_nothing_more_has_arrived_makes_the_same_features():
-    later = random_lake.AS_OF + timedelta(days=1)
-    assert made_from("user_days", DOMAIN, random_lake.LAST, later, [], []) == named(DOMAIN)
+    assert named(DOMAIN, random_lake.AS_OF + timedelta(days=1)) == named(DOMAIN)

@@ -9,7 +9,7 @@ import pytest
 from shop_days import AS_OF, DAY, SHOP, write_day, write_past
 
 from pipeline import checkpoints, validate
-from pipeline.checkpoints import read_report, report_path
+from pipeline.checkpoints import Report, read_report, report_path, write_report
 from pipeline.context import Run
 from pipeline.errors import CheckpointFailedError
 from pipeline.settings import Settings
@@ -213,6 +213,13 @@ def test_judging_a_day_again_writes_the_same_bytes(settings):
     (settings.home / "reports" / f"day={DAY}" / "profile.json").unlink()
     validate.run(Run(settings, SHOP, DAY, AS_OF), "events")
     assert report_path(settings.home, DAY, "events").read_bytes() == first
+
+
+def test_a_day_judged_again_at_the_same_moment_has_the_new_report(tmp_path):
+    failed = Report(checkpoint="events", day=DAY, domain="shop", has_failed=True, findings=[])
+    write_report(tmp_path, failed, AS_OF)
+    again = write_report(tmp_path, failed.model_copy(update={"has_failed": False}), AS_OF)
+    assert read_report(tmp_path, DAY, "events") == again
 
 
 def test_a_kept_profile_gives_way_when_late_events_come(settings):
