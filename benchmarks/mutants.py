@@ -194,7 +194,7 @@ MUTANTS = (
         '            "timezone": domain.timezone,\n',
         "",
         "features stay as they were when the pack's time zone changes",
-        "features/test_identity.py",
+        "features/test_features_identity.py",
     ),
     Mutant(
         "memo-notes-new-only",

@@ -41,8 +41,8 @@ def at_most(high: float) -> Check:
     return between(None, high)
 
 
-def times_usual(low: float, high: float) -> Check:
-    """Between multiples of the usual value. No expectation while that is unknown."""
+def times_usual_count(low: float, high: float) -> Check:
+    """Between multiples of the usual count, with room for chance: whole numbers. None while the usual is unknown."""
 
     def check(usual: Usual | None) -> Callable[..., gxe.Expectation] | None:
         return between(usual.at_least(low), usual.at_most(high))(usual) if usual else None

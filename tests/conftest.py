@@ -20,6 +20,13 @@ def home(tmp_path):
     return Home(tmp_path / "home", shop.pack(tmp_path))
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that begin where a chapter ends wait for a training: `make test-quick` leaves them out."""
+    for item in items:
+        if "chapters" in getattr(item, "fixturenames", ()):
+            item.add_marker("story")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure():
     """At Python's end DuckDB lists the objects still alive, in sixty lines that would hide the count of tests."""
