@@ -1,5 +1,6 @@
 """Modules beside this one (`support`, `little_shop`, …) can be imported by every test."""
 
+import atexit
 import os
 
 import little_shop as shop
@@ -27,10 +28,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker("story")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure():
+def _be_silent():
     """At Python's end DuckDB lists the objects still alive, in sixty lines that would hide the count of tests."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
+
+atexit.register(_be_silent)
 
 __all__ = ["at_end_of", "chapters"]
