@@ -132,9 +132,10 @@ def test_other_days_and_domains_are_left_alone(connected, rows, publish_day):
     tomorrow = DAY + timedelta(days=1)
     add_scores(connected.home, {"zoe": 0.9}, day=tomorrow, as_of=LATER)
     publish_day(using=connected, day=tomorrow, as_of=LATER)
-    publish_day(using=connected, domain=SHOP.model_copy(update={"name": "other"}), as_of=LATER)
+    other = SHOP.model_copy(update={"name": "other", "list_size": 2})
+    publish_day(using=connected, domain=other, as_of=LATER)
     assert rows("select domain, day, count(*) from dawnlist_risk_list group by 1, 2 order by 1, 2") == [
-        ("other", DAY, 4),
+        ("other", DAY, 2),
         ("shop", DAY, 4),
         ("shop", date(2026, 11, 20), 1),
     ]
