@@ -27,7 +27,7 @@ test-quick: $(INSTALLED)  ## the tests that need neither Airflow nor a trained m
 	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile -m "not slow and not airflow and not story"
 
 fuzz: $(INSTALLED)  ## some 6,000 files by grammar and by mutation, held against a naive reader: about ten minutes
-	$(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --dist worksteal --hypothesis-profile fuzz
+	$(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --dist worksteal --timeout 0 --hypothesis-profile fuzz
 
 check: $(INSTALLED)  ## ruff, mypy, sqlfluff
 	$(BIN)/ruff check .

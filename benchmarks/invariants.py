@@ -149,12 +149,12 @@ def same_bytes(real: RealSet, source: Path, folder: Path) -> tuple[int, list[str
         daily.build_features(given(real, home) | {"day": days[-1]}, real.until - 59 * DAY)
         bundle = daily.train_challenger(given(real, home) | {"day": real.until})["details"]["bundle"]
         daily.promote_if_better(given(real, home), bundle, at=lake.end_of(real.until))
-        lists.append({str(day): issue(real, home, day) for day in days})
+        lists.append({str(day): publish(real, home, day) for day in days})
     wrong = [day for day in lists[0] if lists[0][day] != lists[1][day]]
     return sum(len(files) for files in lists[0].values()), wrong
 
 
-def issue(real: RealSet, home: Path, day: date) -> dict[str, str]:
+def publish(real: RealSet, home: Path, day: date) -> dict[str, str]:
     """The hashes of a day's list, as its manifest has them; empty where the shop was closed."""
     if not any(file.event_day == day for file in lake.event_files(home, day, day)):
         return {}

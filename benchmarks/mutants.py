@@ -194,7 +194,7 @@ MUTANTS = (
         '            "timezone": domain.timezone,\n',
         "",
         "features stay as they were when the pack's time zone changes",
-        "features/test_identity.py",
+        "features/test_features_identity.py",
     ),
     Mutant(
         "memo-notes-new-only",
@@ -303,7 +303,7 @@ MUTANTS = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class Outcome:
     """What became of a mutant. `failed` is the first test that did; `seconds` are the processor's."""
 
     mutant: Mutant
@@ -328,14 +328,14 @@ def main() -> int:
     options.add_argument("--only", metavar="NAME", choices=[mutant.name for mutant in MUTANTS])
     only = options.parse_args().only
     chosen = [mutant for mutant in MUTANTS if only in (None, mutant.name)]
-    trials = []
+    outcomes = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = copy_of_project(Path(folder) / "project")
         for mutant in chosen:
-            trials.append(try_out(mutant, copy))
-            print(trials[-1], flush=True)
-    caught = sum(trial.is_caught for trial in trials)
-    print(f"{caught} of {len(trials)} caught, {sum(trial.seconds for trial in trials):.0f} s of processor time")
+            outcomes.append(try_out(mutant, copy))
+            print(outcomes[-1], flush=True)
+    caught = sum(outcome.is_caught for outcome in outcomes)
+    print(f"{caught} of {len(outcomes)} caught, {sum(outcome.seconds for outcome in outcomes):.0f} s of processor time")
     return 0 if caught >= min(WANTED, len(chosen)) else 1
 
 
@@ -348,7 +348,7 @@ def copy_of_project(target: Path) -> Path:
     return target
 
 
-def try_out(mutant: Mutant, copy: Path) -> Trial:
+def try_out(mutant: Mutant, copy: Path) -> Outcome:
     before, failed, is_fair = _processor_seconds(), None, True
     shutil.rmtree(copy / ".pytest_cache", ignore_errors=True)
     with applied(mutant, copy):
@@ -356,7 +356,7 @@ def try_out(mutant: Mutant, copy: Path) -> Trial:
     if is_noticed:
         failed = next(iter(json.loads((copy / ".pytest_cache/v/cache/lastfailed").read_text()))).removeprefix("tests/")
         is_fair = pytest(copy, mutant, "--last-failed") == PASSED
-    return Trial(mutant, failed, is_fair, _processor_seconds() - before)
+    return Outcome(mutant, failed, is_fair, _processor_seconds() - before)
 
 
 @contextmanager

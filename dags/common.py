@@ -14,7 +14,7 @@ RISK_LIST = Asset("risk_list")
 MODEL_BUNDLE = Asset("model_bundle")
 VERDICTS = Asset("verdicts")
 
-# Retrying helps with a busy home, a full disk or a killed task. It does not help with what a person must fix (a
+# A retry helps with a busy home, a full disk or a killed task. It does not help with what a person must fix (a
 # setting, a file, a failed checkpoint), nor with a bug.
 RETRY_WHERE_IT_HELPS = ExceptionRetryPolicy(
     rules=[

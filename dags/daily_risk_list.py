@@ -4,8 +4,8 @@ Reads   `$RISK_HOME/landing`, and the bundle that was promoted last
 Writes  `$RISK_HOME/lists/day=D`: risk_list.csv, risk_list.parquet, manifest.json
 Rerun   always safe: each step replaces its own day and nothing else
 
-A run makes the list of its partition, the UTC day before. **By hand:** Trigger, choose a day. **Many days:** Trigger,
-Backfill; leave the form's day empty, and let the range end after 04:00 of its last day.
+A run makes the list of its partition, the UTC day before. **By hand:** Trigger, choose a day.
+**Many days:** Trigger, Backfill. Leave the form's day empty, and let the range end after 04:00 of its last day.
 When a checkpoint fails, the run stops there without a retry, and the last good list stays. Look at
 `reports/day=D`; correct the files, or trigger the day again and accept the findings that the failure names.
 """

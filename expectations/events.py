@@ -13,21 +13,21 @@ from expectations.rules import (
     between,
     risen_at_most,
     suite,
-    times_usual,
+    times_usual_count,
     unless_known,
 )
 from expectations.usual import FEWEST_DAYS, Usual
 
 # One row: the day as a whole.
 DAY: Rules = {
-    ("event_count", times_usual(0.6, 5), CRITICAL): (
+    ("event_count", times_usual_count(0.6, 5), CRITICAL): (
         "Half the usual events means a feed broke, five times as many that it was delivered more than once: "
         "not that people changed."
     ),
-    ("event_count", times_usual(0.75, 2), WARNING): (
+    ("event_count", times_usual_count(0.75, 2), WARNING): (
         "A holiday or a sale moves volumes this much; so does one lost file out of four."
     ),
-    ("user_count", times_usual(0.4, 3), CRITICAL): (
+    ("user_count", times_usual_count(0.4, 3), CRITICAL): (
         "Usual events from far fewer or far more users: user_id was mapped to something else."
     ),
     ("reference_days", at_least(FEWEST_DAYS), WARNING): (

@@ -1,4 +1,4 @@
-"""A suite is a table of rules, one a line: the column, what it must be, how severe a break is, and why."""
+"""A suite is a table of rules. Each has a column, a check, a severity and the reason for it."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -41,8 +41,8 @@ def at_most(high: float) -> Check:
     return between(None, high)
 
 
-def times_usual(low: float, high: float) -> Check:
-    """Between multiples of the usual value. No expectation while that is unknown."""
+def times_usual_count(low: float, high: float) -> Check:
+    """Between multiples of the usual count, with room for chance: whole numbers. None while the usual is unknown."""
 
     def check(usual: Usual | None) -> Callable[..., gxe.Expectation] | None:
         return between(usual.at_least(low), usual.at_most(high))(usual) if usual else None

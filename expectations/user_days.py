@@ -15,7 +15,7 @@ from expectations.rules import (
     not_null,
     one_of,
     suite,
-    times_usual,
+    times_usual_count,
     unique,
 )
 from expectations.usual import FEWEST_DAYS, Usual
@@ -31,10 +31,10 @@ DAY: Rules = {
     ("reference_days", at_least(FEWEST_DAYS), WARNING): (
         "Too few comparable days in the last 28 have features: volumes and nulls were not checked."
     ),
-    ("user_count", times_usual(0.4, 3), CRITICAL): (
+    ("user_count", times_usual_count(0.4, 3), CRITICAL): (
         "Far fewer or far more users than usual: a feed broke, not that people changed."
     ),
-    ("user_count", times_usual(0.75, 2), WARNING): "A holiday or a sale moves the number of users this much.",
+    ("user_count", times_usual_count(0.75, 2), WARNING): "A holiday or a sale moves the number of users this much.",
 }
 
 # One row per feature. `rise` and `became_constant` are null with too few comparable days.

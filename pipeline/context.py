@@ -45,7 +45,7 @@ class Run:
     ) -> "Run":
         """Read the settings and the pack. By default `as_of` is now, and `day` the last day that had ended by then.
 
-        Raises UsageError if `as_of` has no zone or is in the future, and if the day has not ended at `as_of`.
+        Raises UsageError if `as_of` has no zone or is in the future, or if the day has not ended by then.
         """
         read = Settings.load(**settings)
         moment = _moment(as_of, read.clock())

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     def openable_path(cls, value: Any) -> Any:
         if not str(value).strip():
             raise ValueError("it names no folder")
+        if not _is_utf8(str(value)):
+            raise ValueError("wanted the path of a folder, in UTF-8")
         path = str(Path(str(value).replace("{domain}", "")).absolute())
         if odd := sorted(set(path) & set(NOT_IN_A_HOME)):
             raise ValueError(f"dbt and DuckDB open no database in a folder with {' '.join(odd)} in its path")
@@ -74,13 +76,6 @@ class Settings(BaseSettings):
     def in_utf8(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _is_utf8(value.get_secret_value()):
             raise ValueError("wanted UTF-8")
-        return value
-
-    @field_validator("home", mode="before")
-    @classmethod
-    def a_folder(cls, value: Any) -> Any:
-        if not str(value) or not _is_utf8(str(value)):
-            raise ValueError("wanted the path of a folder, in UTF-8")
         return value
 
     def clock(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Quote names, texts and paths for DuckDB's SQL, so that nothing in them is read as SQL or as a pattern."""
+"""Quote names, texts and paths for DuckDB's SQL. Nothing in them is read as SQL or as a pattern."""
 
 from collections.abc import Iterable
 from pathlib import Path

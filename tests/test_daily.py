@@ -42,18 +42,18 @@ def test_a_step_as_of_the_future_is_refused_however_it_is_called(as_of, home):
         "now": datetime.fromisoformat(NOW),
         "as_of": as_of,
     }
-    day = date(2026, 1, 26)
+    given["day"] = date(2026, 1, 26)
     steps = (
-        lambda: daily.ingest(day, given),
-        lambda: daily.features(day, given),
-        lambda: daily.validate(day, "events", given),
-        lambda: daily.train_days(day, given),
-        lambda: daily.train(day, given),
-        lambda: daily.promote("a bundle", given),
+        lambda: daily.ingest_events(given),
+        lambda: daily.build_features(given),
+        lambda: daily.check_events(given),
+        lambda: daily.build_training_features(given),
+        lambda: daily.train_challenger(given),
+        lambda: daily.promote(given, "a bundle"),
         lambda: daily.roll_back(given),
-        lambda: daily.score(day, given),
-        lambda: daily.publish(day, given),
-        lambda: daily.feedback(Path("verdicts.csv"), given),
+        lambda: daily.score_users(given),
+        lambda: daily.publish_list(given),
+        lambda: daily.take_feedback(given, Path("verdicts.csv")),
     )
     for step in steps:
         with pytest.raises(UsageError, match="is in the future"):
@@ -63,7 +63,7 @@ def test_a_step_as_of_the_future_is_refused_however_it_is_called(as_of, home):
 
 def test_this_very_moment_is_not_the_future(home):
     given = {"home": home.path, "domain": str(home.pack), "now": datetime(2026, 1, 27, 4, tzinfo=UTC)}
-    assert daily.train_days(date(2026, 1, 26), given | {"as_of": NOW})
+    assert daily.open_run(given | {"day": date(2026, 1, 26), "as_of": NOW}).as_of == datetime.fromisoformat(NOW)
 
 
 @pytest.mark.parametrize("as_of", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])

@@ -204,19 +204,6 @@ def test_every_name_in_the_table_of_changes_is_in_a_file_of_its_row(row):
     assert [name for name in names if not re.search(rf"\b{name}\b", source)] == []
 
 
-OLD_WORDS = (
-    *(r"arms?", r"doors?", r"floors?", r"ceilings?", r"counterparts?", r"wrong[_ ]shares?", r"judge blocks?"),
-    *(r"issue[sd]?", r"issuing", r"re-issu\w+", r"candidates?", r"promised?", r"forward in time"),
-)
-OLD_PAGES = {"CHANGELOG.md", "docs/benchmarks.md"}  # what was measured and done under the old words
-
-
-@pages
-def test_no_page_uses_a_word_that_was_replaced(page):
-    if page not in OLD_PAGES:
-        assert re.findall(rf"(?i)\b(?:{'|'.join(OLD_WORDS)})\b", TEXT[page]) == []
-
-
 def test_the_glossary_is_in_order_and_says_each_word_once():
     words = [re.sub(r"[`_]", " ", word).strip().lower() for word in glossary()]
     assert words == sorted(set(words))

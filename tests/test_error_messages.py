@@ -165,8 +165,8 @@ def test_a_damaged_list_is_explained_and_published_again(at_end_of):
 
 @pytest.mark.parametrize("content", ['{"broken": \n', "[]\n", "{}\n", "7\n", '{"as_of": 7, "id": []}\n', "[" * 100_000])
 @pytest.mark.parametrize("kind", ["ledger", "batch", "snapshot", "owner", "seen", "revision", "current", "report"])
-<def test_a_damaged_note_is_explained_by_its_name(kind, content, at_end_of):
-=    home = at_end_of("first list")
+def test_a_damaged_note_is_explained_by_its_name(kind, content, at_end_of):
+    home = at_end_of("first list")
     pattern = {
         "seen": f"snapshots/user_days/day={TODAY}/seen.jsonl",
         "revision": f"lists/revisions/day={TODAY}/*/manifest.json",
@@ -180,8 +180,8 @@ def test_a_damaged_list_is_explained_and_published_again(at_end_of):
     path = next(home.path.glob(pattern))
     path.write_text(content if kind != "seen" and kind != "ledger" else f"{content.strip()}\n")
     step = "publish" if kind in ("revision", "current", "report") else "run"
-<    assert explains_failure(home.run(step, "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
-=
+    assert explains_failure(home.run(step, "--day", TODAY, now=NOW), 3, str(path.relative_to(home.path)), "backup")
+
 
 def test_a_key_mark_of_the_wrong_shape_is_explained(at_end_of):
     home = at_end_of("first list")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
-from pipeline.feedback.verdicts import Verdict
+from pipeline.feedback.verdicts import IS_BAD, Verdict
 from pipeline.files import damaged, publish, scratch
 from pipeline.lake import Batch, LakeFile, commit, end_of
 from pipeline.schemas import LABELS, QUARANTINE
@@ -104,14 +104,14 @@ def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> lis
             "event_id": None,
             "happened_at": naive(end_of(verdict.day) - timedelta(microseconds=1)),
             "known_at": naive(verdict.decided_at),
-            "is_bad": verdict.verdict == "confirmed",
+            "is_bad": IS_BAD[verdict.verdict],
             "typology": verdict.typology,
             "source": "verdict",
             "arrived_at": naive(now),
             "batch_id": batch_id,
         }
         for verdict in verdicts
-        if verdict.verdict != "unsure"
+        if IS_BAD[verdict.verdict] is not None
     ]
 
 

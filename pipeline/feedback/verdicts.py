@@ -11,6 +11,7 @@ from pipeline.safe_text import safe_cell
 from pipeline.settings import possible_day
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
+IS_BAD: dict[Decision, bool | None] = {"confirmed": True, "dismissed": False, "unsure": None}  # None: no label
 
 REASONS = {
     "bad_utf8": "the row is not UTF-8",

@@ -144,7 +144,7 @@ Advance = Callable[[float], None]
 
 @contextmanager
 def _bar(wanted: bool, files: int) -> Iterator[Callable[[str], Advance]]:
-    """Yields a function that begins a file by its name, and returns a function to report the share that is done."""
+    """Yields a function that begins a file by name. It returns a function to report the share done."""
     if not wanted or not files:
         yield lambda name: lambda share: None
         return

@@ -83,7 +83,7 @@ def _sweep(home: Path) -> None:
 
 
 def _seen_before(path: Path, batch: Batch) -> list[str]:
-    """A warning if every row of this file was refused when it was read: the pack may have been corrected since."""
+    """A warning if all rows of this file were refused before: the pack may have been corrected since."""
     if batch.accepted or not batch.refused:
         return []
     manifest = f"lake/batches/{batch.kind}-{batch.batch_id}.json"

@@ -1,4 +1,4 @@
-"""Turn cells of a delivered file into the four types of a domain pack, as SQL: a value, or the reason to refuse it."""
+"""SQL that turns cells of a delivered file into a pack's four types, or gives the reason to refuse them."""
 
 from typing import NamedTuple
 

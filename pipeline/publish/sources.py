@@ -20,7 +20,7 @@ KEYS = ("user_id", "user_day_id", "event_day")
 def choose_snapshots(home: Path, day: date, as_of: datetime, bundle: str, list_size: int) -> dict[str, Snapshot]:
     """The day's scores as of `as_of`, with their contributions and user-days.
 
-    Raises InputError if other user-days or another bundle made the scores, such as before a rollback, or if they
+    Raises InputError if another bundle or other user-days made the scores, such as before a rollback. Also if they
     explain fewer accounts than the list may hold.
     """
     fix = f"dawnlist score --day {day}"

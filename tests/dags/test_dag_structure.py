@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import errors
+from pipeline.metrics.detection_delay import LIST_HOURS
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -122,7 +123,7 @@ def _next_run(dag, last=None):
 
 def test_the_daily_run_is_about_the_day_before(dags):
     run = _next_run(dags["daily_risk_list"])
-    assert run.run_after.hour == 4
+    assert run.run_after.hour == LIST_HOURS - 24, "delays are measured to that hour"
     assert run.partition_key == str(run.run_after.subtract(days=1).date())
 
 

@@ -72,7 +72,7 @@ def test_one_of_your_own_is_read(tmp_path):
             "events must name the one file of sequences",
         ),
         ({"domain": ""}, "domain is needed"),
-        ({"until": "0001-01-01"}, "until: 0001-01-01 is no day of ours"),
+        ({"until": "0001-01-01"}, "until: 0001-01-01 is not between 1990 and 2199"),
         ({"reviews": 0}, "reviews"),
         ({"colour": "red"}, "colour"),
         ({"until": None}, "until and test are needed"),

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("fuzz", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 MOST_MEMORY = 2**30
+BEGAN = time.monotonic()
 
 
 def peak_memory() -> int:
@@ -19,10 +20,10 @@ def peak_memory() -> int:
 def inputs(record_property):
     """How many inputs of each kind a test has made; afterwards, its memory is looked at."""
     counts: Counter[str] = Counter()
-    before, began, cpu = peak_memory(), time.monotonic(), time.process_time()
+    before, cpu = peak_memory(), time.process_time()
     yield counts
     record_property("inputs", dict(counts))
-    record_property("seconds", (time.monotonic() - began, time.process_time() - cpu))
+    record_property("cpu", time.process_time() - cpu)
     record_property("memory", peak_memory())
     assert peak_memory() <= max(before, MOST_MEMORY), "memory"  # of this process, which other tests may have filled
 
@@ -30,16 +31,14 @@ def inputs(record_property):
 def pytest_terminal_summary(terminalreporter):
     if settings.get_current_profile_name() != "fuzz":
         return
-    reports = [
-        dict(report.user_properties) for key in ("passed", "failed") for report in terminalreporter.getreports(key)
-    ]
-    counted = [each for each in reports if "inputs" in each]
-    counts = sum((Counter(each["inputs"]) for each in counted), Counter())
-    seconds, cpu = (sum(each["seconds"][i] for each in counted) for i in (0, 1))
-    memory = max((each["memory"] for each in counted), default=0)
+    # what a fixture records is in the report of its teardown, which has no outcome of its own
+    reports = [dict(report.user_properties) for key in ("", "error") for report in terminalreporter.getreports(key)]
+    tests = [report for report in reports if "inputs" in report]
+    counts = sum((Counter(test["inputs"]) for test in tests), Counter())
+    cpu = sum(test["cpu"] for test in tests)
+    memory = max((test["memory"] for test in tests), default=0)
     terminalreporter.section("fuzz")
-    for kind, count in counts.items():
-        terminalreporter.line(f"{kind:10} {count:7,}")
-    terminalreporter.line(
-        f"{'all':10} {counts.total():7,} inputs in {seconds:.0f} s, {cpu:.0f} s of CPU, at most {memory / 2**20:.0f} MB"
-    )
+    for kind, count in sorted(counts.items()):
+        terminalreporter.line(f"{kind:14} {count:7,}")
+    terminalreporter.line(f"{'all':14} {counts.total():7,} inputs in {time.monotonic() - BEGAN:.0f} s")
+    terminalreporter.line(f"{cpu:.0f} s of CPU, peak memory {memory / 2**20:.0f} MB")

@@ -264,7 +264,12 @@ def json_file(draw: DrawFn, found: list[Cells]) -> bytes:
         kind = draw(st.integers(0, 20))
         if kind == 0:
             return draw(st.sampled_from(NESTED))
-        if kind <= 8 and name in ("amount", "quantity") and text.replace(".", "").isascii() and text[:1].isdigit():
+        if (
+            kind <= 8
+            and name in ("amount", "total", "quantity")
+            and text.replace(".", "").isascii()
+            and text[:1].isdigit()
+        ):
             return text if _is_json(text) else json.dumps(text)
         return json.dumps(text, ensure_ascii=is_ascii)
 
@@ -405,7 +410,7 @@ def _column(name: str, texts: list[str]) -> SearchStrategy[pa.Array]:
         of(pa.date32(), 1_763_632_800 // day, 2**31 - 1, -(2**31), 2_932_897),
         of(pa.date64(), 1_763_596_800_000),
     ]
-    odd = [*numbers, *(times if name.endswith("_at") else times[:1])]
+    odd = [*numbers, *(times if name.endswith("_at") or name == "placed" else times[:1])]
     return st.integers(0, 3).flatmap(lambda n: st.one_of(odd) if n == 0 else st.sampled_from(as_text))
 
 

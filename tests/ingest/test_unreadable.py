@@ -135,8 +135,8 @@ def test_a_file_still_being_written_is_refused(shop: Shop, monkeypatch: pytest.M
 def test_copies_of_a_file_that_cannot_be_read_are_refused_alike(shop: Shop) -> None:
     """Its keys are looked for in the first lines, so it is refused once reading has begun."""
     copies = [shop.file(b"{}\n", f"copy{n}.jsonl") for n in range(2)]
-    with pytest.raises(InputError, match="2 files could not be read") as told:
+    with pytest.raises(InputError, match="2 files could not be read") as failure:
         shop.ingest(*copies, shop.file(WHOLE))
-    assert "copy0.jsonl lacks columns" in str(told.value)
-    assert "copy1.jsonl lacks columns" in str(told.value)
+    assert "copy0.jsonl lacks columns" in str(failure.value)
+    assert "copy1.jsonl lacks columns" in str(failure.value)
     assert len(shop.events()) == 2000

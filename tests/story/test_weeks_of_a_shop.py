@@ -150,8 +150,8 @@ def test_a_late_event_makes_a_new_revision_and_the_old_one_can_be_published_agai
     assert len(manifest["batches"]) == 2
 
     result = home.run_ok("run", "--day", FIRST_LIST, "--as-of", FIRST_NOW, "--json", now=two_days_later)
-    issue = result.json[-1]["details"]["revision"]
-    folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / issue
+    revision = result.json[-1]["details"]["revision"]
+    folder = home.path / "lists" / "revisions" / f"day={FIRST_LIST}" / revision
     assert {name: (folder / name).read_bytes() for name in LIST_FILES} == before
     assert list_bytes(home, FIRST_LIST) == after, "what the day shows is the newest knowledge, not the last command"
 

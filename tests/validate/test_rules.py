@@ -20,8 +20,8 @@ def asked(check, usual=None):
 
 
 def test_a_multiple_of_the_usual_is_asked_only_where_that_is_known():
-    assert asked(rules.times_usual(0.5, 2), STEADY) == (28, 243)  # half and double, and room for chance
-    assert asked(rules.times_usual(0.5, 2)) is None
+    assert asked(rules.times_usual_count(0.5, 2), STEADY) == (28, 243)  # half and double, and room for chance
+    assert asked(rules.times_usual_count(0.5, 2)) is None
 
 
 def test_a_share_may_rise_so_far_above_the_usual():

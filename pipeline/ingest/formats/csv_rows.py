@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from pipeline.errors import InputError
-from pipeline.ingest.formats.blocks import Blocks
+from pipeline.ingest.formats.blocks import BOM, Blocks
 from pipeline.ingest.formats.text_rows import CsvSyntax, Row, RowSplitter, cells_of, odd_bytes, readable, sniff
 from pipeline.ingest.refusals import MAX_ROW, Chunk, Refusal
 
@@ -91,6 +91,8 @@ def is_regular(block: bytes, delimiter: str) -> bool:
     """Whether all lines are UTF-8 without NUL, not blank, not too long, and all quotes enclose whole fields."""
     if b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not _is_utf8(block):
         return False
+    if block.startswith(BOM):
+        return False  # Arrow would take it away, and with it a part of the first cell
     if block[:1] in (b"\n", b"\r") or b"\n\n" in block or b"\n\r\n" in block:
         return False
     cells = np.frombuffer(b"\n" + block.removesuffix(b"\n") + b"\n", np.uint8)

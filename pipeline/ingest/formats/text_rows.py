@@ -1,7 +1,7 @@
 """Split the bytes of a text file into rows, within bounded memory: lines of JSON, records of CSV.
 
 CSV is read per RFC 4180, as Python's csv module does. A quote opens a field only as the field's first character.
-A record ends at the first line end outside quotes, whatever else is wrong with it: text inside quotes is never a row.
+A record ends at the first line end outside quotes, whatever else is wrong. Text inside quotes is never a row.
 """
 
 import csv

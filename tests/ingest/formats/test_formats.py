@@ -5,7 +5,9 @@ import gzip
 import tempfile
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -209,3 +211,11 @@ def test_a_line_larger_than_any_buffer_costs_one_row(shop: Shop) -> None:
     assert shop.reasons() == [(3, "line_too_long", None)]
     assert len(shop.refused()[0]["raw"]) < 2 * BLOCK
     assert len(shop.events()) == 2
+
+
+def test_a_byte_order_mark_where_a_block_begins_is_part_of_its_cell(shop):
+    users = [f"\ufeffuser-{n}" for n in range(9)]
+    path = shop.file(as_csv([{"user_id": user, **{**event(), "user_id": user, "event_id": user}} for user in users]))
+    with patch("pipeline.ingest.formats.reader.Blocks", partial(Blocks, block=64)):
+        shop.ingest(path)
+    assert [row["user_id"] for row in shop.events()] == users

@@ -75,7 +75,7 @@ def test_memory_stays_bounded(tmp_path: Path, name: str) -> None:
     file = tmp_path / "bomb.parquet"
     pq.write_table(make(), file, compression="zstd")
     assert file.stat().st_size < 2 * MB
-    script = MEASURE.format(tests=str(Path(__file__).parent), folder=str(tmp_path), file=str(file))
+    script = MEASURE.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path), file=str(file))
     done = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True
     )
