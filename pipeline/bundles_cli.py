@@ -28,7 +28,7 @@ def models_list(home: Home = None, domain: Pack = None, as_json: AsJson = False)
         return
     table = Table("at")
     table.add_column("bundle", no_wrap=True)  # to be copied into `models promote`
-    table.add_column("decision")
+    table.add_column("decision", min_width=len("(champion)"))
     table.add_column("why", overflow="fold")
     for entry in entries:
         mark = " (champion)" if standing and entry == standing[-1] else ""

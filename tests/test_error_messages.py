@@ -120,7 +120,7 @@ def test_a_damaged_bundle_is_explained(name, at_end_of):
     forget_scores(home)
     result = home.run("score", "--day", TODAY, now=NOW)
     assert explains_failure(
-        result, 3, f"is damaged: {name} is not the file that was trained", "dawnlist models rollback"
+        result, 3, f"is damaged: {name} is not the file that training wrote", "dawnlist models rollback"
     )
 
 

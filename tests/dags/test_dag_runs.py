@@ -75,7 +75,7 @@ def test_the_steps_take_what_the_dags_give_them(dags, steps, home):
         dags[dag].test(run_conf=form)
     for name, *arguments in steps.calls:
         signature(getattr(steps.real, name)).bind(*arguments)
-        assert steps.real.opened(arguments[0]).domain.name == "retail"
+        assert steps.real.open_run(arguments[0]).domain.name == "retail"
 
 
 def test_each_verdict_file_is_a_receipt_of_its_own(dags, steps, home):

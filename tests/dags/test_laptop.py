@@ -142,7 +142,7 @@ def test_a_service_that_ends_by_itself_is_reported_with_its_last_words(tmp_path,
 
 
 def test_stopping_leaves_nothing_behind_however_stubborn(monkeypatch):
-    monkeypatch.setattr(laptop, "GRACE", 0.5)
+    monkeypatch.setattr(laptop, "STOP_SECONDS", 0.5)
     deaf = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     child = deaf + "time.sleep(60)"
     parent = deaf + f"subprocess.Popen([sys.executable, '-c', {child!r}]); print('up', flush=True); time.sleep(60)"
