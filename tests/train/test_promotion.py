@@ -128,9 +128,9 @@ def test_a_better_stacker_takes_over(two_stackers, applied, decide, home):
     assert registry.champions(home, AT)[-1].bundle == old
 
 
-def test_both_are_compared_by_as_many_reviews_as_the_run_asks_for(two_stackers, scored, decide, home):
+def test_both_are_compared_by_as_many_reviews_as_the_run_asks_for(two_stackers, applied, decide, home):
     old, new = two_stackers
-    scored.risk = {old: BAD, new: GOOD}
+    applied.risk = {old: BAD, new: GOOD}
     run = Run(Settings(home=home, list_size=2), SHOP, AT.date(), AT)
     promotion.promote(run, new, at=AT + timedelta(hours=1))
     assert {found["reviews_per_day"] for found in registry.ledger(home)[-1].metrics.values()} == {2}
