@@ -305,7 +305,7 @@ def test_a_terminal_shows_a_name_without_escapes(name):
 
 def test_a_title_is_printed_without_a_backslash(monkeypatch, capsys):
     titled = SHOP.model_copy(update={"title": "Online [red] Retail (UCI) & <sons>"})
-    monkeypatch.setattr(bundles_cli.daily, "reading", lambda overrides: Settings())
+    monkeypatch.setattr(bundles_cli.daily, "settings_of", lambda request: Settings())
     monkeypatch.setattr(cards, "read", lambda *_: ("one", card(manifest(), titled, "shop")))
     bundles_cli.models_card()
     shown = capsys.readouterr().out

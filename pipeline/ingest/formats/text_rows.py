@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.ingest.refusals import MAX_ROW
 
+EMPTY_LINES = re.compile(rb"\n*+")
 DELIMITERS = (",", ";", "\t")
 
 
@@ -70,14 +71,19 @@ class RowSplitter:
         return not self.begun and self.kept is None
 
     def feed(self, line: int, block: bytes) -> Iterator[Row]:
-        """The rows that end in this block, blank lines included. The block begins on `line`."""
+        """The rows that end in this block. The block begins on `line`. Empty lines are no rows, and may be millions."""
         start = line if self.is_between else self.line
         text, at, new = self.begun + block, 0, len(self.begun)
+        if self.is_between:
+            at = new = _after_empty_lines(text, 0)
+            start = line = line + at
         while found := self.syntax.row.match(text, at):
             end = found.end()
             yield self._finished(start, text[at : end - 1])
             line += text.count(b"\n", new, end)
-            start, at, new, self.kept = line, end, end, None
+            self.kept = None
+            at = new = _after_empty_lines(text, end)
+            start = line = line + at - end
         self.line, self.begun = start, text[at:]
         if self.kept is not None or len(self.begun) > self.max_row:
             self.kept = self.begun[: self.max_row] if self.kept is None else self.kept
@@ -99,6 +105,11 @@ class RowSplitter:
         if len(content) > self.max_row:
             return Row(line, content[: self.max_row], "line_too_long")
         return Row(line, content)
+
+
+def _after_empty_lines(text: bytes, at: int) -> int:
+    found = EMPTY_LINES.match(text, at)
+    return found.end() if found else at
 
 
 def sniff(header: str) -> str:

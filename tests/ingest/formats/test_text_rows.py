@@ -31,8 +31,9 @@ def python_rows(text: str) -> list[list[str]]:
 @example('"a\n')
 @example('a,"b"c,"d\n"\n')
 def test_every_row_is_a_row_of_pythons_csv_module(text: str) -> None:
-    theirs = python_rows(text)
-    ours = rows_of(text.encode(), 10**6, CsvSyntax(","))
+    theirs = [cells for cells in python_rows(text) if cells]
+    rows = rows_of(text.encode(), 10**6, CsvSyntax(","))
+    ours = [row for row in rows if row.fault or cells_of(row.content.decode(), ",") != []]  # blank lines are no rows
     assert len(ours) == len(theirs)
     if ours and ours[-1].fault:  # never closed: Python reads the end of the file as the end of the quote
         ours, theirs = ours[:-1], theirs[:-1]
