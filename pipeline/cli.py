@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.errors import CheckpointFailedError, InputError, PipelineError
+from pipeline.errors import CheckpointFailedError, InputError, PipelineError, UsageError
 from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, names, request
 from pipeline.safe_text import one_line
@@ -321,7 +321,10 @@ def evaluate(
 
     chosen = None if base_models is None else tuple(name for name in names(base_models) if name != "none")
     chosen_protocol = Protocol.load(protocol)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out}", error.strerror or "", fix="give --out another one") from None
     keep = partial(write_report, folder=out)
     console = None if as_json else errors
     report = run(chosen_protocol, Options(data, home, chosen, quick), console, keep)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.catalogue import check_features
 from pipeline.files import digest
-from pipeline.settings import PROJECT
+from pipeline.settings import PACK_NAME, PROJECT
 from pipeline.yaml_files import Strict, load
 
 SourceType = Literal["string", "number", "timestamp", "boolean"]
@@ -123,7 +123,7 @@ class Token(Strict):
 class Domain(Strict):
     """One business. Read with `Domain.load`; `digest` names its content for manifests."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    name: str = Field(pattern=PACK_NAME)
     title: str = ""
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     timezone: str = "UTC"  # of source times that carry no offset, and of the hours we call night
