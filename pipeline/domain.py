@@ -93,6 +93,15 @@ class Mapping(Strict):
     source: dict[str, SourceType] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("source")
+    @classmethod
+    def told_apart_without_case(cls, value: dict[str, SourceType]) -> dict[str, SourceType]:
+        seen: dict[str, str] = {}
+        for name in value:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise ValueError(f"{other} and {name} differ only in case: SQL takes them for one column")
+        return value
+
 
 class Labels(Mapping):
     """How label files are read, and when labels count.
