@@ -26,6 +26,12 @@ def possible_day(day: date) -> date:
     return day
 
 
+def in_order(first: date, last: date) -> None:
+    """Raises UsageError if a range of days is empty."""
+    if first > last:
+        raise UsageError(f"the range ends before it begins: {first} to {last}", fix="exchange --from and --to")
+
+
 class Settings(BaseSettings):
     """All settings that are neither data nor domain. `RISK_HOME` may contain `{domain}`."""
 
@@ -112,11 +118,9 @@ def _home(settings: Settings) -> Path:
             fix="rename the pack's file, or set RISK_HOME to a folder without {domain}",
         )
     path = Path(home.replace("{domain}", pack)).absolute()
-    if longest := [part for part in path.parts if len(os.fsencode(part)) > LONGEST_NAME]:
-        raise UsageError(
-            f"a folder's name in the home's path has {len(os.fsencode(longest[0]))} bytes, wanted at most {LONGEST_NAME}",
-            fix="set RISK_HOME",
-        )
+    if (longest := max(len(os.fsencode(part)) for part in path.parts)) > LONGEST_NAME:
+        problem = f"a folder's name in the home's path has {longest} bytes, wanted at most {LONGEST_NAME}"
+        raise UsageError(problem, fix="set RISK_HOME")
     return path
 
 

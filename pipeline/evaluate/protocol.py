@@ -107,7 +107,7 @@ class Protocol(Strict):
         if self.kind == "sequences":
             if self.sequence is None:
                 raise ValueError(
-                    "sequence must name the columns: user, step, label, split, and some of flags, categories and numbers"
+                    "sequence must name columns: user, step, label, split, and some of flags, categories and numbers"
                 )
             if len(self.events) != 1:
                 raise ValueError("events must name the one file of sequences")

@@ -166,7 +166,9 @@ def test_a_learning_curve_goes_from_nobody_known_to_everybody(evaluated):
 
 def test_an_unknown_base_model_is_named(tmp_path):
     result = Home(tmp_path / "home").run("evaluate", "retail", "--base-models", "crystal_ball", "--data", tmp_path)
-    assert explains_failure(result, 2, "no base model is called crystal_ball", "to fix: name some of", "isolation_forest")
+    assert explains_failure(
+        result, 2, "no base model is called crystal_ball", "to fix: name some of", "isolation_forest"
+    )
 
 
 def test_without_out_the_report_goes_to_a_folder_here(tmp_path):
