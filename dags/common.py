@@ -74,7 +74,12 @@ def chosen_day(given: str | None, partition_key: str | None, run_after: datetime
             fix="leave the form's day empty in a backfill",
         )
     chosen = partition_key or given
-    return possible_day(date.fromisoformat(chosen)) if chosen else (run_after - timedelta(days=1)).date()
+    if not chosen:
+        return (run_after - timedelta(days=1)).date()
+    try:
+        return possible_day(date.fromisoformat(chosen))
+    except ValueError:
+        raise UsageError(f"not a day we can work on: {chosen!r}", fix="write it like 2026-11-22") from None
 
 
 def request(params: dict[str, Any], day: date) -> dict[str, Any]:

@@ -1,3 +1,19 @@
-from pipeline.cli import main
+"""The command `dawnlist`. Ctrl-C ends it without a traceback from the first moment: imports take a second."""
 
-main()
+import sys
+
+from pipeline.errors import STOPPED, STOPPED_WORDS
+
+
+def main() -> None:
+    try:
+        from pipeline.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print(STOPPED_WORDS, file=sys.stderr)
+        sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from pipeline import bundles_cli as bundles
 from pipeline import daily
-from pipeline.errors import CheckpointFailedError, InputError, PipelineError
+from pipeline.errors import STOPPED, STOPPED_WORDS, CheckpointFailedError, InputError, PipelineError, UsageError
 from pipeline.files import private
 from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, names, request
 from pipeline.safe_text import one_line
+from pipeline.settings import Settings, in_order
 from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
 
 app = typer.Typer(
@@ -34,8 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bundles.app, name="models")
-
-STOPPED = 130  # exit code of an interrupted command
 
 
 @app.command()
@@ -162,6 +161,7 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Make the lists of a range of days. Days that fail are named at the end."""
+    in_order(first, last)  # before anything is ingested
     failed: list[str] = []
 
     def steps() -> Iterator[daily.Answer]:
@@ -321,7 +321,10 @@ def evaluate(
 
     chosen = None if base_models is None else tuple(name for name in names(base_models) if name != "none")
     chosen_protocol = Protocol.load(protocol)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out}", error.strerror or "", fix="give --out another one") from None
     keep = partial(write_report, folder=out)
     console = None if as_json else errors
     report = run(chosen_protocol, Options(data, home, chosen, quick), console, keep)
@@ -337,8 +340,6 @@ def evaluate(
 
 def _now() -> datetime:
     """Now, fixed once per command so that all its steps see the same data."""
-    from pipeline.settings import Settings
-
     return Settings.load().clock()
 
 
@@ -364,7 +365,7 @@ def main() -> NoReturn:
             app()
     except SystemExit as end:
         if end.code == STOPPED:  # typer has caught the KeyboardInterrupt
-            errors.print("stopped by Ctrl-C; run the same command again to go on")
+            errors.print(STOPPED_WORDS)
         raise
     except PipelineError as error:
         report(error)

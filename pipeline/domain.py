@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.catalogue import check_features
 from pipeline.files import digest
-from pipeline.settings import PROJECT
+from pipeline.settings import PACK_NAME, PROJECT
 from pipeline.yaml_files import Strict, load
 
 SourceType = Literal["string", "number", "timestamp", "boolean"]
@@ -93,6 +93,15 @@ class Mapping(Strict):
     source: dict[str, SourceType] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("source")
+    @classmethod
+    def told_apart_without_case(cls, value: dict[str, SourceType]) -> dict[str, SourceType]:
+        seen: dict[str, str] = {}
+        for name in value:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise ValueError(f"{other} and {name} differ only in case: SQL takes them for one column")
+        return value
+
 
 class Labels(Mapping):
     """How label files are read, and when labels count.
@@ -123,7 +132,7 @@ class Token(Strict):
 class Domain(Strict):
     """One business. Read with `Domain.load`; `digest` names its content for manifests."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    name: str = Field(pattern=PACK_NAME)
     title: str = ""
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     timezone: str = "UTC"  # of source times that carry no offset, and of the hours we call night

@@ -1,5 +1,8 @@
 """Errors that a person can fix. Each is shown without a traceback and ends the command with its exit code."""
 
+STOPPED = 130  # exit code of an interrupted command
+STOPPED_WORDS = "stopped by Ctrl-C; run the same command again to go on"
+
 
 class PipelineError(Exception):
     """What we wanted, what we found, and what to do about it.

@@ -24,11 +24,14 @@ def a_moment(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} is not a time like 2026-11-22T04:00:00Z") from None
 
 
-def a_path(text: str) -> Path:
-    """A path. An empty text would be the working folder, most often from a variable that is not set."""
-    if not text.strip():
+def a_path(given: str | Path) -> Path:
+    """A path. An empty text would be the working folder, most often from a variable that is not set.
+
+    Typer hands an option's default to its parser too, and that is a Path already.
+    """
+    if not str(given).strip():
         raise typer.BadParameter("it is empty, wanted a file or a folder")
-    return Path(text)
+    return Path(given)
 
 
 Home = Annotated[

@@ -1,5 +1,6 @@
 """Settings: read once from the environment (`RISK_*`) or the command line, then passed on."""
 
+import os
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from pipeline.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOT_IN_A_HOME = "\\?#{}"  # in a path, DuckDB and dbt read these as a slash, as options or as a template
+LONGEST_NAME = 255  # bytes of a file's name
+PACK_NAME = r"^[a-z][a-z0-9_]{0,40}$"
 UNITS = {"": 1000, "i": 1024}
 LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside these, DuckDB does not start
 
@@ -21,6 +24,12 @@ def possible_day(day: date) -> date:
     if not 1990 <= day.year < 2200:
         raise ValueError(f"{day} is not between 1990 and 2199")
     return day
+
+
+def in_order(first: date, last: date) -> None:
+    """Raises UsageError if a range of days is empty."""
+    if first > last:
+        raise UsageError(f"the range ends before it begins: {first} to {last}", fix="exchange --from and --to")
 
 
 class Settings(BaseSettings):
@@ -93,11 +102,26 @@ class Settings(BaseSettings):
         except ValidationError as error:
             wrong = [f"RISK_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
             raise UsageError("a setting is wrong", *wrong, fix="correct the environment or the option") from None
-        domain = Path(settings.domain).stem
-        home = Path(str(settings.home).replace("{domain}", domain)).absolute()
+        home = _home(settings)
         if home.exists() and not home.is_dir():
             raise UsageError(f"{home} is a file, wanted a folder", fix="set RISK_HOME")
         return settings.model_copy(update={"home": home})
+
+
+def _home(settings: Settings) -> Path:
+    """The home of this domain. Raises UsageError if a pack's file name cannot be part of it, or a name is too long."""
+    home, pack = str(settings.home), Path(settings.domain).stem
+    if "{domain}" in home and not re.fullmatch(PACK_NAME, pack):
+        raise UsageError(
+            "the home is named after the domain pack, and the pack's file name cannot be part of it",
+            f"found {pack!r}, wanted small letters, digits and _",
+            fix="rename the pack's file, or set RISK_HOME to a folder without {domain}",
+        )
+    path = Path(home.replace("{domain}", pack)).absolute()
+    if (longest := max(len(os.fsencode(part)) for part in path.parts)) > LONGEST_NAME:
+        problem = f"a folder's name in the home's path has {longest} bytes, wanted at most {LONGEST_NAME}"
+        raise UsageError(problem, fix="set RISK_HOME")
+    return path
 
 
 def _is_utf8(text: str) -> bool:

@@ -61,7 +61,12 @@ def secret(home: Path, name: str) -> str:
 
 def password(home: Path = AIRFLOW_HOME) -> str:
     """The password of `USER`, in the file from which Airflow reads it."""
-    return str(json.loads(_made_once(home / PASSWORDS, json.dumps({USER: secrets.token_urlsafe(12)})))[USER])
+    path = home / PASSWORDS
+    try:
+        return str(json.loads(_made_once(path, json.dumps({USER: secrets.token_urlsafe(12)})))[USER])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        problem = f"{path} is damaged\n  to fix: remove it, and the next start makes a new password"
+        raise LaptopError(problem) from None
 
 
 def _made_once(path: Path, content: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from command import Home, explains_failure
 from story_so_far import LISTED
 
+from pipeline.__main__ import main as start
 from pipeline.settings import PROJECT
 
 TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
@@ -186,6 +187,27 @@ def test_json_is_all_there_is_on_stdout(at_end_of):
 def test_an_error_leaves_stdout_empty_under_json(home):
     result = home.run("show", "--day", TODAY, "--json", now=NOW)
     assert (result.code, result.out) == (3, "")
+
+
+def test_a_range_that_ends_before_it_begins_is_wrong_before_anything_is_ingested(home):
+    for command in ("backfill", "features"):
+        result = home.run(command, "--from", TODAY, "--to", TODAY - timedelta(days=1))
+        assert explains_failure(result, 2, "ends before it begins", "to fix: exchange --from and --to")
+    assert not list(home.path.rglob("*.parquet"))
+
+
+def test_ctrl_c_during_the_imports_ends_like_any_other(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "pipeline.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "pipeline.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        start()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C; run the same command again to go on\n"
 
 
 def test_a_backfill_names_the_days_that_failed_and_makes_the_others(at_end_of):

@@ -12,7 +12,7 @@ import yaml
 
 from pipeline import ingest
 from pipeline.catalogue import features
-from pipeline.cli import STOPPED, app
+from pipeline.cli import app
 from pipeline.domain import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,
@@ -24,7 +24,7 @@ from pipeline.domain import (
     Labels,
     Mapping,
 )
-from pipeline.errors import PipelineError
+from pipeline.errors import STOPPED, PipelineError
 from pipeline.evaluate.protocol import Protocol
 from pipeline.feedback.records import OPTIONAL, REQUIRED
 from pipeline.ingest.refusals import REASONS

@@ -51,6 +51,18 @@ def test_a_home_no_database_can_be_in_is_explained(home):
     assert not home.path.exists()
 
 
+def test_a_pack_whose_file_name_cannot_name_the_home_is_explained(home):
+    for pack in ("...yml", "a#b.yml", "what?.yml"):
+        result = home.run("ingest", RISK_HOME=str(home.path / "{domain}"), RISK_DOMAIN=pack)
+        assert explains_failure(result, 2, "file name cannot be part of it", "to fix: rename the pack's file")
+    assert not home.path.exists()
+
+
+def test_a_home_with_a_name_that_is_too_long_is_explained(home):
+    result = home.run("ingest", RISK_HOME=str(home.path / ("x" * 300)))
+    assert explains_failure(result, 2, "has 300 bytes, wanted at most 255", "to fix: set RISK_HOME")
+
+
 def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
     home = at_end_of("three weeks")
     shop.deliver(home.path, LISTED)

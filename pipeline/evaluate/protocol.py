@@ -106,7 +106,9 @@ class Protocol(Strict):
     def in_order(self) -> Self:
         if self.kind == "sequences":
             if self.sequence is None:
-                raise ValueError("sequence must name the columns: user, step, label, split and fields")
+                raise ValueError(
+                    "sequence must name columns: user, step, label, split, and some of flags, categories and numbers"
+                )
             if len(self.events) != 1:
                 raise ValueError("events must name the one file of sequences")
             return self
@@ -117,6 +119,8 @@ class Protocol(Strict):
         if not self.until < self.test[0] <= self.test[1]:
             raise ValueError(f"the test must come after until: {self.until}, {self.test[0]}, {self.test[1]}")
         self._check_groups()
+        if self.kind == "injected" and (len(self.events) != 1 or not self.baselines):
+            raise ValueError("where anomalies are injected, events must name the one file and baselines a feature")
         if bool(self.events) == (self.simulate is not None):
             raise ValueError("either events or simulate, not both")
         return self

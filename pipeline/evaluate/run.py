@@ -58,7 +58,9 @@ def run(
     data = options.data
     chosen = protocol.base_models if options.base_models is None else options.base_models
     if unknown := sorted(set(chosen) - set(BASE_MODELS)):
-        raise UsageError(f"no base model is called {', '.join(unknown)}", f"base models: {', '.join(BASE_MODELS)}")
+        raise UsageError(
+            f"no base model is called {', '.join(unknown)}", fix=f"name some of {', '.join(BASE_MODELS)}, or none"
+        )
     if protocol.kind == "sequences":
         return run_sequences(protocol, data, chosen, console)
     with _kept(options.home) as home:

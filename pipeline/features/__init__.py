@@ -15,11 +15,12 @@ from typing import Any
 from pipeline import lake, snapshots
 from pipeline.context import Run
 from pipeline.domain import ROLES
-from pipeline.errors import InputError, UsageError
+from pipeline.errors import InputError
 from pipeline.features.identity import Inputs, made_from
 from pipeline.lake import LakeFile
 from pipeline.memo import made_once
 from pipeline.receipt import Receipt
+from pipeline.settings import in_order
 from pipeline.warehouse import dbt_build
 
 WINDOW_DAYS = 28
@@ -36,8 +37,7 @@ def run(run: Run, first: date | None = None) -> Receipt:
     Missing event tokens of the 27 days before are built too: a window needs them.
     """
     home, last, first = run.home, run.day, first or run.day
-    if first > last:
-        raise UsageError(f"the range ends before it begins: {first} to {last}")
+    in_order(first, last)
     inputs = Inputs(lake.event_files(home), lake.label_files(home))
     if not any(file.event_day and file.event_day <= last for file in inputs.events):
         raise InputError(f"no events up to {last} in {home}", fix="dawnlist ingest --events PATH")

@@ -180,14 +180,32 @@ def _require(
 def _uses(con: duckdb.DuckDBPyConnection, domain: Domain, kind: Kind, column: str, sql: str) -> set[str]:
     """Names of the columns an expression refers to."""
     [(text,)] = con.execute("select json_serialize_sql(?)", [f"select (\n{sql}\n)"]).fetchall()
-    tree = json.loads(text)
+    try:
+        tree = json.loads(text)
+        nodes = list(_nodes(tree))
+    except RecursionError:
+        raise wrong_sql(domain, kind, column, "it is nested too deeply") from None
     if tree["error"] or len(tree["statements"]) != 1 or len(tree["statements"][0]["node"]["select_list"]) != 1:
         raise wrong_sql(domain, kind, column, tree.get("error_message", "wanted one SQL expression"))
-    nodes = list(_nodes(tree))
+    if any(node.get("class") == "STAR" for node in nodes):
+        raise wrong_sql(domain, kind, column, "wanted the names of columns, found * or columns()")
     calls = {node["function_name"].lower() for node in nodes if node.get("class") == "FUNCTION"}
     if unstable := sorted(calls & {name for (name,) in con.execute(UNSTABLE).fetchall()}):
         raise wrong_sql(domain, kind, column, f"{unstable[0]}() depends on more than the row")
-    return {node["column_names"][-1] for node in nodes if node.get("class") == "COLUMN_REF"}
+    names = {node["column_names"][-1] for node in nodes if node.get("class") == "COLUMN_REF"}
+    columns = {name.lower() for name in (*mapping_of(domain, kind).source, *columns_of(kind))}
+    if keywords := sorted(name for name in names if name.lower() not in columns and _is_keyword(con, name)):
+        raise wrong_sql(domain, kind, column, f"{keywords[0]} depends on more than the row")
+    return names
+
+
+def _is_keyword(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the name has a value without any table, as current_date and current_user have."""
+    try:
+        con.execute(f"describe select {quoted(name)}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _nodes(tree: Any) -> Iterable[dict[str, Any]]:

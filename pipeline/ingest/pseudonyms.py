@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import duckdb
 import pyarrow as pa
@@ -52,7 +53,7 @@ def key_of(settings: Settings, domain: Domain) -> bytes | None:
         key = settings.key.get_secret_value().strip().encode()
     elif path.is_file():
         if path.stat().st_mode & 0o077:
-            raise UsageError(f"others can read {path}", fix=f"chmod 600 {path}")
+            raise UsageError(f"others can read {path}", fix=f"chmod 600 {quote(str(path))}")
         key = path.read_bytes().strip()
     elif check_file.is_file():
         raise UsageError("the pseudonymisation key of this home is gone", "new events would match no old ones", fix=fix)

@@ -31,6 +31,12 @@ def test_a_form_that_contradicts_the_partition_is_refused():
         chosen_day("2011-12-08", "2011-12-09", RUN_AFTER)
 
 
+@pytest.mark.parametrize("day", ["2026-02-30", "soon", "0001-01-01"])
+def test_a_form_with_an_impossible_day_is_wrong_usage(day):
+    with pytest.raises(UsageError, match="write it like 2026-11-22"):
+        chosen_day(day, None, RUN_AFTER)
+
+
 DAY = date(2026, 11, 21)
 
 

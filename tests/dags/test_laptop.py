@@ -39,6 +39,13 @@ def test_the_password_is_made_once_where_airflow_reads_it_and_for_its_owner_only
     assert "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS" not in env
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"admin": '])
+def test_a_damaged_password_file_is_explained(content, tmp_path):
+    (tmp_path / "passwords.json").write_bytes(content)
+    with pytest.raises(laptop.LaptopError, match="is damaged\n  to fix: remove it"):
+        laptop.password(tmp_path)
+
+
 def test_an_airflow_folder_that_others_could_read_is_closed(tmp_path):
     tmp_path.chmod(0o755)
     laptop.environment(8080, tmp_path, {})

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import yaml
-from command import Home
+from command import Home, explains_failure
 from labelled_cases import labelled
 
 from pipeline.errors import UsageError
@@ -33,6 +33,12 @@ PROTOCOL = {
     "base_models": ["isolation_forest"],
     "learning_curve": {"labels": [5, 100_000], "repeats": 2, "base_models": ["isolation_forest"]},
 }
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Without --out, the report goes to the working folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +166,22 @@ def test_a_learning_curve_goes_from_nobody_known_to_everybody(evaluated):
 
 def test_an_unknown_base_model_is_named(tmp_path):
     result = Home(tmp_path / "home").run("evaluate", "retail", "--base-models", "crystal_ball", "--data", tmp_path)
-    assert result.code == 2
-    assert "no base model is called crystal_ball" in result.err
-    assert "isolation_forest" in result.err
+    assert explains_failure(
+        result, 2, "no base model is called crystal_ball", "to fix: name some of", "isolation_forest"
+    )
+
+
+def test_without_out_the_report_goes_to_a_folder_here(tmp_path):
+    result = Home(tmp_path / "home").run("evaluate", "retail", "--base-models", "crystal_ball")
+    assert explains_failure(result, 2, "crystal_ball")
+    assert (tmp_path / "evaluation").is_dir()
+
+
+def test_an_out_that_cannot_be_a_folder_is_explained(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / ("x" * 300)):
+        result = Home(tmp_path / "home").run("evaluate", "retail", "--out", out)
+        assert explains_failure(result, 2, "cannot make the folder", "to fix: give --out another one")
 
 
 def test_files_that_are_not_there_are_told(tmp_path):

@@ -49,6 +49,14 @@ PLAIN = {"user_id": "ann", "event_at": "2026-11-20", "event_type": "cart"}
         ("1; drop table staged", "cannot be used"),
         ("random()", r"random\(\) depends on more than the row"),
         ("coalesce(quantity, Getvariable('key'))", r"getvariable\(\) depends on more than the row"),
+        ("columns('quantity')", r"found \* or columns\(\)"),
+        ("columns(*)", r"found \* or columns\(\)"),
+        ("+".join(["quantity"] * 900), "nested too deeply"),
+        ("epoch(localtimestamp)", "localtimestamp depends on more than the row"),
+        ("epoch(Current_Timestamp)", "Current_Timestamp depends on more than the row"),
+        ("epoch(current_date)", "current_date depends on more than the row"),
+        ("strlen(current_user)", "current_user depends on more than the row"),
+        ("strlen(session_user)", "session_user depends on more than the row"),
         ("strlen(system.main.current_setting('temp_directory'))", r"current_setting\(\) depends"),
     ],
 )
@@ -57,6 +65,23 @@ def test_wrong_sql_is_wrong_usage_and_names_the_column(tmp_path: Path, sql: str,
         shop_with(tmp_path, {}, amount=sql).deliver([PLAIN])
     assert "events.columns.amount" in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_source_may_have_the_name_of_a_keyword(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"user": "string", "current_date": "timestamp"}, user_id="user", event_at="current_date")
+    shop.deliver([{"user": "ann", "current_date": "2026-11-20", "event_type": "cart"}])
+    assert [(row["user_id"], row["event_at"]) for row in shop.events()] == [("ann", utc(2026, 11, 20))]
+
+
+def test_a_lambda_may_name_its_parameter(tmp_path: Path) -> None:
+    shop = shop_with(tmp_path, {"n": "number"}, amount="list_sum(list_transform([1, 2], lambda x: x * n))")
+    shop.deliver([{**PLAIN, "n": "2"}])
+    assert shop.events()[0]["amount"] == 6
+
+
+def test_sources_that_differ_only_in_case_are_refused() -> None:
+    with pytest.raises(ValueError, match="Who and who differ only in case"):
+        Mapping(source={"Who": "string", "who": "string"})
 
 
 def test_an_unknown_contract_column_is_wrong_usage(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_an_unreadable_file_says_why_and_leaves_nothing(shop: Shop, name: str, c
     assert list((shop.home / "scratch").rglob("*.parquet")) == []
 
 
+def test_a_command_to_copy_quotes_the_name_of_the_file(shop: Shop) -> None:
+    with pytest.raises(InputError) as caught:
+        shop.deliver(b"[]", "$(rm x).json")
+    assert caught.value.fix == "jq -c '.[]' '$(rm x).json'"
+
+
 def test_a_damaged_parquet_page_leaves_nothing(shop: Shop) -> None:
     content = bytearray(encode([event(f"e{i}", item_id=f"item {i * i}") for i in range(5000)], "parquet"))
     content[len(content) // 3 : len(content) // 3 + 400] = os.urandom(400)

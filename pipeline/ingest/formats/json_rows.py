@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ class JsonRows:
         if not beginning.strip():
             raise InputError(f"{name} is empty", fix="deliver the file again")
         if beginning.lstrip()[:1] == b"[":
-            raise InputError(f"{name} is a JSON array, wanted one object per line", fix=f"jq -c '.[]' {name}")
+            raise InputError(f"{name} is a JSON array, wanted one object per line", fix=f"jq -c '.[]' {quote(name)}")
         text = beginning[:BYTES_SAMPLED].decode(errors="surrogateescape")
         values = map(parse, text.split("\n", LINES_SAMPLED)[:LINES_SAMPLED])
         objects = (value for value in values if isinstance(value, dict))

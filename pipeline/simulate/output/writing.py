@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, Self
 
@@ -93,7 +94,7 @@ def _make_folders(out: Path) -> None:
         if there and there <= set(FOLDERS) and not (out / "truth" / "simulation.json").exists():
             raise UsageError(
                 f"{out} is an unfinished shop: it has no truth/simulation.json",
-                fix=f"rm -r {out}, or give --out a new folder",
+                fix=f"rm -r {quote(str(out))}, or give --out a new folder",
             )
         if there:
             raise UsageError(f"{out} is not an empty folder", fix="give --out a new folder")
