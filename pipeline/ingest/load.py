@@ -27,11 +27,10 @@ from pipeline.ingest.mapping import FileColumns, FileMapping, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.ingest.row_checks import Contract, RowChecker
-from pipeline.lake import Batch, Kind
+from pipeline.lake import KINDS, Batch, Kind
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
-KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_CHECKERS = 4
 MEMORY = 400_000_000  # bytes for DuckDB, so that ingest stays below 1 GB; beyond it DuckDB spills to disk
 
