@@ -130,6 +130,8 @@ class Loader:
         self.notations = Counter[tuple[str, str]]()  # (column, notation) of refused cells in the last file
         self.key = key_of(settings, domain)
         self.batches: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
+        # Without new files, too: a list as of before the newest batch would not see its rows.
+        lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.batches[kind]], self.now)
 
     def load(self, delivery: Delivery) -> tuple[Batch | None, list[str]]:
         """Ingest one file. Returns its batch, or None if the content was ingested before, and warnings."""
@@ -150,7 +152,6 @@ class Loader:
         last = readings[-1] if readings else None
         if last is not None and (last.again_from is None or last.again_from > self.now):
             return None, _seen_before(path, last)
-        lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.batches[kind]], self.now)
         batch_id = reading_id(content, len(readings))
         folder = Path(mkdtemp(dir=self.aside))  # a copy of this file may have been refused before it
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from deliveries import NOW, Shop, event, label
 
-from pipeline import lake
+from pipeline import doctor, lake
 from pipeline.errors import UsageError
 from pipeline.ingest.clock import clock_warnings
 from pipeline.settings import Settings
@@ -127,10 +127,21 @@ def test_a_few_minutes_back_are_no_wrong_clock(shop):
     assert at(shop, NOW - timedelta(minutes=4)).deliver([event("e2")], "more.csv").accepted == 1
 
 
-def test_files_seen_before_need_no_right_clock(shop):
+def test_a_clock_before_the_newest_batch_is_refused_without_new_files_too(shop):
     path = shop.file([event()])
     shop.ingest(path)
-    assert at(shop, NOW - HOUR).ingest(path).details["files_seen_before"] == 1
+    for files in ([path], []):
+        with pytest.raises(UsageError, match="before the newest batch"):
+            at(shop, NOW - HOUR).ingest(*files)
+
+
+def test_the_doctor_names_a_batch_of_a_clock_that_was_ahead(shop):
+    shop.deliver([event()])
+    assert doctor.run(shop.home, NOW).details["found"] == []
+    [fault] = doctor.run(shop.home, NOW - HOUR).details["found"]
+    assert fault["path"].startswith("lake/batches/events-")
+    assert fault["problem"] == "was ingested at 2026-11-22 04:00 UTC, which the clock has not reached"
+    assert "set the clock right" in fault["fix"]
 
 
 @pytest.mark.parametrize(
