@@ -52,7 +52,7 @@ class Batch(BaseModel):
 
     `content` is the first 16 hex digits of the file's SHA-256. At the first reading, `batch_id` is the same.
     `again_from`: from then on a row refused as `future_time` lies in the past. If the file is delivered again after
-    that, it is read again.
+    that, it is read again; so it is after new events, if rows were refused as `unknown_event`.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -77,7 +77,7 @@ def run(
             warnings += clock_warnings(loader.now, loader.changed, history)
         warnings += unmatched_labels(settings, done)
     if failed:
-        raise _all_failures(failed, done)
+        raise _all_failures(failed, done, warnings)
     return _receipt(done, seen, len(files), history, warnings)
 
 
@@ -115,7 +115,9 @@ def _all_refused(batch: Batch, notations: Mapping[tuple[str, str], int]) -> Inpu
     reasons = sorted(batch.reasons.items(), key=lambda item: -item[1])[:3]
     found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_split, reasons)]
     quarantine = f"quarantine/{batch.kind}-{batch.batch_id}.parquet"
-    if not notations:
+    if all(reason == "future_time" for reason, _, _ in map(_split, batch.reasons.items())):
+        fix = f"set the clock right if it is behind: it stood at {batch.ingested_at:%Y-%m-%d %H:%M} UTC; then ingest again"
+    elif not notations:
         fix = f"look at the rows in {quarantine}, then correct the file or the domain pack"
     else:
         (column, notation), _ = max(notations.items(), key=lambda item: item[1])
@@ -129,14 +131,15 @@ def _split(counted: tuple[str, int]) -> tuple[str, str, int]:
     return reason, column, counted[1]
 
 
-def _all_failures(failed: Sequence[InputError], done: Sequence[Batch]) -> InputError:
+def _all_failures(failed: Sequence[InputError], done: Sequence[Batch], warnings: Sequence[str]) -> InputError:
     good = [batch for batch in done if batch.accepted]
-    loaded = f"loaded all the same: {len(good)} files, {sum(batch.accepted for batch in good):,} rows" if good else ""
+    more = [f"loaded all the same: {len(good)} files, {sum(batch.accepted for batch in good):,} rows"] if good else []
+    more += [f"warning: {warning}" for warning in warnings]
     if len(failed) == 1:
         error = failed[0]
-        return InputError(error.problem, *error.found, *filter(None, [loaded]), fix=error.fix)
+        return InputError(error.problem, *error.found, *more, fix=error.fix)
     lines = [line for error in failed for line in str(error).splitlines()]
-    return InputError(f"{len(failed)} files could not be read", *lines, *filter(None, [loaded]))
+    return InputError(f"{len(failed)} files could not be read", *lines, *more)
 
 
 Advance = Callable[[float], None]

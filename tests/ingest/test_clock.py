@@ -6,7 +6,7 @@ import pytest
 from deliveries import NOW, Shop, event, label
 
 from pipeline import doctor, lake
-from pipeline.errors import UsageError
+from pipeline.errors import InputError, UsageError
 from pipeline.ingest.clock import clock_warnings
 from pipeline.settings import Settings
 
@@ -190,3 +190,17 @@ def test_labels_about_nothing_we_know_are_counted(shop):
 def test_labels_before_any_event_are_counted(shop):
     [warning] = shop.deliver_labels([label()]).warnings
     assert warning.startswith("1 of 1 new labels")
+
+
+def test_a_file_that_lies_wholly_in_the_future_is_blamed_on_the_clock(shop):
+    with pytest.raises(InputError, match="all 1 rows were refused") as error:
+        shop.deliver([event(event_at=(NOW + HOUR).isoformat())])
+    assert error.value.fix == "set the clock right if it is behind: it stood at 2026-11-22 04:00 UTC; then ingest again"
+
+
+def test_a_warning_is_not_lost_when_a_file_fails(shop, monkeypatch):
+    real, behind = Shop(shop.folder / "real", now=None), datetime.now(UTC) - timedelta(days=99)
+    monkeypatch.setattr(Settings, "clock", lambda _: behind)
+    with pytest.raises(InputError) as error:
+        real.deliver([event(event_at=datetime.now(UTC).isoformat())])
+    assert "warning: the clock stands at" in str(error.value) and "is the clock behind?" in str(error.value)
