@@ -132,7 +132,7 @@ def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
 
 
 def refuse_changed_files(home: Path) -> None:
-    """Raises InputError if a file of the lake is not what was ingested. Reads the whole lake: for use after an error."""
+    """Raises InputError if a file of the lake is not what was ingested. It reads the whole lake."""
     files = [file for kind in KINDS for batch in batches(home, kind) for file in batch.files]
     if changed := [file.path for file in checked(home, files) if not is_unchanged(home, file)]:
         raise _damaged([f"{path} is not what was ingested" for path in changed])

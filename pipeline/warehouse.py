@@ -137,6 +137,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     )
     _start_over_if_sql_changed(settings.home)
     target = settings.home / "dbt"
+    make_folder(target)
     arguments = ["build", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     arguments += ["--target-path", str(target), "--log-path", str(target), "--log-level", "none", "--quiet"]
     arguments += ["--vars", json.dumps(variables), "--exclude-resource-type", "unit_test"]

@@ -14,7 +14,10 @@ TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
 
 
 def faults(home):
-    return [(fault["path"], fault["problem"]) for fault in doctor.run(home.path, datetime.fromisoformat(NOW)).details["found"]]
+    return [
+        (fault["path"], fault["problem"])
+        for fault in doctor.run(home.path, datetime.fromisoformat(NOW)).details["found"]
+    ]
 
 
 def first(home, pattern):

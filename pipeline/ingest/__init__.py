@@ -39,14 +39,16 @@ def run(
     """
     from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
-    from pipeline.ingest.landing import check, files_in, is_there
+    from pipeline.ingest.landing import FOLDERS, astray, check, files_in, is_there
     from pipeline.ingest.load import Delivery, Loader
     from pipeline.ingest.mapping import mapping_of
     from pipeline.ingest.unmatched import unmatched_labels
 
+    seen, warnings, failed = 0, [], []
     if not events and not labels:
         landing = settings.home / "landing"
-        events, labels = ([landing / kind] if is_there(landing / kind) else [] for kind in ("events", "labels"))
+        warnings += astray(landing)
+        events, labels = ([landing / kind] if is_there(landing / kind) else [] for kind in FOLDERS)
     files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
     files += [("labels", path, labels) for path in files_in(labels)]
 
@@ -54,7 +56,6 @@ def run(
         mapping_of(domain, kind)
 
     done: list[Batch] = []
-    seen, warnings, failed = 0, [], []
     with scratch(settings.home, "ingest") as aside, _bar(progress, len(files)) as bar:
         aside.parent.chmod(0o700)  # rows as delivered pass through here
         loader = Loader(settings, domain, aside, history)
@@ -116,7 +117,8 @@ def _all_refused(batch: Batch, notations: Mapping[tuple[str, str], int]) -> Inpu
     found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_split, reasons)]
     quarantine = f"quarantine/{batch.kind}-{batch.batch_id}.parquet"
     if all(reason == "future_time" for reason, _, _ in map(_split, batch.reasons.items())):
-        fix = f"set the clock right if it is behind: it stood at {batch.ingested_at:%Y-%m-%d %H:%M} UTC; then ingest again"
+        clock = f"{batch.ingested_at:%Y-%m-%d %H:%M} UTC"
+        fix = f"set the clock right if it is behind: it stood at {clock}; then ingest again"
     elif not notations:
         fix = f"look at the rows in {quarantine}, then correct the file or the domain pack"
     else:
