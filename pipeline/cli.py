@@ -243,7 +243,8 @@ def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> N
     from pipeline.doctor import run as examine
 
     settings = daily.settings_of(request(home, domain))
-    answer = examine(settings.home, shows_progress(as_json)).model_dump(mode="json", exclude_none=True)
+    receipt = examine(settings.home, settings.clock(), shows_progress(as_json))
+    answer = receipt.model_dump(mode="json", exclude_none=True)
     print_answer(answer, as_json)
     if not as_json:
         for fault in answer["details"]["found"]:

@@ -17,8 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline import lake, snapshots
 from pipeline.checkpoints import CHECKPOINTS, Report
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UsageError
 from pipeline.files import read_model, sha256_of, unfinished
+from pipeline.ingest.store import quarantine_path
 from pipeline.lake import Batch, LakeFile
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
@@ -45,21 +46,34 @@ class Fault(NamedTuple):
 Faults = Iterator[Fault]
 
 
-def run(home: Path, progress: bool = False) -> Receipt:
-    """Check a whole home. The receipt's `found` lists each fault and its fix."""
-    checks = list(checks_of(home))
+def run(home: Path, now: datetime, progress: bool = False) -> Receipt:
+    """Check a whole home. The receipt's `found` lists each fault and its fix. Raises UsageError if there is no home."""
+    if not home.is_dir():
+        raise UsageError(f"there is no home {home}", fix="set RISK_HOME, or use --home")
+    checks = list(checks_of(home, now))
     with _bar(progress, len(checks)) as advance:
         found: list[Fault] = []
         for check in checks:
             found += check()
             advance()
     details = {"checks": len(checks), "faults": len(found), "found": [fault._asdict() for fault in found]}
-    return Receipt(step="doctor", details=details)
+    return Receipt(step="doctor", details=details, warnings=_gone_from_quarantine(home))
 
 
-def checks_of(home: Path) -> Iterator[Callable[[], Faults]]:
+def _gone_from_quarantine(home: Path) -> list[str]:
+    """A warning for each batch whose refused rows are gone. Clearing quarantine/ is allowed, so it is no fault."""
+    batches = [batch for path in sorted(home.glob("lake/batches/*.json")) for batch in _readable(path) if batch.refused]
+    gone = {quarantine_path(home, batch.kind, batch.batch_id): batch.refused for batch in batches}
+    return [
+        f"{_name(home, path)} is missing: the originals of {rows:,} refused rows are gone"
+        for path, rows in gone.items()
+        if not path.is_file()
+    ]
+
+
+def checks_of(home: Path, now: datetime) -> Iterator[Callable[[], Faults]]:
     """All checks, file by file."""
-    yield from _lake_checks(home)
+    yield from _lake_checks(home, now)
     of_one_file: dict[str, Callable[[Path, Path], Faults]] = {
         OWNER: owner_faults,
         "models/registry.jsonl": registry_faults,
@@ -77,21 +91,23 @@ def checks_of(home: Path) -> Iterator[Callable[[], Faults]]:
             yield partial(check, home, path)
 
 
-def _lake_checks(home: Path) -> Iterator[Callable[[], Faults]]:
+def _lake_checks(home: Path, now: datetime) -> Iterator[Callable[[], Faults]]:
     manifests = sorted(home.glob("lake/batches/*.json"))
     for manifest in manifests:
-        yield partial(_faults_of_reading, home, manifest, Batch)
-        for file in _files_of(manifest):
-            yield partial(lake_file_faults, home, file)
+        yield partial(batch_faults, home, now, manifest)
+        for batch in _readable(manifest):
+            for file in batch.files:
+                yield partial(lake_file_faults, home, file)
     batch_ids = {manifest.stem.partition("-")[2] for manifest in manifests}
     for path in sorted([*home.glob("lake/events/event_day=*/*.parquet"), *home.glob("lake/labels/*.parquet")]):
         if path.stem not in batch_ids:
             yield partial(_leftover, home, path)
 
 
-def _files_of(manifest: Path) -> list[LakeFile]:
+def _readable(manifest: Path) -> list[Batch]:
+    """The batch, or nothing if its manifest is damaged."""
     try:
-        return read_model(manifest, Batch).files
+        return [read_model(manifest, Batch)]
     except InputError:
         return []
 
@@ -99,6 +115,18 @@ def _files_of(manifest: Path) -> list[LakeFile]:
 def _leftover(home: Path, path: Path) -> Faults:
     problem = "belongs to no batch, so it does not count"
     yield Fault(_name(home, path), problem, "ingest its file again, or restore lake/batches/ from your backup")
+
+
+def batch_faults(home: Path, now: datetime, manifest: Path) -> Faults:
+    try:
+        batch = read_model(manifest, Batch)
+    except InputError:
+        yield _damaged(home, manifest)
+        return
+    if batch.ingested_at > now + lake.AHEAD:
+        problem = f"was ingested at {batch.ingested_at:%Y-%m-%d %H:%M} UTC, which the clock has not reached"
+        fix = f"set the clock right; if it was wrong then, remove the manifest and ingest {batch.source} again"
+        yield Fault(_name(home, manifest), problem, fix)
 
 
 def lake_file_faults(home: Path, file: LakeFile) -> Faults:

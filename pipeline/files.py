@@ -74,7 +74,7 @@ def read_json(path: Path) -> Any:
     """Raises InputError if the file is damaged."""
     try:
         return json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, IsADirectoryError):
         raise damaged(path) from None
 
 
@@ -82,7 +82,7 @@ def read_model(path: Path, model: type[M]) -> M:
     """A JSON file of this shape. Raises InputError if it is damaged."""
     try:
         return model.model_validate_json(path.read_bytes())
-    except ValueError:
+    except (ValueError, IsADirectoryError):
         raise damaged(path) from None
 
 

@@ -5,6 +5,7 @@ lake/labels/<batch_id>.parquet                accepted labels
 lake/batches/<kind>-<batch_id>.json           the batch's manifest: written last, so it is the commit
 """
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipeline.errors import InputError, UsageError
 from pipeline.files import read_model, sha256_of, write_atomically
 
 Kind = Literal["events", "labels"]
+KINDS: tuple[Kind, ...] = ("events", "labels")
+MAGIC = b"PAR1"  # the first and the last bytes of a Parquet file
 
 AHEAD = timedelta(minutes=5)  # clocks differ
 
@@ -49,7 +52,7 @@ class Batch(BaseModel):
 
     `content` is the first 16 hex digits of the file's SHA-256. At the first reading, `batch_id` is the same.
     `again_from`: from then on a row refused as `future_time` lies in the past. If the file is delivered again after
-    that, it is read again.
+    that, it is read again; so it is after new events, if rows were refused as `unknown_event`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,12 +101,22 @@ def refuse_a_clock_gone_back(home: Path, batches: Iterable[Batch], now: datetime
 
 
 def fault_of(home: Path, file: LakeFile) -> str | None:
-    """What is wrong with a lake file by its size. Its hash takes longer, see `is_unchanged`."""
+    """What is wrong with a lake file by its size and its ends. Its hash takes longer, see `is_unchanged`."""
     path = home / file.path
     if not path.is_file():
         return "is missing"
     found = path.stat().st_size
-    return None if found == file.bytes else f"has {found:,} bytes, wanted {file.bytes:,}"
+    if found != file.bytes:
+        return f"has {found:,} bytes, wanted {file.bytes:,}"
+    return None if _is_parquet(path) else "is not a Parquet file"
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether the file begins and ends as Parquet does: enough to notice junk of the right size."""
+    with path.open("rb") as content:
+        first = content.read(len(MAGIC))
+        content.seek(-len(MAGIC), os.SEEK_END)
+        return first == content.read() == MAGIC
 
 
 def is_unchanged(home: Path, file: LakeFile) -> bool:
@@ -111,15 +124,26 @@ def is_unchanged(home: Path, file: LakeFile) -> bool:
 
 
 def checked(home: Path, files: Iterable[LakeFile]) -> list[LakeFile]:
-    """The files, sorted by path. Raises InputError if some are missing or have another size."""
+    """The files, sorted by path. Raises InputError if some are missing, have another size or are not Parquet."""
     files = sorted(files, key=lambda file: file.path)
     if faults := [f"{file.path} {fault}" for file in files if (fault := fault_of(home, file))]:
-        raise InputError(
-            f"{len(faults)} of the lake's files are damaged",
-            *faults[:5],
-            fix="restore them from your backup; dawnlist doctor names all that is wrong in a home",
-        )
+        raise _damaged(faults)
     return files
+
+
+def refuse_changed_files(home: Path) -> None:
+    """Raises InputError if a file of the lake is not what was ingested. It reads the whole lake."""
+    files = [file for kind in KINDS for batch in batches(home, kind) for file in batch.files]
+    if changed := [file.path for file in checked(home, files) if not is_unchanged(home, file)]:
+        raise _damaged([f"{path} is not what was ingested" for path in changed])
+
+
+def _damaged(faults: list[str]) -> InputError:
+    return InputError(
+        f"{len(faults)} of the lake's files are damaged",
+        *faults[:5],
+        fix="restore them from your backup; dawnlist doctor names all that is wrong in a home",
+    )
 
 
 def files_of(home: Path, kind: Kind, batch_id: str) -> list[Path]:

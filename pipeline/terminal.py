@@ -15,7 +15,10 @@ from pipeline.safe_text import one_line
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
+IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY)
 MEND = "make room on the disk or correct its permissions, then run the same command again: nothing is lost"
+CLEAR = "move it away: a folder lies where a file belongs, or a file where a folder; then run the same command again"
+SHORTEN = "use a shorter name or a shorter RISK_HOME"
 
 
 def shows_progress(as_json: bool) -> bool:
@@ -61,12 +64,24 @@ def report(error: PipelineError) -> None:
 
 
 def of_this_machine(error: Exception) -> PipelineError | None:
-    """The error for a full disk, a missing permission or too little memory; None if it is our bug."""
+    """The error for a full disk, a missing permission, an entry in the way or too little memory; None if our bug."""
     words = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0] if str(error) else ""
     is_engine = type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb")
     if isinstance(error, MemoryError) or (is_engine and type(error).__name__ == "OutOfMemoryException"):
         return UsageError("there is not enough memory", words or "", fix="raise RISK_MEMORY_LIMIT, or free some memory")
-    if (isinstance(error, OSError) and error.errno in MACHINE) or (is_engine and type(error).__name__ == "IOException"):
-        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        return UsageError("cannot read or write what we need", f"{where}{words}", fix=MEND)
+    if isinstance(error, OSError):
+        if fix := _fix_of(error):
+            where = error.filename2 or error.filename  # of a rename the target
+            found = f"{where}: {words}" if where else f"{words}"
+            return UsageError("cannot read or write what we need", found, fix=fix)
+    elif is_engine and type(error).__name__ == "IOException":
+        return UsageError("cannot read or write what we need", f"{words}", fix=MEND)
     return None
+
+
+def _fix_of(error: OSError) -> str | None:
+    if error.errno in IN_THE_WAY:
+        return CLEAR
+    if error.errno == errno.ENAMETOOLONG:
+        return SHORTEN
+    return MEND if error.errno in MACHINE else None

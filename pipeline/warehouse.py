@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel
 
+from pipeline import lake
 from pipeline.catalogue import code_digest
 from pipeline.domain import Domain
 from pipeline.errors import BusyError, InputError, PipelineError, UsageError
@@ -20,6 +21,7 @@ from pipeline.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")
+LIBRARIES = ("duckdb", "_duckdb", "pyarrow")  # what reads the lake
 FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds, and how it is laid out
 LAYOUT = 2  # version of the home's folders, files and columns; 1: before lists had revisions
@@ -66,9 +68,21 @@ def locked(settings: Settings, domain: Domain) -> Iterator[None]:
                 write_json(settings.home / OWNER, {"domain": domain.name, "layout": LAYOUT})
             belongs_to(settings.home, domain)
             shutil.rmtree(settings.home / "scratch", ignore_errors=True)  # of a killed run: nobody else is working here
-            yield
+            with _lake_errors(settings.home):
+                yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _lake_errors(home: Path) -> Iterator[None]:
+    """Explain a library's error over the lake's files, if one of them is not what was ingested."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in LIBRARIES:
+            lake.refuse_changed_files(home)
+        raise
 
 
 def belongs_to(home: Path, domain: Domain) -> None:
@@ -123,6 +137,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     )
     _start_over_if_sql_changed(settings.home)
     target = settings.home / "dbt"
+    make_folder(target)
     arguments = ["build", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     arguments += ["--target-path", str(target), "--log-path", str(target), "--log-level", "none", "--quiet"]
     arguments += ["--vars", json.dumps(variables), "--exclude-resource-type", "unit_test"]

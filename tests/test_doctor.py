@@ -1,9 +1,11 @@
 """The doctor finds whatever was changed in a home, says what to do, and finds nothing where all is well."""
 
 import shutil
+from datetime import datetime
 
 import little_shop as shop
 import pytest
+from command import explains_failure
 from story_so_far import LISTED
 
 from pipeline import doctor
@@ -12,7 +14,10 @@ TODAY, NOW = shop.day(LISTED), shop.morning_after(LISTED)
 
 
 def faults(home):
-    return [(fault["path"], fault["problem"]) for fault in doctor.run(home.path).details["found"]]
+    return [
+        (fault["path"], fault["problem"])
+        for fault in doctor.run(home.path, datetime.fromisoformat(NOW)).details["found"]
+    ]
 
 
 def first(home, pattern):
@@ -29,7 +34,23 @@ def test_a_sound_home_ends_with_0(at_end_of):
     assert home.bytes_of(".") == before
 
 
+def test_a_home_that_does_not_exist_is_not_sound(home):
+    assert explains_failure(home.run("doctor"), 2, "there is no home", "RISK_HOME")
+
+
+def test_refused_rows_whose_originals_are_gone_are_warned_of(home):
+    rows = [*shop.events_of(0), {**shop.events_of(0)[0], "event_id": "odd", "event_type": "teleport"}]
+    shop.deliver(home.path, 0, rows)
+    home.run_ok("ingest", now=NOW)
+    assert "warning" not in home.run_ok("doctor", now=NOW).out
+    [quarantine] = (home.path / "quarantine").glob("*.parquet")
+    quarantine.unlink()
+    words = "is missing: the originals of 1 refused rows are gone"
+    assert f"warning: {quarantine.relative_to(home.path)} {words}" in home.run_ok("doctor", now=NOW).out
+
+
 def test_an_empty_home_is_sound(home):
+    home.path.mkdir()
     assert home.run_ok("doctor").out == "doctor: checks 0, faults 0\n"
 
 

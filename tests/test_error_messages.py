@@ -297,3 +297,21 @@ def test_a_home_of_somebody_else_is_explained(tmp_path):
             pass
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", ["contents.json", "home.json", "lake/batches/events-x.json"])
+def test_a_folder_where_a_file_belongs_is_explained(name, home):
+    shop.deliver(home.path, 0)
+    os.utime(home.path / "landing" / "events" / f"{shop.day(0)}.csv", (0, 0))
+    (home.path / name).mkdir(parents=True)
+    result = home.run("ingest", now=NOW)
+    assert result.code in (0, 2, 3) and "Traceback" not in result.err
+    if result.code:
+        assert name in result.err and "to fix: " in result.err
+
+
+@pytest.mark.parametrize("name", ["quarantine", "scratch", "lake"])
+def test_a_file_where_a_folder_belongs_is_explained(name, home):
+    shop.deliver(home.path, 0, [*shop.events_of(0), {**shop.events_of(0)[0], "event_type": "teleport"}])
+    (home.path / name).write_text("in the way")
+    assert explains_failure(home.run("ingest", now=NOW), 2, f"{home.path / name}", "move it away")

@@ -1,6 +1,7 @@
 """The folder from which Airflow takes verdict files. Anything may lie there."""
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +42,10 @@ def named_file(inbox: Path, name: str) -> Path:
     path = inbox / name
     if not _is_inside(inbox, path):
         raise UsageError("a verdict file must lie in the inbox", f"inbox: {inbox}", fix="copy the file there")
-    if not path.exists():
-        raise InputError(f"no file {name!a} in the inbox", f"inbox: {inbox}", fix="copy the file there")
     if odd := _oddity(inbox, path):
         raise InputError(f"{_shown(name)} {odd}", f"inbox: {inbox}", fix="copy a CSV file there")
+    if not path.exists():
+        raise InputError(f"no file {name!a} in the inbox", f"inbox: {inbox}", fix="copy the file there")
     return path
 
 
@@ -54,11 +55,17 @@ def _oddity(inbox: Path, path: Path) -> str | None:
         return "has a name that cannot be written down"
     if not _is_inside(inbox, path):
         return "is a link out of the inbox"
-    if path.exists() and not path.is_file():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if mode is not None and not stat.S_ISREG(mode):
         return "is not a regular file"
     if path.suffix.lower() != ".csv":
         return "is not called .csv"
-    if path.exists() and not os.access(path, os.R_OK):
+    if mode is not None and not os.access(path, os.R_OK):
         return "cannot be read: give its permissions to this user"
     return None
 

@@ -39,14 +39,16 @@ def run(
     """
     from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
-    from pipeline.ingest.landing import check, files_in, is_there
+    from pipeline.ingest.landing import FOLDERS, astray, check, files_in, is_there
     from pipeline.ingest.load import Delivery, Loader
     from pipeline.ingest.mapping import mapping_of
     from pipeline.ingest.unmatched import unmatched_labels
 
+    seen, warnings, failed = 0, [], []
     if not events and not labels:
         landing = settings.home / "landing"
-        events, labels = ([landing / kind] if is_there(landing / kind) else [] for kind in ("events", "labels"))
+        warnings += astray(landing)
+        events, labels = ([landing / kind] if is_there(landing / kind) else [] for kind in FOLDERS)
     files: list[tuple[Kind, Path, Sequence[Path]]] = [("events", path, events) for path in files_in(events)]
     files += [("labels", path, labels) for path in files_in(labels)]
 
@@ -54,7 +56,6 @@ def run(
         mapping_of(domain, kind)
 
     done: list[Batch] = []
-    seen, warnings, failed = 0, [], []
     with scratch(settings.home, "ingest") as aside, _bar(progress, len(files)) as bar:
         aside.parent.chmod(0o700)  # rows as delivered pass through here
         loader = Loader(settings, domain, aside, history)
@@ -77,7 +78,7 @@ def run(
             warnings += clock_warnings(loader.now, loader.changed, history)
         warnings += unmatched_labels(settings, done)
     if failed:
-        raise _all_failures(failed, done)
+        raise _all_failures(failed, done, warnings)
     return _receipt(done, seen, len(files), history, warnings)
 
 
@@ -115,7 +116,10 @@ def _all_refused(batch: Batch, notations: Mapping[tuple[str, str], int]) -> Inpu
     reasons = sorted(batch.reasons.items(), key=lambda item: -item[1])[:3]
     found = [f"{explain(reason, column or None)} ({rows:,} rows)" for reason, column, rows in map(_split, reasons)]
     quarantine = f"quarantine/{batch.kind}-{batch.batch_id}.parquet"
-    if not notations:
+    if all(reason == "future_time" for reason, _, _ in map(_split, batch.reasons.items())):
+        clock = f"{batch.ingested_at:%Y-%m-%d %H:%M} UTC"
+        fix = f"set the clock right if it is behind: it stood at {clock}; then ingest again"
+    elif not notations:
         fix = f"look at the rows in {quarantine}, then correct the file or the domain pack"
     else:
         (column, notation), _ = max(notations.items(), key=lambda item: item[1])
@@ -129,14 +133,15 @@ def _split(counted: tuple[str, int]) -> tuple[str, str, int]:
     return reason, column, counted[1]
 
 
-def _all_failures(failed: Sequence[InputError], done: Sequence[Batch]) -> InputError:
+def _all_failures(failed: Sequence[InputError], done: Sequence[Batch], warnings: Sequence[str]) -> InputError:
     good = [batch for batch in done if batch.accepted]
-    loaded = f"loaded all the same: {len(good)} files, {sum(batch.accepted for batch in good):,} rows" if good else ""
+    more = [f"loaded all the same: {len(good)} files, {sum(batch.accepted for batch in good):,} rows"] if good else []
+    more += [f"warning: {warning}" for warning in warnings]
     if len(failed) == 1:
         error = failed[0]
-        return InputError(error.problem, *error.found, *filter(None, [loaded]), fix=error.fix)
+        return InputError(error.problem, *error.found, *more, fix=error.fix)
     lines = [line for error in failed for line in str(error).splitlines()]
-    return InputError(f"{len(failed)} files could not be read", *lines, *filter(None, [loaded]))
+    return InputError(f"{len(failed)} files could not be read", *lines, *more)
 
 
 Advance = Callable[[float], None]

@@ -16,9 +16,10 @@ class Contents:
         self.record = home / "contents.json"
         try:
             content = json.loads(self.record.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             content = {}
-        self.recorded: dict[str, str] = content if isinstance(content, dict) else {}
+        is_ours = isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
+        self.recorded: dict[str, str] = content if is_ours else {}
         self.current: dict[str, str] = {}
 
     def id_of(self, path: Path) -> str:

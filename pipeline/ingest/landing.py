@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 
 UNFINISHED = (".tmp", ".part")
+FOLDERS = ("events", "labels")
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
@@ -32,6 +33,20 @@ def _below(folder: Path) -> Iterator[Path]:
             yield from _below(Path(entry.path))
         elif not entry.name.endswith(UNFINISHED):
             yield Path(entry.path)
+
+
+def astray(landing: Path) -> list[str]:
+    """A warning that names what lies in landing/ beside its two folders: nobody would read it."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(landing))
+    except OSError:
+        return []
+    odd = [name for name in names if name not in FOLDERS and not name.startswith(".") and not name.endswith(UNFINISHED)]
+    if not odd:
+        return []
+    shown = [name if name.isprintable() else ascii(name) for name in odd[:5]]
+    more = f" and {len(odd) - 5:,} more" if len(odd) > 5 else ""
+    return [f"landing/ holds {', '.join(shown)}{more}: only landing/events and landing/labels are read"]
 
 
 def is_there(path: Path) -> bool:

@@ -27,11 +27,10 @@ from pipeline.ingest.mapping import FileColumns, FileMapping, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.ingest.row_checks import Contract, RowChecker
-from pipeline.lake import Batch, Kind
+from pipeline.lake import KINDS, Batch, Kind
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
-KINDS: tuple[Kind, ...] = ("events", "labels")
 MOST_CHECKERS = 4
 MEMORY = 400_000_000  # bytes for DuckDB, so that ingest stays below 1 GB; beyond it DuckDB spills to disk
 
@@ -91,7 +90,7 @@ def _seen_before(path: Path, batch: Batch) -> list[str]:
 
 
 def reading_id(content: str, earlier: int) -> str:
-    """A batch's id. The first reading takes the content's; a later one, for rows that were in the future, its own."""
+    """A batch's id. The first reading takes the content's; a later one, for rows that had to wait, its own."""
     return content if not earlier else hashlib.sha256(f"{content} {earlier}".encode()).hexdigest()[:16]
 
 
@@ -131,6 +130,8 @@ class Loader:
         self.notations = Counter[tuple[str, str]]()  # (column, notation) of refused cells in the last file
         self.key = key_of(settings, domain)
         self.batches: dict[Kind, list[Batch]] = {kind: lake.batches(self.home, kind) for kind in KINDS}
+        # Without new files, too: a list as of before the newest batch would not see its rows.
+        lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.batches[kind]], self.now)
 
     def load(self, delivery: Delivery) -> tuple[Batch | None, list[str]]:
         """Ingest one file. Returns its batch, or None if the content was ingested before, and warnings."""
@@ -149,15 +150,16 @@ class Loader:
             content = self.contents.id_of(path)
         readings = sorted((b for b in self.batches[kind] if b.content == content), key=lambda batch: batch.ingested_at)
         last = readings[-1] if readings else None
-        if last is not None and (last.again_from is None or last.again_from > self.now):
+        if last is not None and not self._may_now_do(last):
             return None, _seen_before(path, last)
-        lake.refuse_a_clock_gone_back(self.home, [b for kind in KINDS for b in self.batches[kind]], self.now)
         batch_id = reading_id(content, len(readings))
         folder = Path(mkdtemp(dir=self.aside))  # a copy of this file may have been refused before it
         quarantine = store.Quarantine(folder / "quarantine.parquet", path.name, batch_id)
         with self._connect() as con:
-            pending = None if last is None else store.future_lines(self.home, last)
+            pending = None if last is None else store.pending_lines(self.home, last)
             reading = self._read(con, delivery, quarantine, pending)
+            if last is not None and reading.reasons == Counter(store.pending_reasons(last)):
+                return None, _seen_before(path, last)  # nothing has changed
             with refusing(path):
                 after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -189,6 +191,13 @@ class Loader:
         absent = [name for name in reading.mapping.absent if name in mapping_of(self.domain, kind).source]
         return batch, [f"{path.name} has no {', '.join(absent)}: taken as not known"] if absent else []
 
+    def _may_now_do(self, batch: Batch) -> bool:
+        """Whether a row of the batch that had to wait may be accepted now."""
+        if batch.again_from is not None and batch.again_from <= self.now:
+            return True
+        waits_for_events = any(reason.startswith("unknown_event ") for reason in batch.reasons)
+        return waits_for_events and any(events.ingested_at > batch.ingested_at for events in self.batches["events"])
+
     def _read(
         self,
         con: duckdb.DuckDBPyConnection,
@@ -196,7 +205,7 @@ class Loader:
         quarantine: store.Quarantine,
         pending: Collection[int] | None,
     ) -> Reading:
-        """Check the file's rows. Of a file read before, check only `pending`: the lines then in the future."""
+        """Check the file's rows. Of a file read before, check only `pending`, see `store.PENDING`."""
         kind, path = delivery.kind, delivery.path
         self.notations.clear()
         with refusing(path):

@@ -19,6 +19,7 @@ from pipeline.sql import parquet, quoted
 
 ROW_GROUP = 122_880  # DuckDB reads this size fastest
 PRIVATE = 0o600
+PENDING = ("future_time", "unknown_event")  # reasons that time or later events may remove
 
 
 class Quarantine:
@@ -49,13 +50,18 @@ class Quarantine:
             publish(self.aside, target)
 
 
-def future_lines(home: Path, batch: Batch) -> frozenset[int] | None:
-    """Lines that a reading refused as future_time. None if its quarantine file is gone."""
+def pending_reasons(batch: Batch) -> dict[str, int]:
+    """Refused rows of a reading that may be accepted later, by 'reason column'."""
+    return {reason: rows for reason, rows in batch.reasons.items() if reason.partition(" ")[0] in PENDING}
+
+
+def pending_lines(home: Path, batch: Batch) -> frozenset[int] | None:
+    """Lines that a reading refused for such a reason. None if its quarantine file is gone."""
     path = quarantine_path(home, batch.kind, batch.batch_id)
     if not path.is_file():
         return None
     table = pq.ParquetFile(path).read(columns=["line", "reason"])
-    return frozenset(table.filter(pc.equal(table["reason"], "future_time"))["line"].to_pylist())
+    return frozenset(table.filter(pc.is_in(table["reason"], value_set=pa.array(PENDING)))["line"].to_pylist())
 
 
 def quarantine_path(home: Path, kind: Kind, batch_id: str) -> Path:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.domain import DERIVED_EVENT_COLUMNS, EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Domain
 from pipeline.files import digest, publish, scratch
-from pipeline.lake import Batch, end_of, visible
+from pipeline.lake import Batch, checked, end_of, visible
 from pipeline.sql import parquet
 
 VERSION = 2  # raise when a measure changes its meaning: stored profiles are then computed again
@@ -71,10 +71,12 @@ class DayFiles:
 
 
 def day_files(home: Path, day: date, batches: Sequence[Batch], as_of: datetime) -> DayFiles:
-    """The day's files that had begun to arrive by `as_of`, and what their batches read and refused."""
+    """The day's files that had begun to arrive by `as_of`, and what their batches read and refused.
+
+    Raises InputError if files are damaged.
+    """
     own = [batch for batch in batches if any(f.event_day == day and f.first_arrived <= as_of for f in batch.files)]
-    files = [f for batch in own for f in batch.files if f.event_day == day and f.first_arrived <= as_of]
-    files.sort(key=lambda file: file.path)
+    files = checked(home, (f for batch in own for f in batch.files if f.event_day == day and f.first_arrived <= as_of))
     return DayFiles(
         home=home,
         day=day,

@@ -123,3 +123,23 @@ def test_a_named_link_out_of_the_inbox_is_refused(inbox):
 def test_what_is_not_a_file_is_a_clear_error(inbox, name):
     with pytest.raises(InputError):
         named_file(inbox, name)
+
+
+def test_a_link_into_a_locked_folder_inside_the_inbox_stops_no_file(inbox, monkeypatch):
+    (inbox / "d.csv").symlink_to(inbox / "a.csv")
+
+    def stat(path, **options):  # root may look everywhere
+        if path.name == "d.csv":
+            raise PermissionError(13, "Permission denied")
+        return os.stat(path, **options)  # noqa: PTH116
+
+    monkeypatch.setattr(type(inbox), "stat", stat)
+    found = list_inbox(inbox)
+    assert names(found) == ["C.CSV", "a.csv", "b.csv"]
+    assert found.odd == ["d.csv cannot be read: Permission denied"]
+
+
+def test_a_name_that_is_too_long_for_a_file_is_explained(inbox):
+    with pytest.raises(InputError, match="File name too long") as error:
+        named_file(inbox, "d" * 300 + ".csv")
+    assert error.value.exit_code == 3

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from deliveries import NOW, Shop, event, label
 
-from pipeline import lake
-from pipeline.errors import UsageError
+from pipeline import doctor, lake
+from pipeline.errors import InputError, UsageError
 from pipeline.ingest.clock import clock_warnings
 from pipeline.settings import Settings
 
@@ -127,10 +127,21 @@ def test_a_few_minutes_back_are_no_wrong_clock(shop):
     assert at(shop, NOW - timedelta(minutes=4)).deliver([event("e2")], "more.csv").accepted == 1
 
 
-def test_files_seen_before_need_no_right_clock(shop):
+def test_a_clock_before_the_newest_batch_is_refused_without_new_files_too(shop):
     path = shop.file([event()])
     shop.ingest(path)
-    assert at(shop, NOW - HOUR).ingest(path).details["files_seen_before"] == 1
+    for files in ([path], []):
+        with pytest.raises(UsageError, match="before the newest batch"):
+            at(shop, NOW - HOUR).ingest(*files)
+
+
+def test_the_doctor_names_a_batch_of_a_clock_that_was_ahead(shop):
+    shop.deliver([event()])
+    assert doctor.run(shop.home, NOW).details["found"] == []
+    [fault] = doctor.run(shop.home, NOW - HOUR).details["found"]
+    assert fault["path"].startswith("lake/batches/events-")
+    assert fault["problem"] == "was ingested at 2026-11-22 04:00 UTC, which the clock has not reached"
+    assert "set the clock right" in fault["fix"]
 
 
 @pytest.mark.parametrize(
@@ -179,3 +190,17 @@ def test_labels_about_nothing_we_know_are_counted(shop):
 def test_labels_before_any_event_are_counted(shop):
     [warning] = shop.deliver_labels([label()]).warnings
     assert warning.startswith("1 of 1 new labels")
+
+
+def test_a_file_that_lies_wholly_in_the_future_is_blamed_on_the_clock(shop):
+    with pytest.raises(InputError, match="all 1 rows were refused") as error:
+        shop.deliver([event(event_at=(NOW + HOUR).isoformat())])
+    assert error.value.fix == "set the clock right if it is behind: it stood at 2026-11-22 04:00 UTC; then ingest again"
+
+
+def test_a_warning_is_not_lost_when_a_file_fails(shop, monkeypatch):
+    real, behind = Shop(shop.folder / "real", now=None), datetime.now(UTC) - timedelta(days=99)
+    monkeypatch.setattr(Settings, "clock", lambda _: behind)
+    with pytest.raises(InputError) as error:
+        real.deliver([event(event_at=datetime.now(UTC).isoformat())])
+    assert "warning: the clock stands at" in str(error.value) and "is the clock behind?" in str(error.value)

@@ -60,3 +60,9 @@ def test_a_damaged_record_costs_only_a_reading(tmp_path, delivered, damage):
     first.record.write_bytes(damage)
     assert Contents(tmp_path).id_of(path) == content
     assert len(reads) == 2
+
+
+@pytest.mark.parametrize("record", ['{"a": 1}', '{"a": null}', "[" * 100_000, "[1]"])
+def test_a_record_of_another_shape_is_a_lost_one(tmp_path, record):
+    (tmp_path / "contents.json").write_text(record)
+    assert Contents(tmp_path).recorded == {}

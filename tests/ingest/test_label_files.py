@@ -1,11 +1,12 @@
 """Labels: complete ones as they are, short ones completed from the event they name."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from deliveries import NOW, SHOP, Shop, as_csv, event, label, utc
 
-from pipeline import ingest
+from pipeline import ingest, lake
 from pipeline.errors import InputError, UsageError
 
 
@@ -108,3 +109,21 @@ def test_events_come_before_labels(shop: Shop) -> None:
         folder.mkdir(parents=True)
         (folder / "a.csv").write_bytes(content)
     assert shop.ingest().accepted == 2
+
+
+def test_labels_that_came_before_their_events_are_read_again_after_them(shop: Shop) -> None:
+    labels = b"event_id,known_at,is_bad\ne1,2026-11-21,yes\ne2,2026-11-21,yes\nnone,2026-11-21,yes\n"
+    with pytest.raises(InputError, match="all 3 rows were refused"):
+        shop.deliver_labels(labels)
+
+    def a_day_later(days: int, rows: list[dict[str, object]]) -> tuple[int, int, int]:
+        later = Shop(shop.folder, now=NOW + timedelta(days=days))
+        later.deliver(rows, f"{days}.csv")
+        receipt = later.deliver_labels(labels)
+        return receipt.accepted, receipt.refused, receipt.duplicates
+
+    assert a_day_later(1, [event("e1")]) == (1, 2, 0)
+    assert a_day_later(2, [event("other")]) == (0, 0, 0), "nothing has changed, so no batch is made"
+    assert a_day_later(3, [event("e2")]) == (1, 1, 1)
+    assert [row["event_id"] for row in shop.labels()] == ["e1", "e2"]
+    assert len(lake.batches(shop.home, "labels")) == 3

@@ -109,3 +109,12 @@ def test_a_home_may_lie_anywhere(tmp_path: Path, odd: str) -> None:
     assert shop.deliver([event("a"), event("c")], "two.csv").duplicates == 1
     shop.deliver_labels(b"event_id,known_at,is_bad\na,2026-11-21T09:00:00Z,true\n")
     assert [row["user_id"] for row in shop.labels()] == ["ann"]
+
+
+def test_what_lies_beside_the_two_folders_of_landing_is_named(shop: Shop) -> None:
+    for name in ("events/a.csv", "lost.csv", "event/b.csv", "c\x1b.csv", ".hidden", "half.csv.part"):
+        path = shop.home / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_csv([event()]))
+    [warning] = shop.ingest().warnings
+    assert warning == ("landing/ holds 'c\\x1b.csv', event, lost.csv: only landing/events and landing/labels are read")
