@@ -357,6 +357,7 @@ def _typed_cells(
         cells[name], wrong = read(cell, kind, pack.timezone)
         faults |= {(fault, None if fault in ("nul", "bad_utf8") else source) for fault in wrong}
         faults |= {("nul", source)} if "nul" in wrong else set()
+        faults |= {(fault, name) for fault in wrong if fault in NO_TIME}  # the time may be read, and then be impossible
         if cells[name] is not None and name in pack.made:
             cells[name] = pack.made[name](cells[name])
     return cells, faults
