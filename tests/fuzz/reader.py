@@ -538,7 +538,9 @@ def typed_parquet(cell: Any, kind: str, timezone: str) -> tuple[Any, set[str]]:
             cell = datetime.combine(cell, time())
         if not isinstance(cell, datetime):
             return None, {"not_a_time"}
-        return (cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else _of_zone(cell, timezone)), set()
+        is_last = cell.year >= 2262  # the largest number of nanoseconds stands for the end of time, not for a moment
+        value = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else _of_zone(cell, timezone)
+        return value, {"not_a_time"} if is_last else set()
     if kind == "string":
         return _written(cell), set()
     is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
