@@ -152,7 +152,7 @@ def test_only_an_ingest_by_hand_says_that_there_are_no_files(at_end_of):
     (home.path / "landing" / "events").rename(home.path / "delivered")
     assert "no files to ingest" in home.run_ok("ingest", now=NOW).out
     ingested = home.run("run", "--day", TODAY, "--json", now=NOW).json[0]
-    assert (ingested["details"]["files"], ingested["warnings"]) == (0, [])
+    assert ingested["details"]["files"] == 0 and "no files to ingest" not in ingested["warnings"]
 
 
 def test_a_file_that_cannot_be_read_ends_with_3_and_leaves_nothing_behind(home):
