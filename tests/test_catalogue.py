@@ -117,12 +117,12 @@ def imported_files(file):
 
 
 def test_the_code_in_a_bundles_name_is_all_that_training_and_scoring_import():
-    reached, todo = set(), [*(PROJECT / "pipeline/train").rglob("*.py"), *(PROJECT / "pipeline/score").rglob("*.py")]
-    while todo:
-        file = todo.pop()
+    reached, waiting = set(), [*(PROJECT / "pipeline/train").rglob("*.py"), *(PROJECT / "pipeline/score").rglob("*.py")]
+    while waiting:
+        file = waiting.pop()
         if file not in reached:
             reached.add(file)
-            todo += imported_files(file)
+            waiting += imported_files(file)
     named = {str(file.relative_to(PROJECT / "pipeline")) for file in catalogue.model_code()}
     imported = {str(file.relative_to(PROJECT / "pipeline")) for file in reached}
     assert imported - named - NOT_LEARNING == set(), "add these to MODEL_CODE in pipeline/catalogue.py"

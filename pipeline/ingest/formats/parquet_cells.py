@@ -166,7 +166,12 @@ def _object(names: Sequence[str], cells: Iterable[object]) -> str:
     return "{" + ", ".join(f"{key}: {text}" for key, text in zip(keys, texts, strict=True)) + "}"
 
 
+# What Arrow raises where a cell has no Python value.
+ODD = (pa.ArrowException, ValueError, OverflowError, KeyError, TypeError)
+
+
 def _python(column: pa.Array, rows: Sequence[int]) -> list[object]:
+    """The cells as Python values. One odd cell fails the whole column in Arrow: then each is shown by itself."""
     try:
         if not pa.types.is_nested(column.type) and not isinstance(column.type, pa.BaseExtensionType):
             taken = dense(column.take(pa.array(rows, pa.int64())))
@@ -174,8 +179,12 @@ def _python(column: pa.Array, rows: Sequence[int]) -> list[object]:
                 return taken.to_pylist()  # type: ignore[no-any-return]
             taken = pc.cast(taken, pa.large_binary()).to_pylist()
             return [cell if cell is None else cell.decode(errors="backslashreplace") for cell in taken]
-    except Exception:
-        pass
+    except ODD:
+        return _one_by_one(column, rows)
+    return _one_by_one(column, rows)
+
+
+def _one_by_one(column: pa.Array, rows: Sequence[int]) -> list[object]:
     return [shown(column[row], EVERYTHING) for row in rows]
 
 
