@@ -18,6 +18,7 @@ from pipeline.evaluate.experiment import bad_by_group
 from pipeline.evaluate.learning_curves import without_label_history
 from pipeline.evaluate.run import _notes
 from pipeline.models.samples import Samples
+from pipeline.models.tokens.windows import Sequences
 from pipeline.simulate.typologies import TYPOLOGIES
 
 PROTOCOL = {
@@ -134,7 +135,7 @@ def test_the_page_is_whole_and_the_terminal_shows_the_table(evaluated):
 
 def test_with_few_labels_no_feature_knows_of_the_others():
     columns = ("spend_amount", "counterparty_bad_7d_ratio", "event_count", "device_bad_28d_count")
-    samples = Samples.unlabelled(None, None, [0, 1], columns, np.arange(8, dtype=np.float32).reshape(2, 4))
+    samples = Samples.unlabelled(Sequences(None, None, [0, 1]), columns, np.arange(8, dtype=np.float32).reshape(2, 4))
     left = without_label_history(samples)
     assert left.columns == ("spend_amount", "event_count")
     assert left.rows.tolist() == [[0, 2], [4, 6]]
