@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipeline import daily, lake, snapshots
+from pipeline import daily
 from pipeline.errors import CheckpointFailedError
+from pipeline.storage import lake, snapshots
 
 DAY = timedelta(days=1)
 LATER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")  # both sets are long over by then

@@ -121,7 +121,7 @@ def measured(home: Path, *arguments: str, memory: str = "2500MB") -> tuple[float
 # Runs the command in this very process and says how much memory it took at most, in kB.
 WRAPPER = """
 import resource, sys
-from pipeline.cli import main
+from pipeline.commands.cli import main
 sys.argv[0] = "dawnlist"
 try:
     main()

@@ -198,7 +198,7 @@ MUTANTS = (
     ),
     Mutant(
         "memo-notes-new-only",
-        "pipeline/memo.py",
+        "pipeline/storage/memo.py",
         "        shelf.note(key, made_id)\n        made[key] = ",
         "        if key in missing:\n            shelf.note(key, made_id)\n        made[key] = ",
         "a day that became again what it once was shows what it was in between",
@@ -206,7 +206,7 @@ MUTANTS = (
     ),
     Mutant(
         "snapshot-named-first",
-        "pipeline/snapshots.py",
+        "pipeline/storage/snapshots.py",
         """\
         publish(aside, target)
         write_atomically(target.with_suffix(".json"), made.model_dump_json(indent=2) + "\\n")

@@ -19,8 +19,9 @@ from datasets import dataset
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import daily, lake
+from pipeline import daily
 from pipeline.errors import CheckpointFailedError
+from pipeline.storage import lake
 
 FIRST, LAST = date(2011, 1, 10), date(2011, 12, 9)
 SHOWN = 20

@@ -7,7 +7,7 @@ from pipeline.errors import STOPPED, STOPPED_WORDS
 
 def main() -> None:
     try:
-        from pipeline.cli import main as run
+        from pipeline.commands.cli import main as run
 
         run()
     except KeyboardInterrupt:

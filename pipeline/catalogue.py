@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.files import digest
 from pipeline.settings import PROJECT
+from pipeline.storage.files import digest
 
 LIBRARIES = ("numpy", "scikit-learn", "torch", "xgboost")  # whose releases change what is learned
 # The code that learns and scores, below pipeline/. A test compares it with the real imports of train and score.
@@ -18,7 +18,8 @@ MODEL_CODE = (
     *("models", "train", "score"),
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
     *(f"metrics/{name}.py" for name in ("review_queue", "scored_labels")),
-    *("arrays.py", "domain.py", "lake.py", "settings.py", "snapshots.py", "sql.py", "warehouse.py"),
+    *(f"storage/{name}.py" for name in ("lake", "snapshots", "warehouse")),
+    *("arrays.py", "domain.py", "settings.py", "sql.py"),
 )
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 import expectations  # noqa: F401 - switches telemetry and chatter off before Great Expectations is imported
 from pipeline.context import Run
 from pipeline.errors import CheckpointFailedError
-from pipeline.files import publish, read_model, scratch
+from pipeline.storage.files import publish, read_model, scratch
 
 if TYPE_CHECKING:
     import great_expectations as gx

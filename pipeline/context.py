@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
-from pipeline.lake import end_of
 from pipeline.settings import Settings
+from pipeline.storage.lake import end_of
 
 
 @dataclass(frozen=True)

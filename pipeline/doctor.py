@@ -15,18 +15,18 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline import lake, snapshots
 from pipeline.checkpoints import CHECKPOINTS, Report
 from pipeline.errors import InputError, UsageError
-from pipeline.files import read_model, sha256_of, unfinished
 from pipeline.ingest.store import quarantine_path
-from pipeline.lake import Batch, LakeFile
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.publish import revisions
 from pipeline.receipt import Receipt
-from pipeline.snapshots import Snapshot
-from pipeline.warehouse import OWNER, Owner
+from pipeline.storage import lake, snapshots
+from pipeline.storage.files import read_model, sha256_of, unfinished
+from pipeline.storage.lake import Batch, LakeFile
+from pipeline.storage.snapshots import Snapshot
+from pipeline.storage.warehouse import OWNER, Owner
 
 BACKUP = "restore it from your backup"
 M = TypeVar("M", bound=BaseModel)

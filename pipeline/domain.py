@@ -6,8 +6,8 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.catalogue import check_features
-from pipeline.files import digest
 from pipeline.settings import PACK_NAME, PROJECT
+from pipeline.storage.files import digest
 from pipeline.yaml_files import Strict, load
 
 SourceType = Literal["string", "number", "timestamp", "boolean"]

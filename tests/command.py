@@ -46,7 +46,7 @@ class Home:
 
     def run(self, *arguments: object, now: str | None = None, **settings: str) -> Result:
         """Run a command in this process, as `python -m pipeline` would."""
-        from pipeline.cli import main
+        from pipeline.commands.cli import main
 
         out, err = io.StringIO(), io.StringIO()
         given = ["dawnlist", *map(str, arguments)]

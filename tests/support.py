@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import lake
-from pipeline.files import digest, sha256_of
 from pipeline.schemas import EVENTS, LABELS
-from pipeline.snapshots import Shelf, Snapshot
+from pipeline.storage import lake
+from pipeline.storage.files import digest, sha256_of
+from pipeline.storage.snapshots import Shelf, Snapshot
 
 Row = dict[str, Any]
 

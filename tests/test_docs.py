@@ -12,7 +12,7 @@ import yaml
 
 from pipeline import ingest
 from pipeline.catalogue import features
-from pipeline.cli import app
+from pipeline.commands.cli import app
 from pipeline.domain import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,

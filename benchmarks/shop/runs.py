@@ -15,10 +15,11 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import daily, simulate, snapshots
+from pipeline import daily, simulate
 from pipeline.errors import CheckpointFailedError
 from pipeline.models.labels import known_bad_user_days
 from pipeline.publish import read_list
+from pipeline.storage import snapshots
 
 FIRST = date(2026, 6, 1)
 TRAIN_DAYS, TEST_DAYS = 60, 21

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import daily, snapshots
+from pipeline import daily
 from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.domain import Domain
 from pipeline.errors import InputError, UsageError
 from pipeline.evaluate.guards import check_fold, check_known_accounts
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
-from pipeline.lake import end_of
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
@@ -25,10 +24,12 @@ from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
 from pipeline.sql import parquet
+from pipeline.storage import snapshots
+from pipeline.storage.lake import end_of
+from pipeline.storage.warehouse import connect
 from pipeline.train.clocks import LabelClock
 from pipeline.train.loading import AccountSample, Loaded, Sources, load_samples
 from pipeline.train.splits import Split, split_days
-from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from pipeline import daily, snapshots
+from pipeline import daily
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.evaluate.contender_summary import EvaluationSet
@@ -20,7 +20,6 @@ from pipeline.evaluate.experiment import EVERYBODY
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report.content import EvaluationReport, Extras
 from pipeline.evaluate.summary import Summary
-from pipeline.lake import end_of
 from pipeline.metrics.baselines import BASELINE
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import bundle as bundles
@@ -32,10 +31,12 @@ from pipeline.models.surprise import score_windows
 from pipeline.models.tokens.windows import Sequences, window_days
 from pipeline.settings import Settings
 from pipeline.sql import parquet
+from pipeline.storage import snapshots
+from pipeline.storage.lake import end_of
+from pipeline.storage.warehouse import connect
 from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import split_days
 from pipeline.train.walk_forward import FitOptions, fit_base_model
-from pipeline.warehouse import connect
 
 PER_KIND = 25  # user-days
 SEED = 11

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import lake
 from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import known_bad_user_days
 from pipeline.sql import parquet
+from pipeline.storage import lake
 
 SCHEMA = pa.schema(
     [

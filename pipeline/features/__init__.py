@@ -12,16 +12,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import lake, snapshots
 from pipeline.context import Run
 from pipeline.domain import ROLES
 from pipeline.errors import InputError
 from pipeline.features.identity import Inputs, made_from
-from pipeline.lake import LakeFile
-from pipeline.memo import made_once
 from pipeline.receipt import Receipt
 from pipeline.settings import in_order
-from pipeline.warehouse import dbt_build
+from pipeline.storage import lake, snapshots
+from pipeline.storage.lake import LakeFile
+from pipeline.storage.memo import made_once
+from pipeline.storage.warehouse import dbt_build
 
 WINDOW_DAYS = 28
 CHUNK_EVENTS = 2_000_000  # built in one go: as many as fit into the default memory limit

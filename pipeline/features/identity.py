@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from pipeline import lake
 from pipeline.catalogue import code_digest
 from pipeline.context import Run
-from pipeline.files import digest
-from pipeline.lake import LakeFile
+from pipeline.storage import lake
+from pipeline.storage.files import digest
+from pipeline.storage.lake import LakeFile
 
 
 class Inputs(NamedTuple):

@@ -28,11 +28,11 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
     Raises InputError if the file is no verdict file, or if all of its rows were refused. Refused rows are then in
     quarantine. Notes and names are stored, never logged.
     """
-    from pipeline import lake
     from pipeline.feedback import store
     from pipeline.feedback.records import read_file, read_records
     from pipeline.feedback.verdict_file import check_records
     from pipeline.feedback.verdicts import to_verdict
+    from pipeline.storage import lake
 
     home, now = settings.home, settings.clock()
     content = read_file(path, settings.max_file_bytes)
@@ -75,7 +75,7 @@ def _batch_id(content: bytes, file: "VerdictFile") -> str:
     A row that is refused today may be accepted tomorrow, once its list is published. The content's hash alone would
     also clash with the same file ingested as labels.
     """
-    from pipeline.files import digest
+    from pipeline.storage.files import digest
 
     sha = sha256(content).hexdigest()
     return (digest(["verdicts", sha, [row.line for row in file.refused]]) + sha)[:16]

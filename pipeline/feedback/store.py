@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
 from pipeline.feedback.verdicts import IS_BAD, Verdict
-from pipeline.files import damaged, publish, scratch
-from pipeline.lake import Batch, LakeFile, commit, end_of
 from pipeline.schemas import LABELS, QUARANTINE
+from pipeline.storage.files import damaged, publish, scratch
+from pipeline.storage.lake import Batch, LakeFile, commit, end_of
 
 PRIVATE = 0o600
 _TEXT, _TIME = pa.string(), pa.timestamp("us")

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.lake import AHEAD, end_of
 from pipeline.safe_text import safe_cell
 from pipeline.settings import possible_day
+from pipeline.storage.lake import AHEAD, end_of
 
 Decision = Literal["confirmed", "dismissed", "unsure"]
 IS_BAD: dict[Decision, bool | None] = {"confirmed": True, "dismissed": False, "unsure": None}  # None: no label

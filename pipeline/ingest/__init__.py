@@ -17,9 +17,9 @@ from typing import Any
 
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.lake import Batch, Kind
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
+from pipeline.storage.lake import Batch, Kind
 
 
 def run(
@@ -37,12 +37,12 @@ def run(
     Raises InputError naming every file that could not be read or had all its rows refused. The other files are then
     in the lake.
     """
-    from pipeline.files import scratch
     from pipeline.ingest.clock import clock_warnings
     from pipeline.ingest.landing import FOLDERS, astray, check, files_in, is_there
     from pipeline.ingest.load import Delivery, Loader
     from pipeline.ingest.mapping import mapping_of
     from pipeline.ingest.unmatched import unmatched_labels
+    from pipeline.storage.files import scratch
 
     seen, warnings, failed = 0, [], []
     if not events and not labels:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from pipeline.lake import AHEAD
+from pipeline.storage.lake import AHEAD
 
 LONG = timedelta(days=30)  # files that are older than this are old data
 

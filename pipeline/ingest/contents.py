@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from pipeline.files import sha256_of, write_json
+from pipeline.storage.files import sha256_of, write_json
 
 SETTLED_NS = 2_000_000_000  # a file changed within this time may change again without a new modification time
 

@@ -16,10 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import lake
 from pipeline.domain import Domain
 from pipeline.errors import InputError, PipelineError, UsageError
-from pipeline.files import publish
 from pipeline.ingest import store
 from pipeline.ingest.contents import Contents
 from pipeline.ingest.formats.reader import open_reader
@@ -27,9 +25,11 @@ from pipeline.ingest.mapping import FileColumns, FileMapping, fit, mapping_of
 from pipeline.ingest.pseudonyms import key_of
 from pipeline.ingest.refusals import Chunk, Refusal, count
 from pipeline.ingest.row_checks import Contract, RowChecker
-from pipeline.lake import KINDS, Batch, Kind
 from pipeline.settings import Settings
-from pipeline.warehouse import connect
+from pipeline.storage import lake
+from pipeline.storage.files import publish
+from pipeline.storage.lake import KINDS, Batch, Kind
+from pipeline.storage.warehouse import connect
 
 MOST_CHECKERS = 4
 MEMORY = 400_000_000  # bytes for DuckDB, so that ingest stays below 1 GB; beyond it DuckDB spills to disk

@@ -20,8 +20,8 @@ from pipeline.domain import (
 from pipeline.errors import InputError, UsageError
 from pipeline.ingest.refusals import MAX_VALUE
 from pipeline.ingest.values import typed, whole_as_text
-from pipeline.lake import Kind
 from pipeline.sql import literal, quoted
+from pipeline.storage.lake import Kind
 
 SQL_TYPES: dict[SourceType, str] = {
     "string": "varchar",

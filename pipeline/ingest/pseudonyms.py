@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
-from pipeline.files import make_folder, publish, read_model, write_json
 from pipeline.settings import Settings
 from pipeline.sql import quoted
+from pipeline.storage.files import make_folder, publish, read_model, write_json
 
 PREFIXES = {
     "user_id": "usr_",

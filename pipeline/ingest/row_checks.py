@@ -14,8 +14,8 @@ from pipeline.ingest.notations import notation_of
 from pipeline.ingest.pseudonyms import Pseudonyms
 from pipeline.ingest.refusals import MAX_NUMBER, Chunk, Refusal
 from pipeline.ingest.values import trimmed
-from pipeline.lake import AHEAD
 from pipeline.sql import literal, parquet
+from pipeline.storage.lake import AHEAD
 
 SAMPLED = 20  # refused rows of a chunk whose notation is named
 EARLIEST = "timestamp '1990-01-01'"

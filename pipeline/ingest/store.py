@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.files import publish
 from pipeline.ingest.refusals import Refusal
-from pipeline.lake import Batch, Kind, LakeFile
 from pipeline.schemas import EVENTS, LABELS, QUARANTINE
 from pipeline.sql import parquet, quoted
+from pipeline.storage.files import publish
+from pipeline.storage.lake import Batch, Kind, LakeFile
 
 ROW_GROUP = 122_880  # DuckDB reads this size fastest
 PRIVATE = 0o600

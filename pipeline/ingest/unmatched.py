@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from pipeline import lake
-from pipeline.lake import Batch
 from pipeline.settings import Settings
 from pipeline.sql import parquet
-from pipeline.warehouse import connect
+from pipeline.storage import lake
+from pipeline.storage.lake import Batch
+from pipeline.storage.warehouse import connect
 
 
 def unmatched_labels(settings: Settings, batches: Iterable[Batch]) -> list[str]:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
-from pipeline.files import read_model, sha256_of
 from pipeline.models.calibration import Calibration
+from pipeline.storage.files import read_model, sha256_of
 
 if TYPE_CHECKING:
     import xgboost as xgb

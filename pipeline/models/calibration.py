@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from pipeline.arrays import Doubles, Flags, Ints
-from pipeline.files import read_model, write_json
+from pipeline.storage.files import read_model, write_json
 
 Kind = Literal["none", "platt", "beta", "isotonic"]
 

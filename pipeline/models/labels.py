@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipeline import lake
 from pipeline.sql import parquet
+from pipeline.storage import lake
 
 SCHEMA = pa.schema(
     [("user_id", pa.string()), ("event_day", pa.date32()), ("known_at", pa.timestamp("us")), ("typology", pa.string())]

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from pipeline.errors import InputError
-from pipeline.files import write_atomically
+from pipeline.storage.files import write_atomically
 
 REPAIR = "roll back to another bundle, or train again"
 M = TypeVar("M", bound=BaseModel)

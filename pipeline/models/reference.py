@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from pipeline.arrays import Doubles, Ints
 from pipeline.errors import InputError
-from pipeline.files import write_atomically
 from pipeline.models.parts import read_part
+from pipeline.storage.files import write_atomically
 
 HISTORY_BINS = (0, 1, 5, 16, 64)  # fewest earlier events of each group of users with as much history
 LEAST_HELD_OUT = 200  # user-days a bin needs for a distribution of its own

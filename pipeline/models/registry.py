@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.errors import InputError, UsageError
-from pipeline.files import append_line, read_lines
+from pipeline.storage.files import append_line, read_lines
 
 Action = Literal["promoted", "rejected", "rolled_back"]
 

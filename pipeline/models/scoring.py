@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline import snapshots
 from pipeline.arrays import Codes, Doubles, Flags, Floats
 from pipeline.catalogue import features
 from pipeline.models import stacker
@@ -23,7 +22,8 @@ from pipeline.models.surprise import Surprise, learned_columns, score_windows
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows, window_days
 from pipeline.settings import Settings
-from pipeline.warehouse import connect
+from pipeline.storage import snapshots
+from pipeline.storage.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

@@ -15,8 +15,6 @@ from pipeline import checkpoints
 from pipeline.checkpoints import CHECKPOINTS, fail_if_critical, has_failed, read_report, write_report
 from pipeline.context import Run
 from pipeline.errors import InputError
-from pipeline.files import sha256_of, write_json
-from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.reasons import sentences
 from pipeline.models.registry import bundle_for
@@ -28,7 +26,9 @@ from pipeline.publish.ranking import RankedBy
 from pipeline.publish.revisions import read_list
 from pipeline.publish.sources import active_among, choose_snapshots, contributions_of, features_of, read_scores
 from pipeline.receipt import Receipt
-from pipeline.snapshots import Snapshot
+from pipeline.storage.files import sha256_of, write_json
+from pipeline.storage.memo import MadeFrom, made_once
+from pipeline.storage.snapshots import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,15 +4,15 @@ import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from pipeline import lake
 from pipeline.catalogue import wording_digest
 from pipeline.checkpoints import CHECKPOINTS, read_report
 from pipeline.context import Run
-from pipeline.files import sha256_of
-from pipeline.memo import MadeFrom
 from pipeline.models import bundle as bundles
 from pipeline.settings import PROJECT
-from pipeline.snapshots import Snapshot
+from pipeline.storage import lake
+from pipeline.storage.files import sha256_of
+from pipeline.storage.memo import MadeFrom
+from pipeline.storage.snapshots import Snapshot
 
 PACKAGES = {
     "duckdb": "duckdb",

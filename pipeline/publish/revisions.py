@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.checkpoints import has_failed
 from pipeline.errors import InputError
-from pipeline.files import publish, read_json, read_model, scratch, sha256_of, sync, write_json
-from pipeline.memo import MadeFrom
+from pipeline.storage.files import publish, read_json, read_model, scratch, sha256_of, sync, write_json
+from pipeline.storage.memo import MadeFrom
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,12 +4,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import snapshots
 from pipeline.publish.entries import SCORE_COLUMNS, Contribution
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot
 from pipeline.sql import parquet
-from pipeline.warehouse import connect
+from pipeline.storage import snapshots
+from pipeline.storage.snapshots import Snapshot
+from pipeline.storage.warehouse import connect
 
 if TYPE_CHECKING:
     import pyarrow as pa

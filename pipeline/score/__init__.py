@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from pipeline import snapshots
 from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.context import Run
-from pipeline.files import digest
-from pipeline.memo import made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.registry import bundle_for
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
-from pipeline.snapshots import Snapshot
-from pipeline.warehouse import connect
+from pipeline.storage import snapshots
+from pipeline.storage.files import digest
+from pipeline.storage.memo import made_once
+from pipeline.storage.snapshots import Snapshot
+from pipeline.storage.warehouse import connect
 
 TABLES = ("scores", "contributions", EMBEDDINGS)
 

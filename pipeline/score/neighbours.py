@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import snapshots
 from pipeline.arrays import Doubles
 from pipeline.errors import InputError
 from pipeline.safe_text import one_line
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot
 from pipeline.sql import parquet
-from pipeline.warehouse import connect
+from pipeline.storage import snapshots
+from pipeline.storage.snapshots import Snapshot
+from pipeline.storage.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

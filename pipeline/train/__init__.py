@@ -11,18 +11,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipeline import lake, snapshots
 from pipeline.catalogue import code_digest, features, model_code_digest
 from pipeline.context import Run
 from pipeline.errors import InputError
-from pipeline.files import digest, publish, sha256_of, write_json
-from pipeline.memo import MadeFrom, made_once
 from pipeline.models import bundle as bundles
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
-from pipeline.snapshots import Snapshot
+from pipeline.storage import lake, snapshots
+from pipeline.storage.files import digest, publish, sha256_of, write_json
+from pipeline.storage.memo import MadeFrom, made_once
+from pipeline.storage.snapshots import Snapshot
+from pipeline.storage.warehouse import connect
 from pipeline.train.promotion import promote
-from pipeline.warehouse import connect
 
 __all__ = ["promote", "run"]
 

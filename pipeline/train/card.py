@@ -17,11 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.files import digest, sha256_of, write_atomically
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.models.bundle import Manifest
 from pipeline.safe_text import one_line
+from pipeline.storage.files import digest, sha256_of, write_atomically
 from pipeline.yaml_files import ENDINGS
 
 CARD = "card.md"

@@ -33,7 +33,7 @@ from pipeline.models.reference import Reference
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot
+from pipeline.storage.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
 from pipeline.train.loading import AccountSample, Sources, load_samples

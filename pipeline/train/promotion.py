@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import snapshots
 from pipeline.context import Run
 from pipeline.errors import InputError
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.receipt import Receipt
+from pipeline.storage import snapshots
 
 WORSE = 0.02  # nats per event: less than this is noise between two seeds
 

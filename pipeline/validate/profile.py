@@ -12,9 +12,9 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.domain import DERIVED_EVENT_COLUMNS, EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Domain
-from pipeline.files import digest, publish, scratch
-from pipeline.lake import Batch, checked, end_of, visible
 from pipeline.sql import parquet
+from pipeline.storage.files import digest, publish, scratch
+from pipeline.storage.lake import Batch, checked, end_of, visible
 
 VERSION = 2  # raise when a measure changes its meaning: stored profiles are then computed again
 FEW = 20  # below this many events a share says nothing

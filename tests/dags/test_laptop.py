@@ -142,6 +142,7 @@ def test_two_airflows_never_share_a_home(tmp_path):
             pass
 
 
+@pytest.mark.slow
 def test_a_service_that_ends_by_itself_is_reported_with_its_last_words(tmp_path, monkeypatch):
     monkeypatch.setattr(laptop, "SERVICES", {"nonsense": ()})
     with pytest.raises(laptop.LaptopError, match="nonsense ended by itself"), laptop.running(9, os.environ, tmp_path):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 SECRETS = ("POSTGRES_PASSWORD", "FERNET_KEY", "JWT_SECRET", "API_SECRET_KEY", "ADMIN_PASSWORD", "RISK_KEY")
 REQUIRED = (*SECRETS, "DAWNLIST_DATA")

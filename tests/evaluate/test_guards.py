@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from pipeline import features, snapshots
+from pipeline import features
 from pipeline.context import Run
 from pipeline.domain import Domain, Labels
 from pipeline.evaluate import guards
@@ -22,6 +22,7 @@ from pipeline.models.nn.autoencoder import BehaviourAutoencoder
 from pipeline.models.nn.batch import Batch
 from pipeline.models.tokens.windows import MAX_EVENTS, Tokens, user_day_windows
 from pipeline.settings import Settings
+from pipeline.storage import snapshots
 
 DAY, AS_OF = date(2026, 3, 10), datetime(2026, 4, 1, tzinfo=UTC)
 

@@ -11,6 +11,7 @@ from pipeline.evaluate.handbook import reproduce
 DATASETS = Path(os.environ.get("RISK_DATASETS", ""))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("RISK_DATASETS") or not (DATASETS / "payments").is_dir(),
     reason="set RISK_DATASETS to the folder of data sets",

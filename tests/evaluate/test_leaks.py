@@ -14,6 +14,8 @@ from pipeline.evaluate.leaks.bench import HONEST, Fold
 from pipeline.evaluate.leaks.prices import ALL_HISTORY, AROUND_THE_DAY, CUT_AT_FRAUD, NO_DELAY, Price, price_list
 from pipeline.evaluate.leaks.user_days import features, label_user_days
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST = (date(2026, 3, 21), date(2026, 4, 11)), (date(2026, 4, 19), date(2026, 5, 2))
 FOLD = Fold(TRAIN, TEST, DELAY_DAYS, reviews=10)
 LEAKS = {

@@ -12,7 +12,9 @@ import random_lake
 from pipeline import features
 from pipeline.context import Run
 from pipeline.settings import Settings
-from pipeline.warehouse import DBT_PROJECT, dbt_build
+from pipeline.storage.warehouse import DBT_PROJECT, dbt_build
+
+pytestmark = pytest.mark.slow
 
 MODELS = sorted(DBT_PROJECT.glob("models/**/*.sql"))
 

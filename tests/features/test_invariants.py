@@ -7,9 +7,12 @@ import pytest
 import random_lake
 import support
 
-from pipeline import features, snapshots
+from pipeline import features
 from pipeline.context import Run
 from pipeline.settings import Settings
+from pipeline.storage import snapshots
+
+pytestmark = pytest.mark.slow
 
 DOMAIN = random_lake.shop()
 LAST, AS_OF = random_lake.LAST, random_lake.AS_OF

@@ -8,11 +8,14 @@ import pytest
 import random_lake
 from naive import Naive
 
-from pipeline import features, snapshots
+from pipeline import features
 from pipeline.catalogue import features as catalogue
 from pipeline.context import Run
 from pipeline.models.reasons import sentence_of
 from pipeline.settings import Settings
+from pipeline.storage import snapshots
+
+pytestmark = pytest.mark.slow
 
 LAKES = {
     "with labels": (1, random_lake.shop()),

@@ -50,6 +50,7 @@ def sample(name: str, folder: Path, parts: int) -> tuple[list[Path], list[Path]]
     return written, [folder / "labels.parquet"] if labels else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_range_of_a_real_sample_gives_the_same_cells_as_its_days(name, tmp_path):
     domain = Domain.load(name)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import lake
+from pipeline.storage import lake
 
 DAY = date(2026, 11, 19)
 GOOD = "2026-11-19,ann,confirmed,stolen card,called the bank,M. Curie,2026-11-20T10:30:00+00:00"

@@ -10,12 +10,14 @@ from datetime import UTC, date, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import cli, feedback, lake
+from pipeline import feedback
+from pipeline.commands import cli
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
 from pipeline.feedback.verdicts import ListedAccounts, to_verdict
 from pipeline.settings import PROJECT, Settings
+from pipeline.storage import lake
 
 DAY = date(2026, 11, 19)
 RETAIL = Domain(name="retail", currency="GBP", timezone="Europe/London", event_types={"purchase": "purchase"})

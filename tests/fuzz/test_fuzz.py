@@ -37,6 +37,8 @@ from hypothesis.strategies import SearchStrategy
 from pipeline.ingest.formats.blocks import BLOCK, Blocks
 from pipeline.settings import PROJECT
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 NAIVE_NOW = NOW.replace(tzinfo=None)
 SHOP = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())

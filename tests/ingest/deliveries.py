@@ -13,10 +13,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import ingest, lake
+from pipeline import ingest
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 from pipeline.sql import parquet
+from pipeline.storage import lake
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 KEY = "a key that only tests know"

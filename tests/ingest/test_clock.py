@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from deliveries import NOW, Shop, event, label
 
-from pipeline import doctor, lake
+from pipeline import doctor
 from pipeline.errors import InputError, UsageError
 from pipeline.ingest.clock import clock_warnings
 from pipeline.settings import Settings
+from pipeline.storage import lake
 
 HOUR = timedelta(hours=1)
 ROWS = [

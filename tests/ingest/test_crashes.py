@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from deliveries import Shop, event
 
-from pipeline import lake
 from pipeline.settings import PROJECT
+from pipeline.storage import lake
 
 ROWS = [event(f"e{i}", event_at=f"2026-11-{18 + i % 3}T10:00:00Z", amount=i if i % 5 else "x") for i in range(30)]
 
@@ -25,9 +25,9 @@ POINTS = [
     ("pipeline.ingest.load.publish", 2),
     ("pipeline.ingest.load.publish", 3),
     ("pipeline.ingest.store.publish", 1),
-    ("pipeline.files.publish", 1),  # of the key's mark
-    ("pipeline.files.publish", 2),  # of the manifest: it counts from here on
-    ("pipeline.lake.commit", 1),
+    ("pipeline.storage.files.publish", 1),  # of the key's mark
+    ("pipeline.storage.files.publish", 2),  # of the manifest: it counts from here on
+    ("pipeline.storage.lake.commit", 1),
 ]
 
 KILLER = """

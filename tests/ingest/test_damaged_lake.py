@@ -3,10 +3,11 @@
 import pytest
 from deliveries import NOW, SHOP, Shop, event
 
-from pipeline import lake, validate
+from pipeline import validate
 from pipeline.context import Run
 from pipeline.errors import InputError
-from pipeline.warehouse import locked
+from pipeline.storage import lake
+from pipeline.storage.warehouse import locked
 
 
 def cut(path):

@@ -9,8 +9,8 @@ from deliveries import NOW, Shop, as_csv, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import lake
 from pipeline.errors import InputError
+from pipeline.storage import lake
 
 NO_ID = {name: cell for name, cell in event().items() if name != "event_id"}
 

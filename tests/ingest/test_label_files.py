@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from deliveries import NOW, SHOP, Shop, as_csv, event, label, utc
 
-from pipeline import ingest, lake
+from pipeline import ingest
 from pipeline.errors import InputError, UsageError
+from pipeline.storage import lake
 
 
 def test_a_complete_label_is_taken_as_it_is(shop: Shop) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEADER = b"user_id,event_at,event_type"
 LIMIT = 400  # MiB of the whole process, of which the libraries take about 200
 PROGRAM = """

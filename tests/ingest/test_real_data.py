@@ -19,6 +19,7 @@ needs_data = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_data
 def test_online_retail_adds_up(tmp_path: Path) -> None:
     shop = Shop(tmp_path, Domain.load("retail"), threads=2)
@@ -34,6 +35,7 @@ def test_online_retail_adds_up(tmp_path: Path) -> None:
     assert pq.read_metadata(next((shop.home / "quarantine").iterdir())).num_rows == 135_080
 
 
+@pytest.mark.slow
 @needs_data
 def test_retail_lines_written_as_csv_give_the_same_events(tmp_path: Path) -> None:
     whole = f"from read_parquet('{DATASETS}/retail/online_retail.parquet') limit 20000"
@@ -48,6 +50,7 @@ def test_retail_lines_written_as_csv_give_the_same_events(tmp_path: Path) -> Non
     assert len(contents[0]) > 10_000
 
 
+@pytest.mark.slow
 @needs_data
 def test_payments_and_their_labels_add_up(tmp_path: Path) -> None:
     shop = Shop(tmp_path, Domain.load("payments"))

@@ -13,10 +13,10 @@ from deliveries import NOW, Shop, as_csv, event, utc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import lake
 from pipeline.errors import InputError
 from pipeline.ingest.notations import notation_of, remedy
 from pipeline.ingest.refusals import MAX_ROW, MAX_VALUE, REASONS, explain
+from pipeline.storage import lake
 
 LATER = (NOW + timedelta(minutes=6)).isoformat()
 SOON = (NOW + timedelta(minutes=4)).isoformat()
@@ -209,6 +209,7 @@ MESSY = st.lists(
 ).map(b"".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=MESSY)
 def test_every_row_is_accounted_for(tmp_path_factory, body: bytes) -> None:

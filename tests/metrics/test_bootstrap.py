@@ -166,6 +166,7 @@ def test_pairs_of_one_draw_are_the_pairs_by_themselves():
     assert draws.estimate("b").low <= draws.value[1] <= draws.estimate("b").high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["average_precision", "precision"])
 def test_ninety_five_per_cent_intervals_hold_the_truth_about_that_often(metric):
     """Three standard errors of 200 tries either side of 0.95."""

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
-from pipeline.files import sha256_of
 from pipeline.models import bundle as bundles
+from pipeline.storage.files import sha256_of
 
 
 @pytest.fixture

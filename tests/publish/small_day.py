@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from support import add_snapshot as add
 
 from pipeline.domain import Domain
-from pipeline.files import digest
 from pipeline.models.bundle import Manifest
 from pipeline.models.registry import Entry, write
-from pipeline.snapshots import Snapshot
+from pipeline.storage.files import digest
+from pipeline.storage.snapshots import Snapshot
 
 DAY = date(2026, 11, 19)
 AS_OF = datetime(2026, 11, 20, 4, tzinfo=UTC)

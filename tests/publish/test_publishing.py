@@ -16,10 +16,10 @@ from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, wo
 from pipeline import publish
 from pipeline.checkpoints import Finding, Report, fail_if_critical, read_report, write_report
 from pipeline.errors import CheckpointFailedError, InputError
-from pipeline.files import sha256_of
 from pipeline.models import reasons, registry
 from pipeline.publish import latest_good, read_list
 from pipeline.settings import PROJECT, Settings
+from pipeline.storage.files import sha256_of
 
 LATER = AS_OF + timedelta(days=2)
 
@@ -319,7 +319,8 @@ import os, sys
 from pathlib import Path
 sys.path[:0] = {tests!r}
 import small_day
-from pipeline import files, publish
+from pipeline.storage import files
+from pipeline import publish
 from pipeline.context import Run
 from pipeline.settings import Settings
 calls = 0

@@ -14,9 +14,9 @@ from rich.console import Console
 from support import add_snapshot, label, moment, write_labels
 
 from pipeline.errors import InputError
-from pipeline.files import digest
 from pipeline.score.neighbours import EMBEDDINGS, embeddings, neighbours, render
 from pipeline.settings import Settings
+from pipeline.storage.files import digest
 
 DAY = date(2026, 3, 20)
 AS_OF = datetime(2026, 3, 22, tzinfo=UTC)
@@ -66,6 +66,7 @@ def test_another_account_is_named_once_with_its_nearest_day_and_of_equal_ones_th
     assert as_tuples(look_up("ann", back=1)) == [("bob", DAY, 1.0)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(arrays(np.float64, (9, 4), elements=st.integers(-3, 3).map(float)), st.integers(1, 8))
 def test_the_same_accounts_as_a_plain_calculation_finds(tmp_path_factory, vectors, limit):

@@ -19,6 +19,8 @@ from pipeline.simulate.campaigns.traits import draw_traits
 from pipeline.simulate.shop import Shop
 from pipeline.simulate.typologies import TYPOLOGIES
 
+pytestmark = pytest.mark.slow
+
 REASON = "devices it had never used before: 1"
 
 

@@ -23,13 +23,14 @@ from shop.hardness import (
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from pipeline import features, ingest, snapshots
+from pipeline import features, ingest
 from pipeline.catalogue import features as catalogue
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
 from pipeline.simulate.typologies import TYPOLOGIES
+from pipeline.storage import snapshots
 
 DAYS, WARM_UP = 32, 14
 SEEDS = (7, 11)  # two shops: a variant has some fifty user-days in both together

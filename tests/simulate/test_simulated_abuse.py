@@ -14,6 +14,8 @@ from pipeline.simulate.campaigns.traits import draw_traits
 from pipeline.simulate.look_alikes import RESEMBLES
 from pipeline.simulate.typologies import TYPOLOGIES
 
+pytestmark = pytest.mark.slow
+
 
 def truth_of(days):
     return pa.concat_tables([day.true_user_days for day in days]).to_pylist()

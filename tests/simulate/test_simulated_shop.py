@@ -15,9 +15,9 @@ from simulated import SMALL, days_of
 from pipeline import ingest
 from pipeline.domain import EVENT_COLUMNS, Domain
 from pipeline.errors import UsageError
-from pipeline.files import sha256_of
 from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
+from pipeline.storage.files import sha256_of
 
 TINY = ShopSettings(users=600, bad_share=0.03)
 

@@ -13,6 +13,8 @@ from pipeline.simulate.shop import Shop
 from pipeline.simulate.typologies import TYPOLOGIES
 from pipeline.simulate.world import catalogue
 
+pytestmark = pytest.mark.slow
+
 LONG = replace(SMALL, users=2500, bad_share=0.04, seed=3)
 
 

@@ -96,7 +96,7 @@ def run(order: dict[str, Any]) -> None:
     if order["point"]:
         kill_at(order["point"])
     sys.argv = ["dawnlist", *order["arguments"]]
-    from pipeline.cli import main
+    from pipeline.commands.cli import main
 
     main()
 

@@ -126,36 +126,44 @@ BEFORE: dict[str, tuple[Any, ...]] = {
 }
 PREPARE = {"run": delivered, "publish": not_published, "train": not_trained, "feedback": found_out}
 
-POINTS = [
-    ("run", "after call pipeline.ingest.row_checks:RowChecker.add"),
-    ("run", "before rename lake/batches/events-*.json"),
-    ("run", "after rename lake/labels/*.parquet"),
-    ("run", "before rename reports/day=*/events.json"),
-    ("run", "dbt int_first_seen"),
-    ("run", "dbt fct_user_days"),
-    ("run", "after rename snapshots/user_days/day=*/*.parquet"),
-    ("run", "half line pipeline.snapshots"),
-    ("publish", "after call pipeline.score.user_days:apply"),
-    ("publish", "after rename snapshots/scores/day=*/*.json"),
-    ("publish", "after rename snapshots/embeddings/day=*/*.parquet"),
-    ("publish", "before rename lists/revisions/day=*/????????????"),
-    ("publish", "after rename lists/revisions/day=*/????????????"),
-    ("publish", "after rename lists/revisions/day=*/current.json"),
-    ("publish", "after rename lists/day=*"),
-    ("train", "after call pipeline.train.fitting:train_autoencoder"),
-    ("train", "after rename models/????-??-??-*"),
-    ("train", "half line pipeline.models.registry"),
-    ("feedback", "after rename verdicts/*.parquet"),
-    ("feedback", "before rename lake/batches/labels-*.json"),
-]
+# In the order in which a command comes to them.
+POINTS = {
+    "run": (
+        "after call pipeline.ingest.row_checks:RowChecker.add",
+        "before rename lake/batches/events-*.json",
+        "after rename lake/labels/*.parquet",
+        "before rename reports/day=*/events.json",
+        "dbt int_first_seen",
+        "dbt fct_user_days",
+        "after rename snapshots/user_days/day=*/*.parquet",
+        "half line pipeline.storage.snapshots",
+    ),
+    "publish": (
+        "after call pipeline.score.user_days:apply",
+        "after rename snapshots/scores/day=*/*.json",
+        "after rename snapshots/embeddings/day=*/*.parquet",
+        "before rename lists/revisions/day=*/????????????",
+        "after rename lists/revisions/day=*/????????????",
+        "after rename lists/revisions/day=*/current.json",
+        "after rename lists/day=*",
+    ),
+    "train": (
+        "after call pipeline.train.fitting:train_autoencoder",
+        "after rename models/????-??-??-*",
+        "half line pipeline.models.registry",
+    ),
+    "feedback": ("after rename verdicts/*.parquet", "before rename lake/batches/labels-*.json"),
+}
 
 
-@pytest.mark.parametrize(("command", "point"), POINTS, ids=[f"{command}: {point}" for command, point in POINTS])
-def test_killed_and_run_again(command, point, undisturbed, killer, tmp_path):
+@pytest.mark.parametrize("command", POINTS)
+def test_killed_again_and_again_and_run_once_more(command, undisturbed, killer, tmp_path):
+    """Each run is killed a step further on than the one before it, and finds what that left behind."""
     home = undisturbed.before(command, tmp_path / "home")
     arguments, now = BEFORE[command][1:]
-    killed = killer.run(home, arguments, now, point)
-    assert killed["signal"] == 9, f"never came to {point}:\n{home.log[-1]}"
+    for point in POINTS[command]:
+        killed = killer.run(home, arguments, now, point)
+        assert killed["signal"] == 9, f"never came to {point}:\n{home.log[-1]}"
     again = killer.run(home, arguments, now)
     assert again["code"] == 0, home.log[-1]
     expected, found = undisturbed.bytes_after(command), everything(home)

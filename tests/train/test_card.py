@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pipeline import bundles_cli
+from pipeline.commands import models as commands
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.files import sha256_of
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
 from pipeline.safe_text import one_line
 from pipeline.settings import Settings
+from pipeline.storage.files import sha256_of
 from pipeline.train import card as cards
 from pipeline.train.card import card, safe
 
@@ -305,9 +305,9 @@ def test_a_terminal_shows_a_name_without_escapes(name):
 
 def test_a_title_is_printed_without_a_backslash(monkeypatch, capsys):
     titled = SHOP.model_copy(update={"title": "Online [red] Retail (UCI) & <sons>"})
-    monkeypatch.setattr(bundles_cli.daily, "settings_of", lambda request: Settings())
+    monkeypatch.setattr(commands.daily, "settings_of", lambda request: Settings())
     monkeypatch.setattr(cards, "read", lambda *_: ("one", card(manifest(), titled, "shop")))
-    bundles_cli.models_card()
+    commands.models_card()
     shown = capsys.readouterr().out
     assert "(Online [red] Retail (UCI) & <sons>)" in shown
 

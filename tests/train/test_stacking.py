@@ -24,6 +24,8 @@ from pipeline.train.stacking import (
     walk_forward_scores,
 )
 
+pytestmark = pytest.mark.slow
+
 PLAN = StackingPlan(reviews=20, seed=7, threads=2, monotone={})
 N = 200 * 20
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import lake
 from pipeline.domain import Domain
+from pipeline.storage import lake
 
 DAY = date(2026, 11, 19)  # a Thursday
 AS_OF = datetime(2026, 11, 20, 4, tzinfo=UTC)

@@ -6,13 +6,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipeline import lake
 from pipeline.evaluate.experiment import Experiment
 from pipeline.evaluate.leaks.bench import Fold
 from pipeline.evaluate.leaks.prices import Price, price_list
 from pipeline.evaluate.leaks.user_days import EVENTS, LABELS
 from pipeline.sql import parquet
-from pipeline.warehouse import connect
+from pipeline.storage import lake
+from pipeline.storage.warehouse import connect
 
 LOOK_BACK_DAYS = 28  # of history before the first training day
 

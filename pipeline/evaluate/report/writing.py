@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.evaluate.report.content import EvaluationReport
 from pipeline.evaluate.report.page import page
-from pipeline.files import write_atomically
+from pipeline.storage.files import write_atomically
 
 
 def write_report(report: EvaluationReport, folder: Path) -> None:

@@ -12,10 +12,10 @@ from safetensors.numpy import load_file, save
 
 from pipeline.arrays import Doubles, Floats, Ints
 from pipeline.errors import InputError
-from pipeline.files import write_atomically
 from pipeline.models.base.tabular import MAX_ROWS, Scale
 from pipeline.models.parts import read_part, unreadable, write_part
 from pipeline.models.samples import Samples
+from pipeline.storage.files import write_atomically
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest

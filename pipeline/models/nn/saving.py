@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.files import write_atomically
 from pipeline.models.parts import REPAIR, read_part, unreadable, write_part
 from pipeline.models.tokens.fields import Fields
+from pipeline.storage.files import write_atomically
 
 WEIGHTS, FIELDS, ABOUT = "weights.safetensors", "fields.json", "about.json"
 N = TypeVar("N", bound=nn.Module)

@@ -13,9 +13,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
-from pipeline.files import sha256_of, write_json
 from pipeline.simulate.output.tables import BAD_EVENTS, USER_DAYS, Day
 from pipeline.simulate.settings import ShopSettings
+from pipeline.storage.files import sha256_of, write_json
 
 FOLDERS = ("events", "labels", "truth")
 

@@ -13,11 +13,11 @@ from deliveries import Shop, as_csv, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import lake
 from pipeline.errors import InputError
 from pipeline.ingest.formats.blocks import Blocks
 from pipeline.ingest.formats.csv_rows import CsvRows
 from pipeline.ingest.refusals import MAX_ROW
+from pipeline.storage import lake
 
 FORGED = "f,victim,2026-11-20T10:00:00Z,purchase,9,\n"
 NOTES = {
@@ -96,6 +96,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     return b"z,ann,2026-11-20,browse,\n" + body
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(bodies(), st.integers(1, 60), st.booleans())
 def test_rows_read_are_rows_of_pythons_csv_module(body: bytes, block: int, is_packed: bool) -> None:
@@ -127,9 +128,7 @@ def test_events_accepted_are_rows_of_pythons_csv_module(body: bytes, block: int,
     assert (batch.accepted, batch.refused) == (len(accepted), len(refused))
     theirs = Counter(good_rows(body))
     given_ids = {event_id for event_id, _ in theirs}  # any other was derived for a row without one
-    ours = Counter(
-        (row["event_id"] if row["event_id"] in given_ids else "", row["item_id"] or "") for row in accepted
-    )
+    ours = Counter((row["event_id"] if row["event_id"] in given_ids else "", row["item_id"] or "") for row in accepted)
     assert ours <= theirs
     if not UNLIKE_PYTHON & {row["reason"] for row in refused}:
         firsts = {event_id: item for event_id, item in reversed(good_rows(body)) if event_id}

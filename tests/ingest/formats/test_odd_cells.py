@@ -93,6 +93,7 @@ def with_odd(cells: pa.Array, column: str, name: str = "odd") -> pa.Table:
     return ordinary.append_column(column, pa.nulls(3) if pa.types.is_null(cells.type) else around)
 
 
+@pytest.mark.slow
 def test_any_type_costs_a_row_at_most(shop: Shop) -> None:
     files = []
     for n, (name, cells) in enumerate(ODD.items()):

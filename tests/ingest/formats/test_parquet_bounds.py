@@ -69,6 +69,7 @@ BOMBS: dict[str, tuple[Callable[[], pa.Table], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_memory_stays_bounded(tmp_path: Path, name: str) -> None:
     make, says = BOMBS[name]
@@ -109,6 +110,7 @@ def test_a_row_that_is_too_long_is_refused_and_cut(shop: Shop) -> None:
     assert json.loads(raw)["user_id"] == "ann"
 
 
+@pytest.mark.slow
 def test_chunks_by_bytes_give_the_same_rows(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [event(f"e{n}", item_id="i" * (n % 300), amount="x" if n % 7 == 0 else "1") for n in range(3000)]
     other = Shop(shop.folder / "other")

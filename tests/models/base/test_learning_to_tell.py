@@ -7,6 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.models.base.catalogue import BASE_MODELS
 
+pytestmark = pytest.mark.slow
+
 SUPERVISED = [name for name, learner in BASE_MODELS.items() if learner.kind == "supervised"]
 
 

@@ -9,6 +9,8 @@ from pipeline.models.nn.baselines import marginal_nats
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_baseline_of_one_field_is_the_entropy_of_its_training_frequencies(tmp_path):
     rows = [event(f"u{i}", day, i, event_type="purchase" if i < 25 else "browse") for i in range(100) for day in (0, 1)]

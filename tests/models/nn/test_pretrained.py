@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from event_streams import FIELDS
 from labelled_streams import patternless
 
@@ -8,6 +9,7 @@ from pipeline.models.nn.supervised import RiskNetwork
 from pipeline.models.nn.training import seeded
 
 
+@pytest.mark.slow
 def test_pretraining_learns_to_redraw_hidden_events():
     best = []
     for loved in (False, True):

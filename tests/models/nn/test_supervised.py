@@ -14,6 +14,8 @@ from pipeline.models.nn.sampling import Sampling, weight_of_bad
 from pipeline.models.nn.supervised import RiskNetwork, Supervised, SupervisedPlan
 from pipeline.models.nn.training import seeded
 
+pytestmark = pytest.mark.slow
+
 ENCODERS = {
     "lstm": Shape(encoder="lstm"),
     "gru": Shape(encoder="gru", layers=2),

@@ -10,6 +10,8 @@ from torch.distributions import Normal, kl_divergence
 from pipeline.models.nn.batch import read_batch
 from pipeline.models.nn.vae import VaeAbout, VaePlan, VariationalAutoencoder, fit_vae, kl
 
+pytestmark = pytest.mark.slow
+
 SHAPE = VaeAbout(hidden_size=16, code_size=4)
 
 

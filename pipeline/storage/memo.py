@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from pipeline.files import digest, scratch
+from pipeline.storage.files import digest, scratch
 
 K = TypeVar("K")
 T = TypeVar("T")

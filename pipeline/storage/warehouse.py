@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel
 
-from pipeline import lake
 from pipeline.catalogue import code_digest
 from pipeline.domain import Domain
 from pipeline.errors import BusyError, InputError, PipelineError, UsageError
-from pipeline.files import make_folder, private, read_json, read_model, write_json
 from pipeline.settings import PROJECT, Settings
+from pipeline.storage import lake
+from pipeline.storage.files import make_folder, private, read_json, read_model, write_json
 
 DBT_PROJECT = PROJECT / "dbt_project"
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure while replaying WAL")

@@ -199,10 +199,10 @@ def test_a_range_that_ends_before_it_begins_is_wrong_before_anything_is_ingested
 def test_ctrl_c_during_the_imports_ends_like_any_other(monkeypatch, capsys):
     class Interrupted:
         def find_spec(self, name, *_):
-            if name == "pipeline.cli":
+            if name == "pipeline.commands.cli":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "pipeline.cli", raising=False)
+    monkeypatch.delitem(sys.modules, "pipeline.commands.cli", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
     with pytest.raises(SystemExit) as end:
         start()
@@ -237,7 +237,9 @@ def test_show_prints_as_many_rows_as_asked(at_end_of):
 def test_the_command_starts_quickly_where_it_only_looks(at_end_of):
     """No torch, dbt or Great Expectations to print a list."""
     home = at_end_of("first list")
-    code = "import sys; from pipeline.cli import main\ntry: main()\nexcept SystemExit: print(sorted(sys.modules))"
+    code = (
+        "import sys; from pipeline.commands.cli import main\ntry: main()\nexcept SystemExit: print(sorted(sys.modules))"
+    )
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-c", code, "show", "--day", str(TODAY)],

@@ -11,14 +11,36 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from pipeline import bundles_cli as bundles
 from pipeline import daily
+from pipeline.commands import models as bundles
+from pipeline.commands.options import (
+    Accept,
+    AsJson,
+    AsOf,
+    Day,
+    First,
+    Home,
+    Last,
+    ListSize,
+    Pack,
+    a_day,
+    a_path,
+    names,
+    request,
+)
+from pipeline.commands.terminal import (
+    errors,
+    of_this_machine,
+    print_answer,
+    print_answers,
+    report,
+    shows_progress,
+    status,
+)
 from pipeline.errors import STOPPED, STOPPED_WORDS, CheckpointFailedError, InputError, PipelineError, UsageError
-from pipeline.files import private
-from pipeline.options import Accept, AsJson, AsOf, Day, First, Home, Last, ListSize, Pack, a_day, a_path, names, request
 from pipeline.safe_text import one_line
 from pipeline.settings import Settings, in_order
-from pipeline.terminal import errors, of_this_machine, print_answer, print_answers, report, shows_progress, status
+from pipeline.storage.files import private
 
 app = typer.Typer(
     name="dawnlist",

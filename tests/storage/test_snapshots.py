@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import snapshots
+from pipeline.storage import snapshots
 
 KEY, MADE_ID = ("user_days", date(2026, 11, 19)), "0123456789ab"
 AS_OF = datetime(2026, 11, 20, 4, tzinfo=UTC)

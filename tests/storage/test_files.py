@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel
 from story_so_far import LISTED, TRAINED
 
-from pipeline import files
 from pipeline.settings import PROJECT
+from pipeline.storage import files
 
 
 class Entry(BaseModel):
@@ -93,7 +93,7 @@ def test_killed_while_it_mends_a_ledger_nothing_that_was_there_is_lost(point, nt
     script = f"""
 import os, signal
 from pathlib import Path
-from pipeline import files
+from pipeline.storage import files
 real, calls = os.{point}, 0
 def deadly(*arguments):
     global calls
@@ -121,7 +121,7 @@ def interrupted(*arguments, **options):
     os.kill(os.getpid(), signal.SIGINT)
     return real(*arguments, **options)
 setattr(resolve_name(holder), name, interrupted)
-from pipeline.cli import main
+from pipeline.commands.cli import main
 main()
 """
 

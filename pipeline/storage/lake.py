@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InputError, UsageError
-from pipeline.files import read_model, sha256_of, write_atomically
+from pipeline.storage.files import read_model, sha256_of, write_atomically
 
 Kind = Literal["events", "labels"]
 KINDS: tuple[Kind, ...] = ("events", "labels")

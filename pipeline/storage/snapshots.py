@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.errors import InputError
-from pipeline.files import append_line, publish, read_lines, read_model, sha256_of, write_atomically
+from pipeline.storage.files import append_line, publish, read_lines, read_model, sha256_of, write_atomically
 
 
 class Snapshot(BaseModel):

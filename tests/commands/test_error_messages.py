@@ -63,8 +63,9 @@ def test_a_home_with_a_name_that_is_too_long_is_explained(home):
     assert explains_failure(result, 2, "has 300 bytes, wanted at most 255", "to fix: set RISK_HOME")
 
 
-def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
-    home = at_end_of("three weeks")
+def test_a_busy_home_ends_with_5_and_nothing_is_lost(home):
+    shop.deliver(home.path, 0)
+    home.run_ok("ingest", now=shop.morning_after(0))
     shop.deliver(home.path, LISTED)
     before = home.bytes_of("lake", "snapshots", "models")
     lines = (
@@ -88,29 +89,39 @@ def test_a_busy_home_ends_with_5_and_nothing_is_lost(at_end_of):
     assert home.run_ok("ingest", "--json", now=NOW).json["accepted"] == len(shop.events_of(LISTED))
 
 
-def test_a_warehouse_open_elsewhere_ends_with_5(at_end_of):
-    home = at_end_of("three weeks")
-    shop.deliver(home.path, LISTED)
-    home.run_ok("ingest", now=NOW)
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory):
+    """A home with a warehouse that has seen one of its two days, and the command that builds the other."""
+    folder = tmp_path_factory.mktemp("two days")
+    home = Home(folder / "home", shop.pack(folder))
+    now = shop.morning_after(1)
+    for n in (0, 1):
+        shop.deliver(home.path, n)
+    home.run_ok("ingest", now=now)
+    home.run_ok("features", "--from", shop.day(0), "--to", shop.day(0), now=now)
+    return home, lambda: home.run("features", "--from", shop.day(1), "--to", shop.day(1), now=now)
+
+
+@pytest.mark.slow
+def test_a_warehouse_open_elsewhere_ends_with_5(two_days):
+    home, build = two_days
     opener = "import sys, time, duckdb; con = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", opener, str(home.path / "warehouse.duckdb")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "open\n"
-        result = home.run("features", "--from", TODAY, "--to", TODAY, now=NOW)
+        result = build()
         other.kill()
     assert explains_failure(result, 5, "the warehouse file is open in another process", "to fix: close it")
 
 
-def test_a_damaged_warehouse_is_explained(at_end_of):
+@pytest.mark.slow
+def test_a_damaged_warehouse_is_explained(two_days):
     """It holds nothing that is not in the lake."""
-    home = at_end_of("three weeks")
-    shop.deliver(home.path, LISTED)
-    home.run_ok("ingest", now=NOW)
+    home, build = two_days
     (home.path / "warehouse.duckdb").write_bytes(b"no database" * 1000)
-    result = home.run("features", "--from", TODAY, "--to", TODAY, now=NOW)
-    assert explains_failure(result, 3, "warehouse.duckdb", "to fix: remove")
+    assert explains_failure(build(), 3, "warehouse.duckdb", "to fix: remove")
     (home.path / "warehouse.duckdb").unlink()
-    home.run_ok("features", "--from", TODAY, "--to", TODAY, now=NOW)
+    assert build().code == 0
 
 
 def test_a_stale_bundle_names_the_columns_and_what_to_run(at_end_of):
@@ -270,7 +281,11 @@ def test_a_full_disk_is_explained_in_words_and_the_next_run_goes_on(at_end_of):
     shop.deliver(home.path, LISTED)
     limit = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     script = f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); {limit}; import sys"
-    command = [sys.executable, "-c", f"{script}; sys.argv[0] = 'dawnlist'; from pipeline.cli import main; main()"]
+    command = [
+        sys.executable,
+        "-c",
+        f"{script}; sys.argv[0] = 'dawnlist'; from pipeline.commands.cli import main; main()",
+    ]
     ended = subprocess.run(
         [*command, "ingest"], cwd=PROJECT, env=home.environment(NOW), capture_output=True, text=True, check=False
     )
@@ -286,7 +301,7 @@ def test_a_home_of_somebody_else_is_explained(tmp_path):
     from pipeline.domain import Domain
     from pipeline.errors import UsageError
     from pipeline.settings import Settings
-    from pipeline.warehouse import locked
+    from pipeline.storage.warehouse import locked
 
     (tmp_path / "home").mkdir(mode=0o755)
     tmp_path.chmod(0o755)

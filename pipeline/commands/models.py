@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import daily
-from pipeline.options import AsJson, Home, Pack, request
+from pipeline.commands.options import AsJson, Home, Pack, request
+from pipeline.commands.terminal import print_answer
 from pipeline.safe_text import one_line
-from pipeline.terminal import print_answer
 
 app = typer.Typer(help="Bundles: list them, read their cards, promote one, roll back.", no_args_is_help=True)
 
