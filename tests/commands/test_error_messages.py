@@ -246,6 +246,7 @@ def test_a_damaged_lake_is_explained_before_anything_is_made_of_it(damage, at_en
     assert explains_failure(home.run("ingest", now=NOW), 3, str(path.relative_to(home.path)))
 
 
+@pytest.mark.slow
 def test_the_key_of_a_home_is_made_once_kept_and_missed(home):
     home.settings["RISK_KEY"] = ""
     del home.settings["RISK_KEY"]

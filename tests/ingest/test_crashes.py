@@ -11,6 +11,8 @@ from deliveries import Shop, event
 from pipeline.settings import PROJECT
 from pipeline.storage import lake
 
+pytestmark = pytest.mark.slow
+
 ROWS = [event(f"e{i}", event_at=f"2026-11-{18 + i % 3}T10:00:00Z", amount=i if i % 5 else "x") for i in range(30)]
 
 # Every place where the run touches the disk or moves on; `Nth` counts calls of that function.

@@ -13,6 +13,8 @@ from pipeline.models.surprise import own_excess, score_windows, soft_maximum
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows
 
+pytestmark = pytest.mark.slow
+
 LAST = 19  # day of the ordinary shop's odd visitors
 
 
@@ -75,7 +77,6 @@ def test_columns_are_named_after_the_fields_and_nan_becomes_null(odd_day):
     assert columns["surprise_own_excess"].null_count == int(np.isnan(odd_day[2].own_excess).sum()) > 0
 
 
-@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.integers(1, 4000), st.integers(1, 3))
 def test_scores_do_not_change_with_batch_size_or_threads(lengths, batch_events, threads):
@@ -88,7 +89,6 @@ def test_scores_do_not_change_with_batch_size_or_threads(lengths, batch_events, 
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=3e-5, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.slow
 def test_scores_do_not_change_with_who_else_is_scored(model):
     tokens = random_tokens([30] * 20)
     sequences = days_of(tokens, FIRST, FIRST + timedelta(20))

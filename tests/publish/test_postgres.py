@@ -20,6 +20,8 @@ from pipeline.ingest.refusals import MAX_VALUE
 from pipeline.publish import read_list
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct-horse-battery"
 LATER = AS_OF + timedelta(days=2)
 

@@ -19,6 +19,8 @@ from pipeline.settings import Settings
 from pipeline.simulate import ShopSettings, run
 from pipeline.storage.files import sha256_of
 
+pytestmark = pytest.mark.slow
+
 TINY = ShopSettings(users=600, bad_share=0.03)
 
 

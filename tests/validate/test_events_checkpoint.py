@@ -15,6 +15,8 @@ from pipeline.errors import CheckpointFailedError
 from pipeline.settings import Settings
 from pipeline.validate import events_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def check(settings, day=DAY, as_of=AS_OF):
     return events_checkpoint(Run(settings, SHOP, day, as_of))

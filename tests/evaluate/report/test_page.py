@@ -29,6 +29,8 @@ from pipeline.evaluate.report.writing import write_report
 from pipeline.evaluate.summary import Summary
 from pipeline.metrics.bootstrap import Bootstrap
 
+pytestmark = pytest.mark.slow
+
 EVIL = '<script>alert("$\\frac{1}$")</script><img src=x onerror=alert(1)> --> ]]> {{ 7*7 }} \x1b[31m'
 LEAK = dict(what=EVIL, honest_ap=0.5, faked_ap=0.8, gain_low=0.2, gain_high=0.4, honest_precision=0.2)
 

@@ -19,6 +19,8 @@ from pipeline.ingest.formats.csv_rows import CsvRows
 from pipeline.ingest.refusals import MAX_ROW
 from pipeline.storage import lake
 
+pytestmark = pytest.mark.slow
+
 FORGED = "f,victim,2026-11-20T10:00:00Z,purchase,9,\n"
 NOTES = {
     "many lines": FORGED * 60,
@@ -96,7 +98,6 @@ def bodies(draw: st.DrawFn) -> bytes:
     return b"z,ann,2026-11-20,browse,\n" + body
 
 
-@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(bodies(), st.integers(1, 60), st.booleans())
 def test_rows_read_are_rows_of_pythons_csv_module(body: bytes, block: int, is_packed: bool) -> None:

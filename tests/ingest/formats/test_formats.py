@@ -66,6 +66,7 @@ ROWS = st.lists(
     bom=st.booleans(),
     ends=st.sampled_from(["\n", "\r\n"]),
 )
+@pytest.mark.slow
 def test_any_spelling_gives_the_same_lake(rows, order, kind, delimiter, quoting, bom, ends) -> None:
     names = columns_of(rows)
     order.shuffle(names)

@@ -14,6 +14,8 @@ from pipeline.models.base.catalogue import BASE_MODELS, PACK_MODELS
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import MAX_EVENTS
 
+pytestmark = pytest.mark.slow
+
 CLOSE = {"rtol": 1e-4, "atol": 2e-4}  # the last bits of a float, and the rounding they may tip
 FITTED = {}
 
@@ -50,7 +52,6 @@ def test_a_pack_may_name_every_base_model_but_the_autoencoder_whose_columns_are_
     assert list(PACK_MODELS) == [name for name in BASE_MODELS if name in PACK_MODELS]
 
 
-@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(lengths=st.lists(st.integers(1, 140), min_size=2, max_size=6), seed=st.integers(0, 9))
 @pytest.mark.parametrize("name", list(BASE_MODELS))
@@ -64,7 +65,6 @@ def test_a_score_does_not_depend_on_batch_mates_padding_or_order(name, lengths, 
     np.testing.assert_allclose(alone, together[some], **CLOSE)
 
 
-@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(length=st.integers(1, 150), position=st.integers(0, 40), seed=st.integers(0, 9))
 @pytest.mark.parametrize("name", list(BASE_MODELS))
@@ -80,7 +80,6 @@ def test_a_score_does_not_depend_on_events_outside_of_the_window(name, length, p
     np.testing.assert_array_equal(fitted(name).score(one), fitted(name).score(dataclasses.replace(one, tokens=tokens)))
 
 
-@pytest.mark.slow
 def test_a_score_does_not_depend_on_labels_or_weights(name):
     samples = patternless([4, 30, 8])
     other = dataclasses.replace(
@@ -98,7 +97,6 @@ def test_no_user_days_have_no_scores(name):
     assert fitted(name).score(patternless([3]).take(np.zeros(0, np.int64))).shape == (0,)
 
 
-@pytest.mark.slow
 def test_learning_is_repeatable_to_the_byte_on_any_number_of_threads(name, tmp_path):
     fitted(name).save(tmp_path / "two")
     BASE_MODELS[name].fit(*learning(), 5, 1, False).save(tmp_path / "one")

@@ -22,6 +22,8 @@ from pipeline.models.tokens.fields import MISSING, UNSEEN, Fields
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows
 
+pytestmark = pytest.mark.slow
+
 PLAN = AutoencoderPlan(epochs=3, batch_events=256, windows_per_epoch=200)
 
 
