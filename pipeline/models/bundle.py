@@ -85,7 +85,7 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
     `base_models` is the folder of base models to use. Those in `early_base_models` have not learned from the holdout.
     """
     from pipeline.models import stacker
-    from pipeline.models.base.catalogue import PACK_MODELS
+    from pipeline.models.base.catalogue import BASE_MODELS
     from pipeline.models.nn.autoencoder import load_autoencoder
     from pipeline.models.reference import Reference
 
@@ -107,7 +107,7 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
         reference=Reference.load(place / "reference.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
-        base_models={path.name: PACK_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},
+        base_models={path.name: BASE_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},
     )
 
 

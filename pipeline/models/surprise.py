@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipeline.arrays import Doubles, Flags, Floats, Ints
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.training import SCORED_EVENTS, map_batches, one_thread_each
 from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences
@@ -104,7 +104,7 @@ def score_windows(
         worst_fields=np.full((n, WORST, n_fields), np.nan),
     )
 
-    def score(batch: Batch, rows: Ints) -> None:
+    def score(batch: WindowBatch, rows: Ints) -> None:
         nats, code = model(batch)
         result.code[rows] = code.numpy().astype(np.float64).round(DECIMALS)
         _sum_up(nats.numpy(), sequences.windows.end[rows], sequences.windows.own[rows], rows, result)

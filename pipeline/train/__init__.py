@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.catalogue import code_digest, features, model_code_digest
 from pipeline.context import Run
@@ -20,9 +20,11 @@ from pipeline.receipt import Receipt
 from pipeline.storage import lake, snapshots
 from pipeline.storage.files import digest, publish, sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
-from pipeline.storage.snapshots import Snapshot
 from pipeline.storage.warehouse import connect
 from pipeline.train.promotion import promote
+
+if TYPE_CHECKING:
+    from pipeline.train.loading import Material
 
 __all__ = ["promote", "run"]
 
@@ -35,7 +37,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
     Labels count if known by the end of the run's day; events of days up to it, as they had arrived by `as_of`.
     """
     settings, domain, until = run.settings, run.domain, run.day
-    user_days, tokens = _snapshots(run)
+    material = _material(run)
     made_from = {
         "until": str(until),
         "domain": {"name": domain.name, "digest": domain.digest},
@@ -43,8 +45,8 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         "code": model_code_digest(),
         "settings": {name: getattr(settings, name) for name in ("train_days", "min_bad_labels", "seed", "threads")},
         "reviews": run.list_size,
-        "user_days": {str(s.day): s.id for s in user_days},
-        "event_tokens": digest({str(s.day): s.id for s in tokens}),
+        "user_days": {str(s.day): s.id for s in material.user_days},
+        "event_tokens": digest({str(s.day): s.id for s in material.tokens}),
         "labels": digest(lake.visible(_known_labels(run), run.as_of)),
     }
 
@@ -56,7 +58,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         place = folder / bundle_id
         place.mkdir()
         with connect(settings) as con:
-            fitted = fit_bundle(settings, domain, con, place, user_days, tokens, until, run.as_of, progress)
+            fitted = fit_bundle(run, con, material, place, progress)
         draft = bundles.Manifest(
             id=bundle_id,
             domain=domain.name,
@@ -106,8 +108,10 @@ def _known_labels(run: Run) -> list[lake.LakeFile]:
     return [file for file in files if file.first_known is None or file.first_known < lake.end_of(run.day)]
 
 
-def _snapshots(run: Run) -> tuple[list[Snapshot], list[Snapshot]]:
+def _material(run: Run) -> "Material":
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
+    from pipeline.train.loading import Material
+
     home, until, first = run.home, run.day, run.first_training_day
     found = {
         table: snapshots.between(home, table, start, until, run.as_of)
@@ -123,7 +127,7 @@ def _snapshots(run: Run) -> tuple[list[Snapshot], list[Snapshot]]:
     for snapshot in [*found["user_days"], *found["event_tokens"]]:
         fix = f"dawnlist features --from {snapshot.day} --to {snapshot.day}"
         snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
-    return active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows]
+    return Material(active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows])
 
 
 def _receipt(manifest: bundles.Manifest, is_new: bool) -> Receipt:

@@ -8,7 +8,7 @@ the stacker reads features and labels only.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import Doubles
 from pipeline.catalogue import features
+from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of
-from pipeline.models.base.catalogue import PACK_MODELS
+from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
@@ -33,10 +34,9 @@ from pipeline.models.reference import Reference
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
 from pipeline.settings import Settings
-from pipeline.storage.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
-from pipeline.train.loading import AccountSample, Sources, load_samples
+from pipeline.train.loading import AccountSample, Material, Sources, load_samples
 from pipeline.train.splits import Split, split_days
 from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
 from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
@@ -89,26 +89,19 @@ class BaseModels:
 
 
 def fit_bundle(
-    settings: Settings,
-    domain: Domain,
-    con: duckdb.DuckDBPyConnection,
-    place: Path,
-    user_days: list[Snapshot],
-    tokens: list[Snapshot],
-    until: date,
-    as_of: datetime,
-    progress: bool,
+    run: Run, con: duckdb.DuckDBPyConnection, material: Material, place: Path, progress: bool
 ) -> FittedBundle:
-    """Fit all models on what was known at the end of `until`, and write the files of the bundle to `place`."""
-    home = settings.home
-    bad = known_bad_user_days(con, home, until, as_of)
-    days = [snapshot.day for snapshot in user_days]
+    """Fit all models on what was known at the end of the run's day, and write the files of the bundle to `place`."""
+    settings, domain, until = run.settings, run.domain, run.day
+    bad = known_bad_user_days(con, run.home, until, run.as_of)
+    days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
     clock = LabelClock.of(bad, until, domain.label_delay_days)
     wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
     split = split_days(days, until, wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, place, progress)
-    sources = Sources({s.day: s.path(home) for s in user_days}, {s.day: s.path(home) for s in tokens}, bad)
+    user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
+    sources = Sources(user_days, tokens, bad)
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
     loaded = loaded.with_clock(clock, until)
 
@@ -225,7 +218,7 @@ def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since
     not_fitted: dict[str, str] = {}
     for name in fitting.domain.base_models:
         try:
-            found = walk_forward(PACK_MODELS[name], samples, since, fitting.options)
+            found = walk_forward(BASE_MODELS[name], samples, since, fitting.options)
         except InputError as error:
             not_fitted[name] = error.problem
             continue

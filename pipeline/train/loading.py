@@ -18,10 +18,19 @@ from pipeline.models.samples import Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
+from pipeline.storage.snapshots import Snapshot
 from pipeline.train.clocks import LabelClock
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
 NEVER = np.int32(2**30)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Snapshots to learn from: user-days, and the tokens that their windows may hold. In order of days."""
+
+    user_days: list[Snapshot]
+    tokens: list[Snapshot]
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,3 @@ BASE_MODELS: dict[str, Learner] = {
         ),
     )
 }
-
-# Those a domain pack may name, each tried beside the autoencoder at training.
-PACK_MODELS: dict[str, Learner] = {name: learner for name, learner in BASE_MODELS.items() if learner is not AUTOENCODER}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.encoders import remember
 from pipeline.models.nn.events import EventEmbedding, EventHead, Redrawn, own_sum
 from pipeline.models.nn.saving import fill, read_weights, write_weights
@@ -53,7 +53,7 @@ class BehaviourAutoencoder(NatsNetwork):
         self.head = EventHead(hidden_size, sizes, n_numbers)
         self.code_to_hidden = nn.Linear(code_size, hidden_size)
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: WindowBatch) -> Tensor:
         """The code (B, code) of each window."""
         window = batch.reversed()
         hidden, _ = self.encoder(self.embed(window.codes, window.numbers))
@@ -65,16 +65,16 @@ class BehaviourAutoencoder(NatsNetwork):
         redrawn: Redrawn = self.head(hidden + self.code_to_hidden(code).unsqueeze(1))
         return redrawn
 
-    def surprise(self, batch: Batch, redrawn: Redrawn) -> Tensor:
+    def surprise(self, batch: WindowBatch, redrawn: Redrawn) -> Tensor:
         """Nats per window, event and field, (B, T, C + M): -log of the chance the decoder gave to each event."""
         return self.head.surprise(batch.codes, batch.numbers, redrawn)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """Nats (B, T, C + M) and code (B, code) of windows."""
         code = self.encode(batch)
         return self.surprise(batch, self.decode(code, batch.codes.size(1))), code
 
-    def own_nats(self, batch: Batch) -> Tensor:
+    def own_nats(self, batch: WindowBatch) -> Tensor:
         nats, _ = self(batch)
         return own_sum(nats.sum(dim=2), batch)
 
@@ -106,7 +106,7 @@ def train_autoencoder(learn: Sequences, later: Sequences, plan: AutoencoderPlan 
     return Trained(model, fields, curve.train, curve.later, curve.best_epoch)
 
 
-def _noisy_nats(model: BehaviourAutoencoder, plan: AutoencoderPlan, batch: Batch, step: Step) -> Tensor:
+def _noisy_nats(model: BehaviourAutoencoder, plan: AutoencoderPlan, batch: WindowBatch, step: Step) -> Tensor:
     """Total surprise of a batch redrawn from noisy codes of windows with some events hidden."""
     random = np.random.default_rng(step.seed)
     is_hidden = torch.from_numpy(random.random(batch.codes.shape[:2], dtype=np.float32) < plan.hidden_share)

@@ -13,7 +13,7 @@ from pipeline.models.tokens.windows import Sequences
 CPU = torch.device("cpu")
 
 
-class Batch(NamedTuple):
+class WindowBatch(NamedTuple):
     """B windows, newest event first, short ones padded at the end to T events; C categorical and M numeric fields."""
 
     codes: Tensor  # (B, T, C), 0 on padding
@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     lengths: Tensor  # (B,)
     own: Tensor  # (B,) how many of the newest events are the day's own
 
-    def reversed(self) -> "Batch":
+    def reversed(self) -> "WindowBatch":
         """The same windows in the other direction: newest first becomes oldest first, or back."""
         rows = torch.arange(len(self.codes), device=self.codes.device)[:, None]
         other_end = self.steps_from_end.clamp(min=0)
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
         """(B, T): whether an event is the day's own, newest event first."""
         return torch.arange(self.codes.size(1), device=self.own.device) < self.own[:, None]
 
-    def hide(self, is_hidden: Tensor) -> "Batch":
+    def hide(self, is_hidden: Tensor) -> "WindowBatch":
         """The same windows with the fields of some events (B, T) unknown. The events stay in their places."""
         where = is_hidden[:, :, None]
         return self._replace(
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
         )
 
 
-def read_batch(sequences: Sequences, device: torch.device = CPU) -> Batch:
+def read_batch(sequences: Sequences, device: torch.device = CPU) -> WindowBatch:
     """Lay windows side by side, newest event first."""
     tokens, windows = sequences.tokens, sequences.windows
     length = windows.length
@@ -64,4 +64,4 @@ def read_batch(sequences: Sequences, device: torch.device = CPU) -> Batch:
     gap_column = sequences.fields.gap_column
     if gap_column is not None:  # the event before the window is unknown
         numbers[np.arange(len(length)), length - 1, gap_column] = np.nan
-    return Batch(*(torch.from_numpy(array).to(device) for array in (codes, numbers, length, windows.own)))
+    return WindowBatch(*(torch.from_numpy(array).to(device) for array in (codes, numbers, length, windows.own)))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 
 FARTHEST = 3.0  # robust units: networks see numbers up to here, so that no monster is copied; nats count them in full
 MAX_LOGIT = 20.0
@@ -90,11 +90,11 @@ class EventHead(nn.Module):
         )
 
 
-def own_sum(nats: Tensor, batch: Batch) -> Tensor:
+def own_sum(nats: Tensor, batch: WindowBatch) -> Tensor:
     """Sum over the day's own events, (B,), of nats (B, T), newest event first."""
     return nats.double().masked_fill(~batch.is_own, 0.0).sum(dim=1)
 
 
-def own_level(nats: Tensor, batch: Batch) -> Tensor:
+def own_level(nats: Tensor, batch: WindowBatch) -> Tensor:
     """log mean exp over the day's own events, (B,): a soft maximum, as `surprise.soft_maximum`."""
     return nats.double().masked_fill(~batch.is_own, -torch.inf).logsumexp(dim=1) - batch.own.double().log()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from pipeline.arrays import Doubles
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.encoders import remember
 from pipeline.models.nn.events import EventEmbedding, EventHead, own_level, own_sum
 from pipeline.models.nn.saving import load_network, save_network
@@ -45,7 +45,7 @@ class NextEventNetwork(NatsNetwork):
         self.first = nn.Parameter(torch.zeros(about.hidden_size))
         self.head = EventHead(about.hidden_size, fields.sizes, len(fields.numeric))
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: WindowBatch) -> Tensor:
         """Nats of each event given those before it, (B, T), newest first as the batch. Meaningless on padding."""
         oldest_first = batch.reversed()
         hidden, _ = self.lstm(self.embed(oldest_first.codes, oldest_first.numbers))
@@ -53,7 +53,7 @@ class NextEventNetwork(NatsNetwork):
         nats = self.head.surprise(oldest_first.codes, oldest_first.numbers, self.head(expects)).sum(dim=2)
         return nats.gather(1, batch.steps_from_end.clamp(min=0))
 
-    def own_nats(self, batch: Batch) -> Tensor:
+    def own_nats(self, batch: WindowBatch) -> Tensor:
         return own_sum(self(batch), batch)
 
 

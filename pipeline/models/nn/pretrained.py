@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.encoders import Shape
 from pipeline.models.nn.events import EventHead
 from pipeline.models.nn.sampling import check_labels
@@ -45,7 +45,7 @@ class MaskedEvents(nn.Module):
         super().__init__()
         self.reader, self.head, self.hidden_share = reader, head, hidden_share
 
-    def forward(self, batch: Batch, random: torch.Generator, training: bool) -> Tensor:
+    def forward(self, batch: WindowBatch, random: torch.Generator, training: bool) -> Tensor:
         """Nats of all hidden events of each window, (B,), given the others."""
         window = batch.reversed()
         shape = window.codes.shape[:2]
@@ -65,11 +65,11 @@ def pretrain(network: RiskNetwork, plan: PretrainingPlan, learn: Samples, later:
         head = EventHead(network.shape.hidden_size, fields.sizes, len(fields.numeric))
         model = MaskedEvents(network.reader, head, plan.hidden_share)
 
-    def loss(batch: Batch, step: Step) -> Tensor:
+    def loss(batch: WindowBatch, step: Step) -> Tensor:
         nats: Tensor = model(batch, torch.Generator(batch.codes.device).manual_seed(step.seed), True)
         return nats.sum()
 
-    def read(batch: Batch) -> Tensor:
+    def read(batch: WindowBatch) -> Tensor:
         nats: Tensor = model(batch, torch.Generator(batch.codes.device).manual_seed(plan.seed), False)
         return nats
 

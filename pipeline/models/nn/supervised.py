@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.arrays import Doubles
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.encoders import Dropout, Shape, make_encoder
 from pipeline.models.nn.events import EventEmbedding
 from pipeline.models.nn.sampling import ClassWeight, Sampling, check_labels, weight_of_bad
@@ -64,7 +64,7 @@ class Reader(nn.Module):
         self.encoder = make_encoder(self.embed.width + 1, shape)
         self.dropout = Dropout(dropout)
 
-    def forward(self, oldest_first: Batch, random: torch.Generator | None) -> Tensor:
+    def forward(self, oldest_first: WindowBatch, random: torch.Generator | None) -> Tensor:
         """Hidden states (B, T, H) of windows that begin with their oldest event."""
         steps = oldest_first.steps_from_end
         is_own = ((steps >= 0) & (steps < oldest_first.own[:, None])).unsqueeze(2)
@@ -84,7 +84,7 @@ class RiskNetwork(nn.Module):
         self.widen = nn.Linear(3 * shape.hidden_size, shape.hidden_size)
         self.to_logit = nn.Linear(shape.hidden_size, 1)
 
-    def forward(self, batch: Batch, random: torch.Generator | None = None) -> Tensor:
+    def forward(self, batch: WindowBatch, random: torch.Generator | None = None) -> Tensor:
         """Logits (B,) of windows; dropout only where `random` is given."""
         window = batch.reversed()
         hidden = self.reader(window, random)
@@ -165,7 +165,7 @@ def fit_network(model: RiskNetwork, plan: SupervisedPlan, learn: Samples, stop: 
     weight = torch.from_numpy(sampling.loss_weight.astype(np.float32))
     is_bad = torch.from_numpy(learn.is_bad.astype(np.float32))
 
-    def loss(batch: Batch, step: Step) -> Tensor:
+    def loss(batch: WindowBatch, step: Step) -> Tensor:
         logits = model(batch, torch.Generator(batch.codes.device).manual_seed(step.seed))
         rows = torch.from_numpy(step.rows)
         labels, weights = is_bad[rows].to(logits.device), weight[rows].to(logits.device)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.arrays import Doubles, Ints
-from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.batch import WindowBatch, read_batch
 from pipeline.models.tokens.windows import Sequences, Windows, batches
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Task:
     sequences: Sequences
     size: Doubles | Ints  # (n,)
     choose: Callable[[np.random.Generator], Ints]  # the windows of an epoch
-    loss: Callable[[Batch, Step], Tensor]
+    loss: Callable[[WindowBatch, Step], Tensor]
     judge: Judge | None
     unit: str
 
@@ -205,7 +205,7 @@ class _Loop:
 def map_batches(
     model: nn.Module,
     sequences: Sequences,
-    read: Callable[[Batch, Ints], R],
+    read: Callable[[WindowBatch, Ints], R],
     pool: ThreadPoolExecutor,
     batch_events: int = SCORED_EVENTS,
 ) -> Iterator[tuple[Ints, R]]:
@@ -220,11 +220,11 @@ def map_batches(
 
 
 def run_windows(
-    model: nn.Module, sequences: Sequences, read: Callable[[Batch], Tensor], pool: ThreadPoolExecutor
+    model: nn.Module, sequences: Sequences, read: Callable[[WindowBatch], Tensor], pool: ThreadPoolExecutor
 ) -> Doubles:
     """`read` of each window, (n,) or (n, k), in the order of `sequences`."""
 
-    def on_cpu(batch: Batch, _: Ints) -> Doubles:
+    def on_cpu(batch: WindowBatch, _: Ints) -> Doubles:
         values: Doubles = read(batch).double().cpu().numpy()
         return values
 

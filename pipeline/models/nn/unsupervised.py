@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.training import Curve, Step, Task, TrainingPlan, choose, run_windows, train
 from pipeline.models.tokens.windows import Sequences
 
@@ -17,7 +17,7 @@ class NatsNetwork(nn.Module):
 
     title: str
 
-    def own_nats(self, batch: Batch) -> Tensor:
+    def own_nats(self, batch: WindowBatch) -> Tensor:
         """Nats of each window's own events together, (B,)."""
         raise NotImplementedError
 
@@ -26,7 +26,7 @@ def train_without_labels(
     model: NatsNetwork,
     learn: Sequences,
     later: Sequences,
-    loss: Callable[[Batch, Step], Tensor],
+    loss: Callable[[WindowBatch, Step], Tensor],
     plan: TrainingPlan,
 ) -> tuple[Curve, Sequences]:
     """Train on `learn` until the events of `later` days cost no fewer nats. The caller has left out known-bad accounts.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from pipeline.arrays import Doubles
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.nn.encoders import remember
 from pipeline.models.nn.events import EventEmbedding, EventHead, own_sum
 from pipeline.models.nn.saving import load_network, save_network
@@ -74,7 +74,7 @@ class VariationalAutoencoder(NatsNetwork):
         self.code_to_hidden = nn.Linear(about.code_size, hidden_size)
         self.head = EventHead(hidden_size, sizes, n_numbers)
 
-    def posterior(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def posterior(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """Mean and log-variance (B, code) of the code of each window."""
         oldest_first = batch.reversed()
         hidden, _ = self.encoder(self.embed(oldest_first.codes, oldest_first.numbers))
@@ -82,13 +82,13 @@ class VariationalAutoencoder(NatsNetwork):
         mean, log_variance = self.to_posterior(last).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-10.0, 4.0)
 
-    def nats(self, batch: Batch, code: Tensor) -> Tensor:
+    def nats(self, batch: WindowBatch, code: Tensor) -> Tensor:
         """Nats of each event given a code, (B, T). Meaningless on padding."""
         hidden, _ = self.decoder(code.unsqueeze(1).expand(-1, batch.codes.size(1), -1))
         redrawn = self.head(hidden + self.code_to_hidden(code).unsqueeze(1))
         return self.head.surprise(batch.codes, batch.numbers, redrawn).sum(dim=2)
 
-    def negative_bound(self, batch: Batch) -> Tensor:
+    def negative_bound(self, batch: WindowBatch) -> Tensor:
         """Nats per own event, (B,): their mean with the code at its mean, plus the code's price.
 
         The price is spread evenly over all events of the window.
@@ -97,7 +97,7 @@ class VariationalAutoencoder(NatsNetwork):
         own_mean = own_sum(self.nats(batch, mean), batch) / batch.own
         return own_mean + kl(mean, log_variance).sum(dim=1) / batch.lengths
 
-    def own_nats(self, batch: Batch) -> Tensor:
+    def own_nats(self, batch: WindowBatch) -> Tensor:
         return self.negative_bound(batch) * batch.own
 
 
@@ -159,7 +159,7 @@ def fit_vae(plan: VaePlan, shape: VaeAbout, learn: Samples, stop: Samples) -> Va
     return VaeScorer(model, learn.fields, about)
 
 
-def _loss(model: VariationalAutoencoder, plan: VaePlan, batch: Batch, step: Step) -> Tensor:
+def _loss(model: VariationalAutoencoder, plan: VaePlan, batch: WindowBatch, step: Step) -> Tensor:
     mean, log_variance = model.posterior(batch)
     noise = torch.randn(mean.shape, generator=torch.Generator(mean.device).manual_seed(step.seed), device=mean.device)
     nats = model.nats(batch, mean + noise * torch.exp(0.5 * log_variance)).masked_fill(~batch.is_event, 0.0)
@@ -170,7 +170,7 @@ def _loss(model: VariationalAutoencoder, plan: VaePlan, batch: Batch, step: Step
 def _use_of_code(model: VariationalAutoencoder, sequences: Sequences, threads: int) -> tuple[float, int]:
     """Mean nats of a window's code, and how many of its units differ between windows."""
 
-    def read(batch: Batch) -> Tensor:
+    def read(batch: WindowBatch) -> Tensor:
         mean, log_variance = model.posterior(batch)
         return torch.cat([mean, kl(mean, log_variance)], dim=1)
 

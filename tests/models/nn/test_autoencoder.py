@@ -17,7 +17,7 @@ from pipeline.models.nn.autoencoder import (
     save_autoencoder,
     train_autoencoder,
 )
-from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.batch import WindowBatch, read_batch
 from pipeline.models.tokens.fields import MISSING, UNSEEN, Fields
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows
@@ -44,7 +44,7 @@ def model():
     return BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric)).eval()
 
 
-def cells(model, batch: Batch):
+def cells(model, batch: WindowBatch):
     """Surprise per window, event and field, padding cut off."""
     with torch.inference_mode():
         nats = model(batch)[0].numpy()
@@ -54,7 +54,7 @@ def cells(model, batch: Batch):
 def one_event(**changes):
     """A batch of one window of one event: a purchase of books for an ordinary amount, first in its window."""
     one = torch.tensor([1])
-    batch = Batch(torch.tensor([[[3, 2]]], dtype=torch.int32), torch.tensor([[[0.5, math.nan]]]), one, one)
+    batch = WindowBatch(torch.tensor([[[3, 2]]], dtype=torch.int32), torch.tensor([[[0.5, math.nan]]]), one, one)
     return batch._replace(**changes)
 
 

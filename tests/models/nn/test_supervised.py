@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelled_streams import by_order, cut, patternless
 
-from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.batch import WindowBatch, read_batch
 from pipeline.models.nn.encoders import Shape
 from pipeline.models.nn.sampling import Sampling, weight_of_bad
 from pipeline.models.nn.supervised import RiskNetwork, Supervised, SupervisedPlan
@@ -30,7 +30,7 @@ def network(name: str) -> RiskNetwork:
         return RiskNetwork(FIELDS, ENCODERS[name]).eval()
 
 
-def window_of(samples) -> Batch:
+def window_of(samples) -> WindowBatch:
     return read_batch(samples.sequences)
 
 
@@ -72,7 +72,7 @@ def test_which_events_are_of_the_judged_day_is_explained(name):
 def test_a_network_makes_everything_on_the_device_of_its_window(name):
     with torch.device("meta"):
         elsewhere = RiskNetwork(FIELDS, ENCODERS[name], dropout=0.1)
-    window = Batch(*(tensor.to("meta") for tensor in window_of(patternless([5, 3]))))
+    window = WindowBatch(*(tensor.to("meta") for tensor in window_of(patternless([5, 3]))))
     assert elsewhere(window).device.type == "meta"
 
 
