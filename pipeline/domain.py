@@ -47,6 +47,7 @@ LABEL_COLUMNS: dict[str, SourceType] = {
     "user_id": "string",
     "event_id": "string",
     "happened_at": "timestamp",
+    "ends_at": "timestamp",  # of a label about the account from happened_at on
     "known_at": "timestamp",
     "is_bad": "boolean",
     "typology": "string",

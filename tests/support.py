@@ -38,7 +38,7 @@ def purchase(user_id: str, at: datetime, amount: float | str | None, event_id: s
 def label(user_id: str, happened_at: datetime, known_at: datetime, event_id: str | None = None, **values: Any) -> Row:
     """A bad label that arrived when it became known, unless `values` say otherwise."""
     ordinary = {"is_bad": True, "typology": None, "source": "test", "arrived_at": known_at}
-    what = {"user_id": user_id, "event_id": event_id, "happened_at": happened_at, "known_at": known_at}
+    what = {"user_id": user_id, "event_id": event_id, "happened_at": happened_at, "ends_at": None, "known_at": known_at}
     return ordinary | what | values
 
 

@@ -12,6 +12,6 @@
 
 {#- The columns of the lake's label files that the features need. -#}
 {% macro lake_label_columns() -%}
-    {{ return({'user_id': 'varchar', 'event_id': 'varchar', 'happened_at': 'timestamp', 'known_at': 'timestamp',
-               'is_bad': 'boolean', 'arrived_at': 'timestamp'}) }}
+    {{ return({'user_id': 'varchar', 'event_id': 'varchar', 'happened_at': 'timestamp', 'ends_at': 'timestamp',
+               'known_at': 'timestamp', 'is_bad': 'boolean', 'arrived_at': 'timestamp'}) }}
 {%- endmacro %}

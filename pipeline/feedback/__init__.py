@@ -1,12 +1,11 @@
 """Feedback: turn analysts' verdicts into labels.
 
-Reads   a CSV of verdicts, lists/
+Reads   a CSV of verdicts, lists/, lake/events
 Writes  verdicts/, lake/labels/, quarantine/
 Rerun   the same file again changes nothing
 """
 
 from collections import Counter
-from datetime import date
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +18,6 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.feedback.verdict_file import VerdictFile
-    from pipeline.feedback.verdicts import ListedAccounts
 
 
 def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
@@ -29,6 +27,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
     quarantine. Notes and names are stored, never logged.
     """
     from pipeline.feedback import store
+    from pipeline.feedback.accounts import AccountsOfDays
     from pipeline.feedback.records import read_file, read_records
     from pipeline.feedback.verdict_file import check_records
     from pipeline.feedback.verdicts import to_verdict
@@ -38,7 +37,7 @@ def run(settings: Settings, domain: Domain, path: Path) -> Receipt:
     content = read_file(path, settings.max_file_bytes)
     batches = lake.batches(home, "labels")
     lake.refuse_a_clock_gone_back(home, batches, now)
-    check = partial(to_verdict, listed=Listed(home), now=now, timezone=domain.timezone)
+    check = partial(to_verdict, accounts_of=AccountsOfDays(home), now=now, timezone=domain.timezone)
     records = read_records(content, path.name)
     file = check_records(path.name, records, check, store.accepted_verdicts(home, batches))
     batch_id = _batch_id(content, file)
@@ -79,25 +78,3 @@ def _batch_id(content: bytes, file: "VerdictFile") -> str:
 
     sha = sha256(content).hexdigest()
     return (digest(["verdicts", sha, [row.line for row in file.refused]]) + sha)[:16]
-
-
-class Listed:
-    """The accounts on any revision of a day's list: analysts may still work on one that was replaced since."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.accounts: dict[date, ListedAccounts | None] = {}
-
-    def __call__(self, day: date) -> "ListedAccounts | None":
-        if day not in self.accounts:
-            self.accounts[day] = self._read(day)
-        return self.accounts[day]
-
-    def _read(self, day: date) -> "ListedAccounts | None":
-        from pipeline.feedback.store import read_parquet
-        from pipeline.feedback.verdicts import ListedAccounts
-
-        paths = sorted((self.home / "lists" / "revisions" / f"day={day}").glob("*/risk_list.parquet"))
-        if not paths:
-            return None
-        return ListedAccounts(user for path in paths for user in read_parquet(path, ["user_id"])["user_id"].to_pylist())

@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.feedback.verdicts import Refused
 
 REQUIRED = ("day", "user_id", "verdict", "decided_at")
-OPTIONAL = ("typology", "note", "analyst")
+OPTIONAL = ("typology", "note", "analyst", "scope", "event_id", "since")
 DELIMITERS = ",;\t"
 MAX_FILE = 4 * 2**20  # enough for thousands of verdicts, which people write by hand
 MAX_VALUE = 4096

@@ -7,7 +7,7 @@ lake/batches/labels-<batch_id>.json         the manifest: written last, so it is
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
 from pipeline.feedback.verdicts import IS_BAD, Verdict
 from pipeline.schemas import LABELS, QUARANTINE
 from pipeline.storage.files import damaged, publish, scratch
-from pipeline.storage.lake import Batch, LakeFile, commit, end_of
+from pipeline.storage.lake import Batch, LakeFile, commit
 
 PRIVATE = 0o600
 _TEXT, _TIME = pa.string(), pa.timestamp("us")
@@ -26,6 +26,9 @@ VERDICTS = pa.schema(
         ("day", pa.date32()),
         *((name, _TEXT) for name in ("user_id", "verdict", "typology", "note", "analyst")),
         ("decided_at", _TIME),
+        ("scope", _TEXT),
+        ("event_id", _TEXT),
+        ("since", _TIME),
         ("arrived_at", _TIME),
         ("batch_id", _TEXT),
     ]
@@ -72,7 +75,8 @@ def accepted_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
         path = verdict_path(home, batch.batch_id)
         if path.is_file():
             for row in read_parquet(path, names).to_pylist():
-                verdicts.add(Verdict(**{**row, "decided_at": row["decided_at"].replace(tzinfo=UTC)}))
+                times = {name: row[name] and row[name].replace(tzinfo=UTC) for name in ("decided_at", "since")}
+                verdicts.add(Verdict(**{**row, **times}))
     return verdicts
 
 
@@ -93,16 +97,17 @@ def quarantine_path(home: Path, batch_id: str) -> Path:
 
 
 def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> list[dict[str, object]]:
-    """Confirmed and dismissed verdicts as labels of the whole user-day. An unsure verdict gives no label.
+    """Confirmed and dismissed verdicts as labels of what they are about. An unsure verdict gives no label.
 
-    A label happened at the day's last moment and is known from `decided_at`. Of two labels of a user-day the later
-    decision counts; of two decisions at the same moment, the bad one.
+    A label is known from `decided_at`. Of two labels of a user-day the later decision counts; of two decisions at the
+    same moment, the bad one.
     """
     return [
         {
             "user_id": verdict.user_id,
-            "event_id": None,
-            "happened_at": naive(end_of(verdict.day) - timedelta(microseconds=1)),
+            "event_id": verdict.event_id,
+            "happened_at": naive(verdict.happened_at),
+            "ends_at": verdict.ends_at and naive(verdict.ends_at),
             "known_at": naive(verdict.decided_at),
             "is_bad": IS_BAD[verdict.verdict],
             "typology": verdict.typology,
@@ -117,7 +122,14 @@ def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> lis
 
 def write_verdicts(aside: Path, home: Path, verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> None:
     rows = [
-        {**vars(v), "decided_at": naive(v.decided_at), "arrived_at": naive(now), "batch_id": batch_id} for v in verdicts
+        {
+            **vars(verdict),
+            "decided_at": naive(verdict.decided_at),
+            "since": verdict.since and naive(verdict.since),
+            "arrived_at": naive(now),
+            "batch_id": batch_id,
+        }
+        for verdict in verdicts
     ]
     _write(pa.Table.from_pylist(rows, schema=VERDICTS), aside / "verdicts.parquet", verdict_path(home, batch_id))
 

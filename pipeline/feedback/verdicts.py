@@ -1,17 +1,21 @@
 """What an analyst decided, and why a row may be refused."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Literal, cast, get_args
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.safe_text import safe_cell
 from pipeline.settings import possible_day
 from pipeline.storage.lake import AHEAD, end_of
 
+if TYPE_CHECKING:
+    from pipeline.feedback.accounts import Accounts
+
 Decision = Literal["confirmed", "dismissed", "unsure"]
 IS_BAD: dict[Decision, bool | None] = {"confirmed": True, "dismissed": False, "unsure": None}  # None: no label
+Scope = Literal["event", "day", "account"]
+DETAILS: dict[Scope, str] = {"event": "event_id", "account": "since"}  # what a scope needs beside the day
 
 REASONS = {
     "bad_utf8": "the row is not UTF-8",
@@ -24,17 +28,20 @@ REASONS = {
     "not_a_day": "wanted a day such as 2026-11-21",
     "not_a_time": "wanted a time such as 2026-11-22T10:00:00+01:00",
     "unknown_verdict": f"wanted one of {', '.join(get_args(Decision))}",
-    "no_such_list": "no list was published for that day",
-    "not_on_the_list": "this account is on no list of that day; wanted its user_id exactly, without blanks around it",
+    "unknown_account": "on that day it is on no list and did nothing; wanted its user_id exactly, no blanks around it",
     "ambiguous": "the list's CSV shows two accounts like this; write the user_id as in risk_list.parquet",
     "before_the_day_ended": "wanted a time after the end of the day that was decided on",
     "future_time": "has not happened yet",
+    "unknown_scope": f"wanted one of {', '.join(get_args(Scope))}",
+    "beside_the_scope": "wanted none: an event has event_id, an account since, and a day neither",
+    "unknown_event": "the account did nothing by this name on that day",
+    "after_the_day": "wanted a time before the end of the day that was decided on",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One decision about one account's day. `decided_at` is in UTC."""
+    """One decision about an account's event or day, or about all it did from `since` to the end of `day`. UTC."""
 
     day: date
     user_id: str
@@ -43,6 +50,19 @@ class Verdict:
     note: str | None
     analyst: str | None
     decided_at: datetime
+    scope: Scope = "day"
+    event_id: str | None = None
+    since: datetime | None = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """The first moment it is about; of an event or a day, the day's last."""
+        return self.since or end_of(self.day) - timedelta(microseconds=1)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The end of what is known of the account: the analyst saw nothing younger."""
+        return end_of(self.day) if self.scope == "account" else None
 
 
 class Refused(Exception):
@@ -53,27 +73,10 @@ class Refused(Exception):
         super().__init__(reason)
 
 
-class ListedAccounts:
-    """The accounts on a day's lists, by id and by the text that the list's CSV shows for it."""
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        self.named: dict[str, set[str]] = {}
-        for account in ids:
-            for name in (account, safe_cell(account)):
-                self.named.setdefault(name, set()).add(account)
-
-    def find(self, name: str) -> str:
-        """The one account of that name. Raises Refused if there is none, or if it could be another."""
-        accounts = self.named.get(name, set())
-        if len(accounts) != 1:
-            raise Refused("ambiguous" if accounts else "not_on_the_list", "user_id")
-        return next(iter(accounts))
-
-
 def to_verdict(
-    cells: Mapping[str, str], listed: Callable[[date], ListedAccounts | None], now: datetime, timezone: str
+    cells: Mapping[str, str], accounts_of: Callable[[date], "Accounts"], now: datetime, timezone: str
 ) -> Verdict:
-    """The verdict in a row's cells. `listed` gives a day's accounts, None without a list. Raises Refused.
+    """The verdict in a row's cells. Raises Refused.
 
     A time without an offset is local in `timezone`.
     """
@@ -84,23 +87,46 @@ def to_verdict(
     decision = cells["verdict"].lower()
     if decision not in get_args(Decision):
         raise Refused("unknown_verdict", "verdict")
-    decided_at = _time(cells["decided_at"], timezone)
+    decided_at = _time(cells["decided_at"], "decided_at", timezone)
     if decided_at < end_of(day):
         raise Refused("before_the_day_ended", "decided_at")
     if decided_at > now + AHEAD:
         raise Refused("future_time", "decided_at")
-    accounts = listed(day)
-    if accounts is None:
-        raise Refused("no_such_list", "day")
+    scope, event_id, since = _scope(cells, day, timezone)
+    accounts = accounts_of(day)
+    account = accounts.find(cells["user_id"])
+    if event_id and not accounts.has_event(account, event_id):
+        raise Refused("unknown_event", "event_id")
     return Verdict(
         day=day,
-        user_id=accounts.find(cells["user_id"]),
+        user_id=account,
         verdict=cast(Decision, decision),
         typology=cells.get("typology") or None,
         note=cells.get("note") or None,
         analyst=cells.get("analyst") or None,
         decided_at=decided_at,
+        scope=scope,
+        event_id=event_id,
+        since=since,
     )
+
+
+def _scope(cells: Mapping[str, str], day: date, timezone: str) -> tuple[Scope, str | None, datetime | None]:
+    """What a row is about. Without a scope, it is what `event_id` or `since` say, else the day."""
+    given = {name: cells.get(name, "") for name in DETAILS.values()}
+    word = cells.get("scope", "").lower() or next((scope for scope, name in DETAILS.items() if given[name]), "day")
+    if word not in get_args(Scope):
+        raise Refused("unknown_scope", "scope")
+    scope = cast(Scope, word)
+    for name, text in given.items():
+        if text and name != DETAILS.get(scope):
+            raise Refused("beside_the_scope", name)
+    if scope in DETAILS and not given[DETAILS[scope]]:
+        raise Refused("missing", DETAILS[scope])
+    since = _begin(given["since"], timezone) if given["since"] else None
+    if since and since >= end_of(day):
+        raise Refused("after_the_day", "since")
+    return scope, given["event_id"] or None, since
 
 
 def _day(text: str) -> date:
@@ -110,12 +136,21 @@ def _day(text: str) -> date:
         raise Refused("not_a_day", "day") from None
 
 
-def _time(text: str, timezone: str) -> datetime:
+def _time(text: str, column: str, timezone: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else _local(time, ZoneInfo(timezone))).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused("not_a_time", "decided_at") from None
+        raise Refused("not_a_time", column) from None
+
+
+def _begin(text: str, timezone: str) -> datetime:
+    time = _time(text, "since", timezone)
+    try:
+        possible_day(time.date())
+    except ValueError:
+        raise Refused("not_a_time", "since") from None
+    return time
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:

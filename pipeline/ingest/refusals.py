@@ -35,6 +35,9 @@ REASONS: dict[str, str] = {
     "unknown_event_type": "is not in the domain's vocabulary",
     "mapping_failed": "cannot be computed from this row",
     "known_before_happened": "was known before it happened",
+    "ends_before_it_begins": "wanted a time after happened_at",
+    "ends_after_known": "is after known_at: nobody knows yet what the account will do",
+    "event_with_end": "wanted none beside event_id: a label is about one event, or about a time",
     "unknown_event": "is left out, and event_id names no known event",
 }
 

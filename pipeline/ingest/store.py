@@ -113,7 +113,7 @@ def drop_event_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -
 
 def drop_label_duplicates(con: duckdb.DuckDBPyConnection, lake: Sequence[str]) -> int:
     """Drop labels that repeat a label: same user, event, times and is_bad."""
-    same = ["user_id", "event_id", "happened_at", "known_at", "is_bad"]
+    same = ["user_id", "event_id", "happened_at", "ends_at", "known_at", "is_bad"]
     con.execute(
         f"""
         create or replace temp table duplicates as
@@ -165,7 +165,9 @@ def write_labels(
     if not rows:
         return []
     path = aside / "labels.parquet"
-    _sorted(con, LABELS, arrived, batch_id, "user_id, happened_at, event_id, known_at, is_bad").write(path, rows)
+    _sorted(con, LABELS, arrived, batch_id, "user_id, happened_at, ends_at, event_id, known_at, is_bad").write(
+        path, rows
+    )
     target = f"lake/labels/{batch_id}.parquet"
     return [(path, _lake_file(path, target, rows, (first, last), first_known=first_known.replace(tzinfo=UTC)))]
 

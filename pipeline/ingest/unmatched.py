@@ -17,16 +17,20 @@ def unmatched_labels(settings: Settings, batches: Iterable[Batch]) -> list[str]:
     paths = [str(settings.home / file.path) for file in files]
     with connect(settings) as con:
         con.execute(
-            f"create temp table labels as select user_id, cast(happened_at as date) as day from {parquet(paths)}"
+            "create temp table labels as select user_id, cast(happened_at as date) as first_day, "
+            f"cast(coalesce(ends_at, happened_at) as date) as last_day from {parquet(paths)}"
         )
-        days = {day for (day,) in con.execute("select distinct day from labels").fetchall()}
-        events = [str(settings.home / file.path) for file in lake.event_files(settings.home) if file.event_day in days]
+        [(first, last)] = con.execute("select min(first_day), max(last_day) from labels").fetchall()
+        events = [str(settings.home / file.path) for file in lake.event_files(settings.home, first, last)]
         active = (
             f"select user_id, cast(event_at as date) as day from {parquet(events)}"
             if events
-            else "select user_id, day from labels limit 0"
+            else "select user_id, first_day as day from labels limit 0"
         )
-        [(missing,)] = con.execute(f"select count(*) from labels anti join ({active}) using (user_id, day)").fetchall()
+        [(missing,)] = con.execute(
+            f"select count(*) from labels anti join (select distinct * from ({active})) as active "
+            "on labels.user_id = active.user_id and active.day between first_day and last_day"
+        ).fetchall()
     if not missing:
         return []
     rows = sum(file.rows for file in files)

@@ -1,5 +1,6 @@
 """Labels as they were known at the end of a day."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,21 +18,27 @@ SCHEMA = pa.schema(
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """Bad user-days, sorted, by labels known before the end of `until` that had arrived by `as_of`.
 
-    Of several labels of one event, the latest known counts; of equally late ones, the bad one. A verdict on a whole
-    day overrules earlier labels of its events. `known_at` is when the day was first known to be bad.
+    Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
+    overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
+    active. `known_at` is when the day was first known to be bad. The features read labels alike: stg_labels.sql.
     """
     files = [str(home / file.path) for file in lake.label_files(home)]
     if not files:
         return SCHEMA.empty_table()
-    known_before = lake.end_of(until).replace(tzinfo=None)
+    until_known = {"known_before": lake.end_of(until).replace(tzinfo=None), "as_of": as_of.replace(tzinfo=None)}
+    seen = f"(from {parquet(files)} where known_at < $known_before and arrived_at <= $as_of)"
     rows = con.sql(
         f"""
-        with known as (
+        with by_day as (
             select user_id, event_id, cast(happened_at as date) as event_day, is_bad, known_at, typology
-            from {parquet(files)}
-            where known_at < $known_before and arrived_at <= $as_of
+            from {seen} where ends_at is null
+            union all
+            {_of_several_days(con, home, seen, until_known)}
+        ),
+        known as (
+            from by_day
             qualify row_number() over (
-                partition by user_id, event_id, cast(happened_at as date) order by known_at desc, is_bad desc
+                partition by user_id, event_id, event_day order by known_at desc, is_bad desc, typology
             ) = 1
         ),
         user_days as (
@@ -56,6 +63,24 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
         end
         order by user_id, event_day
         """,
-        params={"known_before": known_before, "as_of": as_of.replace(tzinfo=None)},
+        params=until_known,
     )
     return rows.to_arrow_table().cast(SCHEMA)
+
+
+def _of_several_days(con: duckdb.DuckDBPyConnection, home: Path, seen: str, parameters: Mapping[str, datetime]) -> str:
+    """SQL of labels with an end, one row per day on which the account was active. Events are read if there are any."""
+    columns = "distinct user_id, null as event_id, event_day, is_bad, known_at, typology"
+    about = f"select min(cast(happened_at as date)), max(cast(ends_at as date)) from {seen} where ends_at is not null"
+    [(first, last)] = con.execute(about, parameters).fetchall()
+    files = [str(home / file.path) for file in lake.event_files(home, first, last)] if first else []
+    if not files:
+        return f"select {columns} from (select *, cast(happened_at as date) as event_day from {seen}) where false"
+    return f"""
+        select {columns}
+        from {seen} as labels
+        join (
+            select user_id, cast(event_at as date) as event_day from {parquet(files)} where arrived_at <= $as_of
+        ) as events using (user_id)
+        where ends_at is not null and cast(happened_at as date) <= event_day and ends_at > event_day
+    """

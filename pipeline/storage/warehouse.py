@@ -24,7 +24,7 @@ DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Failure whil
 LIBRARIES = ("duckdb", "_duckdb", "pyarrow")  # what reads the lake
 FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds, and how it is laid out
-LAYOUT = 2  # version of the home's folders, files and columns; 1: before lists had revisions
+LAYOUT = 3  # version of the home's folders, files and columns; 2: before labels could end
 MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
 
 

@@ -29,7 +29,7 @@ def test_a_home_of_an_older_layout_is_explained(home):
     (home.path / "home.json").write_text('{"domain": "shop"}')
     for command in (("ingest",), ("show", "--day", TODAY), ("models", "list"), ("run", "--day", TODAY)):
         result = home.run(*command, now=NOW)
-        assert explains_failure(result, 2, "has layout 1", "works with layout 2", "set RISK_HOME to a new folder")
+        assert explains_failure(result, 2, "has layout 1", "works with layout 3", "set RISK_HOME to a new folder")
 
 
 def test_a_home_that_cannot_be_made_is_explained(tmp_path):

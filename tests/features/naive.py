@@ -306,7 +306,7 @@ class Naive:
         about = [
             label
             for label in self.labels
-            if label["user_id"] == row["user_id"] and label["happened_at"].date() == day_of(row)
+            if label["user_id"] == row["user_id"] and covers(label, day_of(row))
             if label["known_at"].date() <= day and label["event_id"] in (None, row["event_id"])
         ]
         latest = max((label for label in about if label["event_id"]), key=_when, default=None)
@@ -351,6 +351,16 @@ class Naive:
         for name in ("amount", "quantity"):
             token[name] = None if row[name] is None else float(row[name])
         return token
+
+
+def covers(label: Row, day: date) -> bool:
+    """A label with an end is about all days that began before it."""
+    first = label["happened_at"].date()
+    return day == first if label["ends_at"] is None else first <= day and start_of(day) < label["ends_at"]
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time())
 
 
 def _when(label: Row) -> tuple[datetime, bool]:

@@ -109,17 +109,25 @@ def _number_within_days(events: list[support.Row]) -> None:
 
 
 def _labels(chance: random.Random, events: list[support.Row]) -> list[support.Row]:
-    """Of single events and of whole days; known at once or late; some overruled, once or twice, some at once."""
+    """Of single events, days and longer times; known at once or late; some overruled, once or twice, some at once."""
     labels = []
     for row in events:
         if chance.random() > 0.12:
             continue
         known_at = row["event_at"] + timedelta(days=chance.choice((0, 1, 4, 5, 5.5, 9)))
         event_id = None if chance.random() < 0.25 else row["event_id"]
+        began, ends_at = row["event_at"], None
+        if event_id is None and chance.random() < 0.5:
+            began -= timedelta(days=chance.choice((0, 0, 1, 3, 12)))
+            ends_at = min(known_at, row["event_at"] + timedelta(days=chance.choice((0.001, 1, 2))))
+            ends_at = chance.choice((ends_at, datetime.combine(ends_at.date() + timedelta(1), datetime.min.time())))
+            known_at = max(known_at, ends_at)
         for is_bad in chance.choice(((True,), (True,), (False,), (True, False), (False, True), (True, False, True))):
             arrived_at = known_at + timedelta(days=chance.choice((0, 0, 0, 2)))
             labels.append(
-                support.label(row["user_id"], row["event_at"], known_at, event_id, is_bad=is_bad, arrived_at=arrived_at)
+                support.label(
+                    row["user_id"], began, known_at, event_id, ends_at=ends_at, is_bad=is_bad, arrived_at=arrived_at
+                )
             )
             known_at += timedelta(days=chance.choice((0, 1, 6)))
     return labels

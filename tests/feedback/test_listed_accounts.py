@@ -1,4 +1,4 @@
-"""Which account a verdict counts for: exactly one of the day's lists, or none."""
+"""Which account a verdict counts for: exactly one of the day's lists or of those active on it, or none."""
 
 from datetime import date
 
@@ -61,7 +61,7 @@ def test_a_verdict_that_may_mean_either_of_two_accounts_is_refused(home, take, w
 
 @pytest.mark.parametrize("written", ["ann ", " ann", "ann\u200e", "ANN", "ann\u00a0", "'ann", "a\u0301nn", "\ufeffann"])
 def test_an_account_that_is_nearly_on_the_list_is_refused(home, take, written):
-    assert take(verdict_on(written), GOOD).details["reasons"] == {"not_on_the_list user_id": 1}
+    assert take(verdict_on(written), GOOD).details["reasons"] == {"unknown_account user_id": 1}
 
 
 def test_an_account_of_a_replaced_revision_counts_too(home, take):

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,8 @@ from pipeline.commands import cli
 from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.feedback import records
-from pipeline.feedback.verdicts import ListedAccounts, to_verdict
+from pipeline.feedback.accounts import Accounts, LakeEvents
+from pipeline.feedback.verdicts import to_verdict
 from pipeline.settings import PROJECT, Settings
 from pipeline.storage import lake
 
@@ -88,8 +90,7 @@ REFUSED = {
     "missing user_id": "2026-11-19,,confirmed,,,,2026-11-20T10:30:00Z",
     "not_a_day day": "19/11/2026,ann,confirmed,,,,2026-11-20T10:30:00Z",
     "not_a_time decided_at": "2026-11-19,ann,confirmed,,,,yesterday",
-    "no_such_list day": "2026-11-18,ann,confirmed,,,,2026-11-20T10:30:00Z",
-    "not_on_the_list user_id": "2026-11-19,zoe,confirmed,,,,2026-11-20T10:30:00Z",
+    "unknown_account user_id": "2026-11-18,ann,confirmed,,,,2026-11-20T10:30:00Z",
     "before_the_day_ended decided_at": "2026-11-19,ann,confirmed,,,,2026-11-19T23:00:00Z",
     "future_time decided_at": "2026-11-19,ann,confirmed,,,,2026-12-01T10:30:00Z",
     "too_few_fields": "2026-11-19,ann,confirmed",
@@ -215,7 +216,7 @@ def test_notes_and_names_are_for_the_owner_alone_and_in_no_log(home, take, caplo
 
 
 def test_refused_rows_are_told_by_line_with_what_was_wanted_and_never_what_was_found(take):
-    receipt = take(GOOD, REFUSED["unknown_verdict verdict"], REFUSED["not_on_the_list user_id"])
+    receipt = take(GOOD, REFUSED["unknown_verdict verdict"], REFUSED["unknown_account user_id"])
     assert receipt.warnings == [
         "line 3, verdict: wanted one of confirmed, dismissed, unsure",
         "line 4, user_id: this account is on no list of that day; wanted its user_id exactly, without blanks around it",
@@ -389,7 +390,6 @@ def test_by_hand_an_odd_name_and_a_file_of_refused_rows_end_with_exit_code_3(com
 )
 def test_a_local_time_is_read_as_ingest_reads_it_when_clocks_change(local, utc):
     cells = {"day": "2026-03-01", "user_id": "ann", "verdict": "unsure", "decided_at": local}
-    verdict = to_verdict(
-        cells, lambda day: ListedAccounts(["ann"]), datetime(2026, 11, 21, tzinfo=UTC), "Europe/London"
-    )
+    accounts = Accounts(["ann"], LakeEvents(Path(), DAY))
+    verdict = to_verdict(cells, lambda day: accounts, datetime(2026, 11, 21, tzinfo=UTC), "Europe/London")
     assert str(verdict.decided_at.replace(tzinfo=None)) == utc

@@ -213,6 +213,7 @@ LABEL_CELLS: dict[str, SearchStrategy[Any]] = {
     "user_id": mostly(words, ("", *ODD_TEXTS), 5),
     "event_id": mostly(st.integers(1, 30).map(lambda n: f"e{n}"), ("", *ODD_TEXTS), 5),
     "happened_at": mostly(times, ("", *ODD_TIMES), 5),
+    "ends_at": mostly(st.sampled_from(("", "", "2026-11-21 10:00:00", "2026-11-22")), ("", *ODD_TIMES), 5),
     "known_at": mostly(times.map(lambda text: "2026-11-22" + text[10:]), ("2027-11-23T04:00:00Z", *ODD_TIMES)),
     "is_bad": mostly(st.sampled_from(("true", "no", "1", "F")), ("", "maybe", "TRUE", "2", "1.0")),
     "typology": texts(),
@@ -489,7 +490,12 @@ VERDICT_CELLS: dict[str, SearchStrategy[Any]] = {
     ),
     "analyst": texts(),
     "rank": words,
+    "scope": mostly(st.sampled_from(("", "day", "Account", "event")), ("all", "days"), 3),
+    "event_id": mostly(st.sampled_from(("", "", "e1")), ("e2", *ODD_TEXTS), 4),
+    "since": mostly(st.sampled_from(("", "", "2026-11-18", "2026-10-25 02:30:00")), ("soon", *ODD_TIMES), 4),
 }
+# Day -> account -> its events.
+DONE: dict[str, dict[str, list[str]]] = {"2026-11-19": {"eve": ["e1"], "ann": ["e1"]}, "2026-11-20": {"ann": ["e2"]}}
 REQUIRED_OF_VERDICTS = ("day", "user_id", "verdict", "decided_at")
 
 

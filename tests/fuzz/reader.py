@@ -12,7 +12,7 @@ import ipaddress
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ EVENT = {
 }
 LABEL = {
     **dict.fromkeys(("user_id", "event_id", "typology", "source"), "string"),
-    **{"happened_at": "timestamp", "known_at": "timestamp", "is_bad": "boolean"},
+    **{"happened_at": "timestamp", "ends_at": "timestamp", "known_at": "timestamp", "is_bad": "boolean"},
 }
 REQUIRED_OF_LABELS = ("user_id", "happened_at", "known_at", "is_bad")
 PREFIXES = {
@@ -480,6 +480,13 @@ class Lake:
         faults |= _time_faults(cells, "known_at", self.now + timedelta(days=366))
         if not faults and cells["known_at"] < cells["happened_at"]:
             faults = {("known_before_happened", "known_at")}
+        if not faults and (end := cells["ends_at"]) is not None:
+            is_wrong = {
+                "event_with_end": cells["event_id"] is not None,
+                "ends_before_it_begins": end <= cells["happened_at"],
+                "ends_after_known": end > cells["known_at"],
+            }
+            faults = {(reason, "ends_at") for reason, holds in is_wrong.items() if holds}
         return frozenset(faults) if faults else cells
 
 
@@ -571,7 +578,7 @@ def _written(cell: Any) -> str | None:
 
 # ---- verdicts
 
-VERDICT = ("day", "user_id", "verdict", "typology", "note", "analyst", "decided_at")
+VERDICT = ("day", "user_id", "verdict", "typology", "note", "analyst", "decided_at", "scope", "event_id", "since")
 REQUIRED_OF_VERDICTS = ("day", "user_id", "verdict", "decided_at")
 LONGEST_CELL = 4096
 
@@ -639,10 +646,19 @@ def _verdict_row(line: int, record: bytes, names: list[str], delimiter: str) -> 
 
 
 class Verdicts:
-    """The verdicts of a home. `lists`: the accounts of each day, and what the list's CSV shows for each."""
+    """The verdicts of a home.
 
-    def __init__(self, lists: Mapping[str, Mapping[str, str]], now: datetime, timezone: str) -> None:
-        self.lists, self.now, self.timezone = lists, now, timezone
+    `lists`: the accounts of each day, and what the list's CSV shows for each. `done`: events by day and account.
+    """
+
+    def __init__(
+        self,
+        lists: Mapping[str, Mapping[str, str]],
+        done: Mapping[str, Mapping[str, Collection[str]]],
+        now: datetime,
+        timezone: str,
+    ) -> None:
+        self.lists, self.done, self.now, self.timezone = lists, done, now, timezone
         self.known: dict[Any, Judged] = {}
 
     def take(self, content: bytes) -> Outcome:
@@ -686,19 +702,50 @@ class Verdicts:
                 faults.add("before_the_day_ended")
             if verdict["decided_at"] > self.now + timedelta(minutes=5):
                 faults.add("future_time")
-        listed = self.lists.get(str(day))
-        meant = [name for name, shown in (listed or {}).items() if cells["user_id"] in (name, shown)]
+        listed, done = self.lists.get(str(day), {}), self.done.get(str(day), {})
+        meant = {name for name, shown in listed.items() if cells["user_id"] in (name, shown)}
+        meant |= {name for name in done if name == cells["user_id"]}
         if len(meant) != 1:
-            faults.add("no_such_list" if listed is None else "ambiguous" if meant else "not_on_the_list")
-        verdict["user_id"] = meant[0] if meant else None
+            faults.add("ambiguous" if meant else "unknown_account")
+        verdict["user_id"] = min(meant, default=None)
+        faults |= self._scope_faults(verdict, cells, day)
+        if verdict["event_id"] and verdict["event_id"] not in done.get(verdict["user_id"], ()):
+            faults.add("unknown_event")
         return frozenset((fault, None) for fault in faults) if faults else verdict
+
+    def _scope_faults(self, verdict: Judged, cells: Mapping[str, str], day: date) -> set[str]:
+        faults = set()
+        implied = "event" if cells["event_id"] else "account" if cells["since"] else "day"
+        scope = verdict["scope"] = cells["scope"].lower() or implied
+        if scope not in ("event", "day", "account"):
+            faults.add("unknown_scope")
+        if (cells["event_id"] and scope != "event") or (cells["since"] and scope != "account"):
+            faults.add("beside_the_scope")
+        if (scope == "event" and not cells["event_id"]) or (scope == "account" and not cells["since"]):
+            faults.add("missing")
+        if cells["since"]:
+            try:
+                since = datetime.fromisoformat(cells["since"])
+                utc = _of_zone(since, self.timezone) if since.tzinfo is None else since.astimezone(UTC)
+                verdict["since"] = utc.replace(tzinfo=None)
+            except (ValueError, OverflowError):
+                faults.add("not_a_time")
+            else:
+                if not 1990 <= utc.year < 2200:
+                    faults.add("not_a_time")
+                if verdict["since"] >= datetime.combine(day, time()) + timedelta(days=1):
+                    faults.add("after_the_day")
+        return faults
 
 
 def label_of(verdict: Judged) -> Judged:
-    """A verdict is a label of the whole user-day."""
+    """A verdict is a label of an event, of the whole user-day, or of all days since a moment."""
+    next_day = datetime.combine(verdict["day"], time()) + timedelta(days=1)
     return {
         "user_id": verdict["user_id"],
-        "happened_at": datetime.combine(verdict["day"], time.max),
+        "event_id": verdict["event_id"],
+        "happened_at": verdict["since"] or datetime.combine(verdict["day"], time.max),
+        "ends_at": next_day if verdict["since"] else None,
         "known_at": verdict["decided_at"],
         "is_bad": verdict["verdict"] == "confirmed",
         "typology": verdict["typology"],

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from hashlib import sha256
@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import reader
+import support
 import yaml
 from command import KEY, Home, Result
 from files import (
+    DONE,
     EVENT_CELLS,
     LABEL_CELLS,
     LISTED,
@@ -253,6 +255,11 @@ def a_home_with_lists() -> Iterator[Home]:
             folder = home.path / "lists" / "revisions" / f"day={day}" / "0123456789abcdef"
             folder.mkdir(parents=True)
             pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
+        for day, accounts in DONE.items():
+            at = support.moment(date.fromisoformat(day))
+            support.write_events(
+                home.path, [support.event(user, at, name) for user, names in accounts.items() for name in names]
+            )
         yield home
 
 
@@ -260,7 +267,7 @@ def a_home_with_lists() -> Iterator[Home]:
 @given(files=verdict_files())
 def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
     inputs["verdicts"] += len(files)
-    verdicts, seen = reader.Verdicts(LISTED, NAIVE_NOW, "Europe/Berlin"), set[bytes]()
+    verdicts, seen = reader.Verdicts(LISTED, DONE, NAIVE_NOW, "Europe/Berlin"), set[bytes]()
     with a_home_with_lists() as home:
         for file in files:
             path = home.path.parent / file.name

@@ -20,6 +20,7 @@ def test_a_complete_label_is_taken_as_it_is(shop: Shop) -> None:
         "user_id": "ann",
         "event_id": None,
         "happened_at": utc(2026, 11, 20, 10),
+        "ends_at": None,
         "known_at": utc(2026, 11, 21, 9),
         "is_bad": True,
         "typology": "card testing",
@@ -57,6 +58,10 @@ def test_without_any_event_a_short_label_is_refused(shop: Shop) -> None:
         ({"known_at": "2026-11-19T00:00:00Z"}, "known_before_happened known_at"),
         ({"happened_at": "2026-11-25T00:00:00Z", "known_at": "2026-11-26"}, "future_time happened_at"),
         ({"known_at": "2028-01-01"}, "future_time known_at"),
+        ({"ends_at": "2026-11-20T10:00:00Z"}, "ends_before_it_begins ends_at"),
+        ({"ends_at": "2026-11-21T09:00:01Z"}, "ends_after_known ends_at"),
+        ({"ends_at": "soon"}, "not_a_time ends_at"),
+        ({"ends_at": "2026-11-21T09:00:00Z", "event_id": "e1"}, "event_with_end ends_at"),
         ({"user_id": ""}, "missing user_id"),
     ],
 )

@@ -53,6 +53,16 @@ def test_what_had_not_arrived_is_not_seen(known):
     assert known(as_of=arrived.replace(tzinfo=UTC)) == [("ann", DAY)]
 
 
+def test_a_label_with_an_end_is_about_the_days_before_it_on_which_the_account_was_active(known, tmp_path):
+    active = [support.event("ann", support.moment(DAY + timedelta(days=n))) for n in (-1, 0, 0, 2, 3)]
+    late = support.event("ann", days_after(1), arrived_at=days_after(30))
+    support.write_events(tmp_path, [*active, late, support.event("bob", NOON)])
+    label = support.label("ann", NOON, days_after(5), ends_at=days_after(3, hour=0))
+    before_it_arrived = days_after(20).replace(tzinfo=UTC)
+    assert known(label, as_of=before_it_arrived) == [("ann", DAY), ("ann", DAY + timedelta(days=2))]
+    assert known() == [("ann", DAY + timedelta(days=n)) for n in (0, 1, 2)]
+
+
 def test_of_two_labels_of_an_event_the_later_known_holds(known):
     wrong = support.label("ann", NOON, days_after(5), "e1")
     mended = support.label("ann", NOON, days_after(6), "e1", is_bad=False)

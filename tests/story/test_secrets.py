@@ -105,4 +105,4 @@ def test_a_bug_shows_no_row_either(at_end_of, secrets, monkeypatch):
     with pytest.raises(AssertionError) as bug:
         home.run("ingest", now=shop.morning_after(LISTED + 1))
     assert found_in(str(bug.getrepr(style="short")), secrets) == []
-    assert json.loads((home.path / "home.json").read_text()) == {"domain": "shop", "layout": 2}
+    assert json.loads((home.path / "home.json").read_text()) == {"domain": "shop", "layout": 3}
