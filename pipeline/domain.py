@@ -191,6 +191,11 @@ class Domain(Strict):
         return digest(self.model_dump(mode="json"))
 
     @property
+    def learn_at(self) -> float:
+        """Share of a day's labels that should be known before it is learned from."""
+        return self.labels.learn_at if self.labels else 1.0
+
+    @property
     def label_delay_days(self) -> int:
         return self.labels.delay_days if self.labels else 0
 

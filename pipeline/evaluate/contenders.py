@@ -21,7 +21,7 @@ from pipeline.models.scoring import score_days
 from pipeline.models.surprise import learned_columns, score_windows
 from pipeline.models.tokens.windows import Sequences
 from pipeline.train.stacking import Columns, StackingPlan, fit_booster
-from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
+from pipeline.train.walk_forward import walk_forward, with_gaps
 
 FEATURES = "XGBoost, features"
 PRODUCT = "Dawnlist"
@@ -95,7 +95,7 @@ def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan
     for name in names:
         yield name
         try:
-            found = walk_forward(BASE_MODELS[name], training, experiment.since, FitOptions(plan.seed, plan.threads))
+            found = walk_forward(BASE_MODELS[name], training, experiment.since, plan.options)
         except InputError as error:
             results.not_fitted[name] = str(error)
             continue
@@ -147,5 +147,5 @@ def load_bundle(experiment: Experiment, bundle: str) -> Bundle:
 
 def plan_of(experiment: Experiment) -> StackingPlan:
     """As the product fits its stacker."""
-    settings = experiment.settings
-    return StackingPlan(experiment.protocol.reviews, settings.seed, settings.threads, experiment.domain.monotone_signs)
+    settings, signs = experiment.settings, experiment.domain.monotone_signs
+    return StackingPlan(experiment.protocol.reviews, settings.seed, settings.threads, signs, experiment.clock)

@@ -28,7 +28,8 @@ from pipeline.storage import snapshots
 from pipeline.storage.lake import end_of
 from pipeline.storage.warehouse import connect
 from pipeline.train.clocks import LabelClock
-from pipeline.train.loading import AccountSample, Loaded, Sources, load_samples
+from pipeline.train.known_labels import as_known
+from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import Split, split_days
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Experiment:
     domain: Domain
     built: Built
     split: Split
-    loaded: Loaded
+    known: Samples  # training days, with the labels known at the end of `until`
+    clock: LabelClock
     test: LabelledTest
 
     @property
@@ -83,7 +85,13 @@ class Experiment:
     @property
     def training(self) -> Samples:
         """The matured days: all that models may learn from."""
-        return self.loaded.between(self.split.first, self.split.stack_last).samples
+        return self.known.between(self.split.first, self.split.stack_last)
+
+    @property
+    def morning(self) -> int:
+        """The day after `until`, on which the models are trained."""
+        assert self.protocol.until is not None
+        return day_number(self.protocol.until) + 1
 
     @property
     def since(self) -> int:
@@ -170,8 +178,8 @@ def _assemble(
     bad = known_bad_user_days(con, home, until, as_of)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
-    clock = LabelClock.of(bad, until, domain.label_delay_days)
-    wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
+    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at)
+    wait_days = clock.wait_days
     days = [day for day in user_days if day <= until]
     split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)
     if not split.has_labels:
@@ -185,15 +193,15 @@ def _assemble(
         )
     sources, everybody = Sources(user_days, tokens, bad), AccountSample(settings.seed, EVERYBODY)
     everything = load_samples(con, domain, sources, split.learn_last, everybody)
-    loaded = everything.between(first, until).with_clock(clock, until)
-    tested = everything.between(test_first, test_last).samples
+    known = as_known(everything.between(first, until), day_number(until) + 1, clock)
+    tested = everything.between(test_first, test_last)
     truth = read_truth(con, home, built.truth, protocol.truth_until or test_last, as_of)
     reported = Reported.of(tested, reported_accounts(con, home, test_last, as_of, protocol.known_since))
-    training_users = np.unique(loaded.samples.windows.user)
+    training_users = np.unique(known.windows.user)
     test = _test(tested, truth, reported, training_users, protocol.groups)
-    check_fold(loaded.between(split.first, split.stack_last).samples.windows.day, test.labels.day, wait_days)
+    check_fold(known.between(split.first, split.stack_last).windows.day, test.labels.day, wait_days)
     check_known_accounts(test.labels.user, test.labels.day, reported.user, reported.day)
-    return Experiment(protocol, settings, domain, built, split, loaded, test)
+    return Experiment(protocol, settings, domain, built, split, known, clock, test)
 
 
 @dataclass(frozen=True)

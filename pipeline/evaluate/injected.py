@@ -144,7 +144,7 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
     sources, everybody = Sources(user_days, tokens, SCHEMA.empty_table()), AccountSample(settings.seed, EVERYBODY)
     with connect(settings) as con:
         everything = load_samples(con, Domain.load(protocol.domain), sources, split.learn_last, everybody)
-    return everything.between(first, protocol.until).samples, everything.between(*protocol.test).samples
+    return everything.between(first, protocol.until), everything.between(*protocol.test)
 
 
 def _labels(test: Samples, training: Samples, injected: pa.Table) -> ScoredLabels:

@@ -16,8 +16,10 @@ from pipeline.metrics.ranking import average_precision
 from pipeline.models.base import column_of
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.samples import Samples
+from pipeline.train.clocks import AT_ONCE, LabelClock
+from pipeline.train.known_labels import as_known
 from pipeline.train.stacking import StackingPlan
-from pipeline.train.walk_forward import FitOptions, walk_forward
+from pipeline.train.walk_forward import walk_forward
 
 ScorePair = tuple[Doubles, Doubles]  # walk-forward scores of the training days, and scores of the test
 
@@ -29,8 +31,10 @@ def without_label_history(samples: Samples) -> Samples:
     return replace(samples, columns=tuple(samples.columns[i] for i in kept), rows=samples.rows[:, kept])
 
 
-def with_known_bad(samples: Samples, users: Codes) -> Samples:
-    """The same user-days if only these accounts are known to be bad; all others count as good."""
+def with_known_bad(samples: Samples, users: Codes, morning: int = 0, clock: LabelClock = AT_ONCE) -> Samples:
+    """The same user-days on that morning if only these accounts are known to be bad; all others count as good."""
+    if samples.bad is not None:
+        return as_known(replace(samples, bad=samples.bad.among(users)), morning, clock)
     is_known = np.isin(samples.windows.user, users)
     known = replace(samples, is_bad=samples.is_bad & is_known, is_bad_account=samples.is_bad_account & is_known)
     return replace(known, weight=np.where(known.is_bad, samples.weight, known.stands_for))
@@ -67,14 +71,15 @@ def learning_curves(
 
     tell("learning curves: no bad account known")
     nobody = np.empty(0, training.windows.user.dtype)
-    parts = with_known_bad(training, nobody), with_known_bad(tested, nobody)
+    morning = experiment.morning
+    parts = with_known_bad(training, nobody, morning, plan.clock), with_known_bad(tested, nobody, morning, plan.clock)
     without_labels = _scores(unsupervised, *parts, experiment.since, plan)
     add(0, {name: score for name, (_, score) in without_labels.items()})
     for size in sizes:
         repeats = 1 if size == len(all_bad) else curve.repeats
         for k, users in enumerate(draw_bad_accounts(training, size, repeats, plan.seed), 1):
             tell(f"learning curves: {size:,} bad accounts known, draw {k} of {repeats}")
-            some, test = (with_known_bad(part, users) for part in (training, tested))
+            some, test = (with_known_bad(part, users, morning, plan.clock) for part in (training, tested))
             if some.is_bad.any():
                 with_labels = _scores(supervised, some, test, experiment.since, plan)
                 add(size, {name: score for name, (_, score) in with_labels.items()})
@@ -94,7 +99,7 @@ def _scores(
     scores: dict[str, ScorePair] = {}
     for name in names:
         try:
-            found = walk_forward(BASE_MODELS[name], training, since, FitOptions(plan.seed, plan.threads))
+            found = walk_forward(BASE_MODELS[name], training, since, plan.options)
         except InputError:
             continue
         scores[name] = found.scores, found.final.score(test, plan.threads)

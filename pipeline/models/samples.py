@@ -4,12 +4,43 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.arrays import Doubles, Flags, Floats, Ints
 from pipeline.errors import InputError
-from pipeline.models.days import day_number
+from pipeline.models.days import day_number, user_day_key
 from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences, Tokens, Windows
+
+NEVER = np.int64(2**30)  # a day that does not come
+
+
+@dataclass(frozen=True)
+class BadDays:
+    """Known bad user-days, sorted by account and day. Days are counted since 1970."""
+
+    user: Ints  # place in the tokens' users
+    day: Ints
+    known_day: Ints  # on which it became known
+
+    @property
+    def key(self) -> Ints:
+        return user_day_key(self.user, self.day)
+
+    def known_before(self, day: int) -> "BadDays":
+        is_known = self.known_day < day
+        return BadDays(self.user[is_known], self.day[is_known], self.known_day[is_known])
+
+    def among(self, users: NDArray[np.integer]) -> "BadDays":
+        is_among = np.isin(self.user, users)
+        return BadDays(self.user[is_among], self.day[is_among], self.known_day[is_among])
+
+    def first_known_of(self, user: NDArray[np.integer]) -> Ints:
+        """For each of `user` the day on which it was first known to be bad, else NEVER."""
+        first = np.full(max(int(part.max(initial=-1)) for part in (self.user, user)) + 1, NEVER)
+        np.minimum.at(first, self.user, self.known_day)
+        of_user: Ints = first[user]
+        return of_user
 
 
 @dataclass(frozen=True)
@@ -29,6 +60,8 @@ class Samples:
     is_bad_account: Flags  # any day of the account is known bad
     weight: Doubles
     share: float = 1.0  # of ordinary accounts that were read
+    is_certain: Flags | None = None  # accounts that were read whatever the share; None: the bad ones
+    bad: BadDays | None = None  # of these accounts, with when it was known; None where labels have no clock
 
     @classmethod
     def unlabelled(cls, sequences: Sequences, columns: tuple[str, ...], rows: Floats) -> "Samples":
@@ -48,7 +81,7 @@ class Samples:
     @property
     def stands_for(self) -> Doubles:
         """How many accounts each user-day's own represents (n,): 1 if bad, else its share of those left out too."""
-        return np.where(self.is_bad_account, 1.0, 1.0 / self.share)
+        return np.where(self.is_bad_account if self.is_certain is None else self.is_certain, 1.0, 1.0 / self.share)
 
     def column(self, name: str) -> Doubles:
         """A feature (n,), NaN where it is unknown."""
@@ -68,6 +101,7 @@ class Samples:
             is_bad=self.is_bad[chosen],
             is_bad_account=self.is_bad_account[chosen],
             weight=self.weight[chosen],
+            is_certain=None if self.is_certain is None else self.is_certain[chosen],
         )
 
     def between(self, first: date, last: date) -> "Samples":

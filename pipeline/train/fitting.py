@@ -36,6 +36,7 @@ from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
+from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Material, Sources, load_samples
 from pipeline.train.splits import Split, split_days
 from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
@@ -62,17 +63,19 @@ class Fitting:
     settings: Settings
     domain: Domain
     split: Split
+    clock: LabelClock
     place: Path  # the bundle's folder
     progress: bool
 
     @property
     def options(self) -> FitOptions:
-        return FitOptions(self.settings.seed, self.settings.threads, self.progress)
+        return FitOptions(self.settings.seed, self.settings.threads, self.progress, self.clock)
 
     @property
     def plan(self) -> StackingPlan:
         reviews = self.settings.list_size or self.domain.list_size
-        return StackingPlan(reviews, self.settings.seed, self.settings.threads, self.domain.monotone_signs)
+        signs = self.domain.monotone_signs
+        return StackingPlan(reviews, self.settings.seed, self.settings.threads, signs, self.clock)
 
 
 @dataclass(frozen=True)
@@ -96,24 +99,28 @@ def fit_bundle(
     bad = known_bad_user_days(con, run.home, until, run.as_of)
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
-    clock = LabelClock.of(bad, until, domain.label_delay_days)
-    wait_days = clock.days_until(domain.labels.learn_at if domain.labels else 1.0)
-    split = split_days(days, until, wait_days, bad_days, settings.min_bad_labels)
-    fitting = Fitting(settings, domain, split, place, progress)
+    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at)
+    split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
+    fitting = Fitting(settings, domain, split, clock, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
     sources = Sources(user_days, tokens, bad)
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
-    loaded = loaded.with_clock(clock, until)
+    known = as_known(loaded, day_number(until) + 1, clock)
 
-    good = loaded.samples.take(~loaded.samples.is_bad_account)
+    good = known.take(~known.is_bad_account)
     learn, trained, autoencoder = _fit_autoencoder(fitting, good)
     spreads = _spreads(learn.rows)
-    samples = loaded.between(split.first, split.stack_last).samples
+    samples = known.between(split.first, split.stack_last)
     is_early_bad = samples.is_bad & (samples.windows.day < day_number(split.holdout_first))
     if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
-        matured = sum(days[0] <= day <= until - timedelta(days=wait_days) for day in bad_days)
+        matured = sum(days[0] <= day <= until - timedelta(days=clock.wait_days) for day in bad_days)
         return FittedBundle([], spreads, autoencoder, _no_stacker(matured, settings.min_bad_labels))
-    columns, about = _fit_stacker(fitting, trained, samples, bad)
+    try:
+        columns, about = _fit_stacker(fitting, trained, samples, bad)
+    except InputError as error:  # nothing was known on the mornings it would be judged on
+        return FittedBundle(
+            [], spreads, autoencoder, _no_stacker(int(samples.is_bad.sum()), settings.min_bad_labels, error.problem)
+        )
     return FittedBundle(columns, spreads, autoencoder, about)
 
 
@@ -130,9 +137,11 @@ def _fit_autoencoder(fitting: Fitting, good: Samples) -> tuple[Samples, Trained,
     return learn, trained, _about_autoencoder(trained, learn, later, split)
 
 
-def _no_stacker(matured: int, needed: int) -> dict[str, Any]:
+def _no_stacker(matured: int, needed: int, problem: str = "") -> dict[str, Any]:
     why = _enough(matured, needed)
-    if matured >= needed:
+    if problem:
+        why += f"; {problem}"
+    elif matured >= needed:
         why += ", half of them on days after those the sequence model learns from, with at least ten matured days"
     return {"is_used": False, "why": why, "bad_user_days": matured}
 

@@ -9,20 +9,18 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline.arrays import Codes, Ints
+from pipeline.arrays import Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
-from pipeline.models.days import day_number, places_of, user_day_key
 from pipeline.models.feature_rows import match, read_user_days
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.storage.snapshots import Snapshot
-from pipeline.train.clocks import LabelClock
+from pipeline.train.known_labels import bad_days_of
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
-NEVER = np.int32(2**30)
 
 
 @dataclass(frozen=True)
@@ -50,30 +48,10 @@ class AccountSample:
     at_most: int = MAX_USERS
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """Samples, and the day on which each bad user-day became known (`NEVER` for others)."""
-
-    samples: Samples
-    known_day: Codes
-
-    def between(self, first: date, last: date) -> "Loaded":
-        """The user-days of the days `first`..`last`."""
-        day = self.samples.windows.day
-        chosen = (day >= day_number(first)) & (day <= day_number(last))
-        return Loaded(self.samples.take(chosen), self.known_day[chosen])
-
-    def with_clock(self, clock: LabelClock, until: date) -> "Loaded":
-        """Up-weight known bad user-days of recent days, whose labels have not all arrived."""
-        age = np.maximum(day_number(until) - self.samples.windows.day, 0)
-        weight = self.samples.weight * np.where(self.samples.is_bad, clock.weight(age), 1.0)
-        return replace(self, samples=replace(self.samples, weight=weight))
-
-
 def load_samples(
     con: duckdb.DuckDBPyConnection, domain: Domain, sources: Sources, learn_last: date, accounts: AccountSample
-) -> Loaded:
-    """Every user-day of the chosen accounts, with its window of events.
+) -> Samples:
+    """Every user-day of the chosen accounts, with its window of events and all labels of `sources`.
 
     Vocabularies and scales come only from days up to `learn_last`.
     """
@@ -86,23 +64,27 @@ def load_samples(
     windows = user_day_windows(loaded, min(sources.user_days), max(sources.user_days))
     windows = windows.take(np.isin(windows.day, np.unique(read.day)))
     bad_user = pa.compute.index_in(bad.column("user_id"), value_set=loaded.users).fill_null(-1).to_numpy()
-    label = places_of(windows.key, user_day_key(bad_user, _days(bad.column("event_day"))))
-    is_bad, is_bad_account = label >= 0, np.isin(windows.user, bad_user)
+    is_there = bad_user >= 0
+    known = bad_days_of(
+        bad_user[is_there].astype(np.int64),
+        _days(bad.column("event_day"))[is_there],
+        _days(bad.column("known_at"))[is_there],
+    )
+    is_bad_account = np.isin(windows.user, known.user)
     samples = Samples(
         tokens=loaded,
         fields=fields,
         windows=windows,
         columns=tuple(features()),
         rows=read.rows[match(read, loaded, windows)],
-        is_bad=is_bad,
+        is_bad=np.isin(windows.key, known.key),
         is_bad_account=is_bad_account,
         weight=np.ones(len(windows)),
         share=share,
+        is_certain=is_bad_account,
+        bad=known,
     )
-    samples = replace(samples, weight=samples.stands_for)
-    known_day = np.full(len(windows), NEVER, np.int32)
-    known_day[is_bad] = _days(bad.column("known_at"))[label[is_bad]]
-    return Loaded(samples, known_day)
+    return replace(samples, weight=samples.stands_for)
 
 
 def _days(column: pa.ChunkedArray) -> Ints:

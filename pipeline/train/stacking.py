@@ -17,12 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import Doubles, Flags, Ints
+from pipeline.errors import InputError
 from pipeline.metrics.bootstrap import Bootstrap, Difference, Metric, draw
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
 from pipeline.models.calibration import Calibration, choose
 from pipeline.models.samples import Samples
+from pipeline.train.clocks import AT_ONCE, LabelClock
+from pipeline.train.known_labels import as_known, is_judged
 from pipeline.train.splits import blocks_of
+from pipeline.train.walk_forward import FitOptions
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -45,6 +49,12 @@ class StackingPlan:
     seed: int
     threads: int
     monotone: Mapping[str, int]  # features that may only raise the risk (1), or only lower it (-1)
+    clock: LabelClock = AT_ONCE
+
+    @property
+    def options(self) -> FitOptions:
+        """How base models are fitted beside it."""
+        return FitOptions(self.seed, self.threads, clock=self.clock)
 
 
 @dataclass(frozen=True)
@@ -120,21 +130,32 @@ class Stacked:
 
 
 def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, block: Ints) -> Scores:
-    """Each block is scored by a booster fitted on earlier blocks; NaN in the first. And the last such booster."""
+    """Each block is scored by a booster fitted on earlier blocks; NaN in the first. And the last such booster.
+
+    A booster learns from labels known before its block, on days old enough by then. Where these hold no bad user-day,
+    the block is not scored.
+    """
     latest_first = range(int(block.max(initial=0)), 0, -1)
     if not latest_first:
         raise ValueError("a stacker needs two days or more")
     one_thread = replace(plan, threads=1)
 
-    def fit_and_score(b: int) -> tuple["xgb.Booster", Ints, Doubles]:
-        booster = fit_booster(samples, columns, one_thread, block < b)
+    def fit_and_score(b: int) -> tuple["xgb.Booster", Ints, Doubles] | None:
         here = np.flatnonzero(block == b)
+        morning = int(samples.windows.day[here].min())
+        learn = (block < b) & ((samples.bad is None) | (samples.windows.day < morning - plan.clock.wait_days))
+        known = as_known(samples, morning, plan.clock)
+        if not (known.is_bad & learn).any():
+            return None
+        booster = fit_booster(known, columns, one_thread, learn)
         return booster, here, stacker.predict(booster, list(columns), _matrix(columns, here))
 
     scores = np.full(len(block), np.nan)
     # Fits in parallel with one thread each end sooner than one after the other with all threads.
     with ThreadPoolExecutor(plan.threads) as pool:
-        blocks = list(pool.map(fit_and_score, latest_first))
+        blocks = [scored for scored in pool.map(fit_and_score, latest_first) if scored is not None]
+    if not blocks:
+        raise InputError("no bad user-day was known before the days that a stacker is judged by")
     for _, here, score in blocks:
         scores[here] = score
     return scores, blocks[0][0]
@@ -151,8 +172,8 @@ def fit_stack(
     """
     block = blocks_of(samples.windows.day, since=since)
     features: Columns = samples.features()
-    later = block > 0
-    bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & later]))
+    judged = is_judged(samples)
+    bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged & (block > 0)]))
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
     gates: list[Gate] = []
     for name, columns in base_models.items():
@@ -165,6 +186,7 @@ def fit_stack(
     if read not in scores:
         scores[read] = walk_forward_scores(samples, chosen, plan, block)
     walk_forward, early = scores[read]
+    later = judged & np.isfinite(walk_forward)
     calibration, losses = choose(walk_forward[later], samples.is_bad[later], samples.weight[later], block[later])
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
@@ -180,8 +202,8 @@ def fit_stack(
 
 
 def lift(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) -> Lift:
-    """`score` minus `over`, on the user-days that have both."""
-    both = np.isfinite(score) & np.isfinite(over)
+    """`score` minus `over`, on the user-days that are judged and have both."""
+    both = np.isfinite(score) & np.isfinite(over) & is_judged(samples)
     scores = {"score": score[both], "over": over[both]}
     labels = ScoredLabels.of(samples.windows.user[both], samples.windows.day[both], samples.is_bad[both], scores)
     labels = replace(labels, stands_for=samples.stands_for[both])
@@ -193,8 +215,8 @@ def lift(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) ->
 
 
 def fit_booster(samples: Samples, columns: Columns, plan: StackingPlan, learn: Flags) -> "xgb.Booster":
-    """A booster fitted on the user-days in `learn`."""
-    rows, weight = _thin_out(samples, np.flatnonzero(learn), plan.seed)
+    """A booster fitted on the user-days in `learn` that are good or bad."""
+    rows, weight = _thin_out(samples, np.flatnonzero(learn & (samples.weight > 0)), plan.seed)
     monotone = {name: plan.monotone[name] for name in columns if name in plan.monotone}
     matrix = stacker.binned(list(columns), _matrix(columns, rows), samples.is_bad[rows], weight, plan.threads)
     return stacker.boost(matrix, plan.seed, plan.threads, monotone)

@@ -9,6 +9,8 @@ from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.errors import InputError
 from pipeline.models.base import Learner, Scorer
 from pipeline.models.samples import Samples
+from pipeline.train.clocks import AT_ONCE, LabelClock
+from pipeline.train.known_labels import as_known
 from pipeline.train.splits import blocks_of
 
 BLOCKS = 2  # a network is fitted once for each block, and once on all days
@@ -20,6 +22,7 @@ class FitOptions:
     seed: int
     threads: int
     progress: bool = False
+    clock: LabelClock = AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,18 @@ def fit_base_model(base_model: Learner, samples: Samples, options: FitOptions) -
 
 
 def walk_forward(base_model: Learner, samples: Samples, since: int, options: FitOptions) -> WalkForward:
-    """Score the days from `since` on, block by block. Raises InputError if even all of `samples` is too little."""
+    """Score the days from `since` on, block by block. Raises InputError if even all of `samples` is too little.
+
+    Each fit learns from labels known before its block.
+    """
     day = samples.windows.day
     block: Ints = np.where(day < since, -1, blocks_of(day, BLOCKS, since))
     scores = np.full(len(samples), np.nan)
     early = None
     for b in range(int(block.max(initial=-1)) + 1):
         here = samples.take(block == b)
-        before = samples.take(day < here.windows.day.min())
+        morning = int(here.windows.day.min())
+        before = as_known(samples.take(day < morning - options.clock.wait_days), morning, options.clock)
         try:
             early = fit_base_model(base_model, before, options)
         except InputError:

@@ -30,7 +30,12 @@ def test_half_known_after_two_days_and_all_after_the_delay():
     clock = LabelClock.of(labels([2] * 50 + [9] * 50), UNTIL, delay_days=10)
     assert clock.known[:3] == (0.0, 0.0, 0.5)
     assert clock.known[9:] == (1.0, 1.0)
-    assert (clock.days_until(0.4), clock.days_until(0.5), clock.days_until(0.6), clock.days_until(1.0)) == (2, 2, 9, 9)
+
+
+@pytest.mark.parametrize(("learn_at", "wait_days"), [(0.4, 2), (0.5, 2), (0.6, 9), (1.0, 9)])
+def test_a_day_is_learned_from_once_so_much_of_it_should_be_known(learn_at, wait_days):
+    known = labels([2] * 50 + [9] * 50)
+    assert LabelClock.of(known, UNTIL, delay_days=10, learn_at=learn_at).wait_days == wait_days
 
 
 def test_a_bad_user_day_known_early_stands_for_those_not_known_yet():
@@ -39,12 +44,11 @@ def test_a_bad_user_day_known_early_stands_for_those_not_known_yet():
 
 
 def test_where_every_label_comes_with_the_delay_nothing_is_learned_before():
-    assert LabelClock.of(labels([7] * 80), UNTIL, delay_days=7).days_until(0.5) == 7
+    assert LabelClock.of(labels([7] * 80), UNTIL, delay_days=7, learn_at=0.5).wait_days == 7
 
 
 def test_with_few_labels_nothing_is_claimed_about_their_pace():
-    clock = LabelClock.of(labels([0] * 49), UNTIL, delay_days=5)
-    assert clock.days_until(0.01) == 5
+    assert LabelClock.of(labels([0] * 49), UNTIL, delay_days=5, learn_at=0.01).wait_days == 5
 
 
 def test_days_too_young_to_be_known_in_full_do_not_speak_for_the_pace():

@@ -1,0 +1,54 @@
+"""Labels as they were known on one morning: a training may know no more than that, nor may any part of one."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.arrays import Flags, Ints
+from pipeline.models.days import user_day_key
+from pipeline.models.samples import BadDays, Samples
+from pipeline.train.clocks import LabelClock
+
+NEAR = 14  # days from a bad day within which the account's other days are neither good nor bad
+
+
+def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
+    """The samples with the labels known before the day `morning` (days since 1970).
+
+    A bad day is up-weighted for those that are not known yet. A day without a label weighs nothing within 14 days of a
+    bad day of its account, or once the account is known to be bad: nobody has looked at it, and it is no good example.
+    Where labels have no clock they are known at once.
+    """
+    if samples.bad is None:
+        return samples
+    bad, windows = samples.bad.known_before(morning), samples.windows
+    is_bad = np.isin(windows.key, bad.key)
+    is_neither = ~is_bad & (_is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user)))
+    age = np.maximum(morning - 1 - windows.day, 0)
+    weight = samples.stands_for * np.where(is_bad, clock.weight(age), 1.0) * ~is_neither
+    is_bad_account = np.isin(windows.user, bad.user)
+    return replace(samples, is_bad=is_bad, is_bad_account=is_bad_account, weight=weight)
+
+
+def is_judged(samples: Samples) -> Flags:
+    """User-days (n,) that measure a score: good or bad ones of accounts that were not known to be bad before."""
+    if samples.bad is None:
+        return samples.weight > 0
+    return (samples.weight > 0) & (samples.windows.day <= samples.bad.first_known_of(samples.windows.user))
+
+
+def _is_near(key: Ints, bad_key: Ints) -> Flags:
+    """Whether each user-day is within NEAR days of one of `bad_key`, of the same account."""
+    if not len(bad_key):
+        return np.zeros(len(key), np.bool_)
+    after = np.searchsorted(bad_key, key)
+    before = np.maximum(after - 1, 0)
+    distance = np.minimum(np.abs(bad_key[before] - key), np.abs(bad_key[np.minimum(after, len(bad_key) - 1)] - key))
+    near: Flags = distance <= NEAR  # keys of two accounts are further apart than any two days
+    return near
+
+
+def bad_days_of(user: Ints, day: Ints, known_day: Ints) -> BadDays:
+    """Sorted by account and day."""
+    order = np.argsort(user_day_key(user, day), kind="stable")
+    return BadDays(user[order], day[order], known_day[order])
