@@ -1,0 +1,99 @@
+"""What a training on some morning knows: the labels of then, and which days are neither good nor bad."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from user_days import FIRST_DAY, user_days
+
+from pipeline.train.clocks import AT_ONCE, LabelClock
+from pipeline.train.known_labels import NEAR, as_known, bad_days_of, is_judged
+from pipeline.train.stacking import StackingPlan, walk_forward_scores
+
+USERS, DAYS = 4, 40
+
+
+def samples(bad, share=1.0):
+    """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known), days counted from 0."""
+    user, day, known = np.array(sorted(bad), np.int64).reshape(-1, 3).T
+    plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
+    days = bad_days_of(user, day + FIRST_DAY, known + FIRST_DAY)
+    is_bad_account = np.isin(plain.windows.user, user)
+    return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
+
+
+def weights(found, user):
+    return found.weight[found.windows.user == user]
+
+
+BAD_DAYS = st.dictionaries(
+    st.tuples(st.integers(0, USERS - 1), st.integers(-20, DAYS - 1)), st.integers(0, 30), max_size=6
+)
+
+
+@settings(deadline=None)
+@given(BAD_DAYS, st.integers(0, DAYS + 5))
+def test_labels_and_weights_are_as_counted_one_by_one(bad, morning):
+    given_days = [(user, day, day + late) for (user, day), late in bad.items()]
+    found = as_known(samples(given_days, share=0.5), FIRST_DAY + morning, AT_ONCE)
+    then = [(user, day, known) for user, day, known in given_days if known < morning]
+    for row, (day, user) in enumerate(product(range(DAYS), range(USERS))):
+        of_user = [(bad_day, known) for other, bad_day, known in then if other == user]
+        is_bad = any(bad_day == day for bad_day, _ in of_user)
+        is_neither = not is_bad and (
+            any(abs(bad_day - day) <= NEAR for bad_day, _ in of_user) or any(known <= day for _, known in of_user)
+        )
+        stands_for = 1 if any(other == user for other, *_ in given_days) else 2
+        assert found.is_bad[row] == is_bad
+        assert found.is_bad_account[row] == bool(of_user)
+        assert found.weight[row] == (0 if is_neither else stands_for)
+        is_new = all(known >= day for _, _, known in [(0, *each) for each in of_user]) or not of_user
+        whole = replace(found, bad=found.bad.known_before(FIRST_DAY + morning))
+        assert is_judged(whole)[row] == (not is_neither and is_new)
+
+
+def test_a_known_bad_day_stands_for_those_that_are_not_known_yet():
+    clock = LabelClock((0.25, 0.5, 1.0), wait_days=1)
+    found = as_known(samples([(0, 9, 9), (1, 8, 9), (2, 3, 9)]), FIRST_DAY + 10, clock)
+    assert [weights(found, user)[day] for user, day in ((0, 9), (1, 8), (2, 3), (3, 9))] == [4, 2, 1, 1]
+
+
+def test_where_labels_have_no_clock_they_are_known_at_once():
+    plain = user_days(np.zeros((80, 1)), np.arange(80) % 9 == 0, 4, 20)
+    assert as_known(plain, 0, AT_ONCE) is plain and is_judged(plain).all()
+
+
+def test_no_block_learns_from_a_label_that_was_not_known_on_its_morning():
+    """A label that comes later may not move a score, however old the day it is about."""
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(USERS * DAYS, 1))
+    block = np.repeat(np.arange(4), USERS * DAYS // 4)
+    early = [(0, 2, 4), (1, 3, 5), (2, 12, 14)]
+    plan = StackingPlan(reviews=2, seed=1, threads=1, monotone={}, clock=LabelClock((0.5, 1.0), wait_days=1))
+
+    def scores(bad):
+        known = replace(samples(bad), rows=rows.astype(np.float32))
+        return walk_forward_scores(
+            as_known(known, FIRST_DAY + DAYS, plan.clock), {"column_0": rows[:, 0]}, plan, block
+        )[0]
+
+    without, later = scores(early), scores([*early, (3, 1, 25)])
+    before = block <= 2  # block 2 begins on day 20
+    assert np.array_equal(without[before], later[before], equal_nan=True)
+
+
+def test_a_block_before_which_nothing_was_known_is_not_scored():
+    block = np.repeat(np.arange(4), USERS * DAYS // 4)
+    plan = StackingPlan(reviews=2, seed=1, threads=1, monotone={}, clock=LabelClock((0.0,) * 12 + (1.0,), wait_days=12))
+    known = samples([(0, 5, 17), (1, 6, 18)])
+    score, _ = walk_forward_scores(known, {"column_0": known.rows[:, 0]}, plan, block)
+    assert np.isnan(score[block <= 1]).all() and np.isfinite(score[block >= 2]).all()
+
+
+@pytest.mark.parametrize("n_bad", [0, 3])
+def test_bad_days_are_sorted_by_account_and_day(n_bad):
+    found = bad_days_of(*(np.arange(n_bad)[::-1].copy() for _ in range(3)))
+    assert found.user.tolist() == list(range(n_bad))
