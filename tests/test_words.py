@@ -28,7 +28,7 @@ class Old(NamedTuple):
 
 
 WORDS = {
-    "arm": Old(r"arms?", "base model", {"tests/fuzz/files.py": "a field that no pack has: the fuzzer tries it"}),
+    "arm": Old(r"arms?", "base model", {"tests/fuzz/pack_files.py": "a field that no pack has: the fuzzer tries it"}),
     "door": Old(r"doors?", "checkpoint"),
     "floor": Old(r"floors?(?!\()", "baseline"),
     "ceiling": Old(r"ceilings?", "upper bound"),

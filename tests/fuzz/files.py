@@ -3,17 +3,14 @@
 import gzip
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
-
-from pipeline.settings import PROJECT
+from odd_values import ODD_IPS, ODD_NUMBERS, ODD_TEXTS, ODD_TIMES, TOKENS, times, words
 
 Cells = dict[str, Any]
 
@@ -24,166 +21,6 @@ class File(NamedTuple):
     name: str
     content: bytes
     is_whole: bool
-
-
-ODD_TEXTS = (
-    *(
-        "",
-        " ",
-        '"',
-        '""',
-        "a,b",
-        "x\ny",
-        "a\rb",
-        "\r\n",
-        "=x",
-        "'=x",
-        "\u2028",
-        "b\u2028c",
-        "\u200e",
-        "\ufeff",
-        "\u00a0",
-    ),
-    *(
-        "naïve",
-        "\U0001f600",
-        "NULL",
-        "null",
-        "nan",
-        "0",
-        "17850.0",
-        "1e5",
-        "\x1c",
-        "\x0b",
-        "a\tb",
-        "a;b",
-        "{",
-        "[",
-        "\\",
-        "é",
-    ),
-    *("x" * 2048, "x" * 2049, "ü" * 1024, "ü" * 1025, "-", "%", "$1", "{{", "../x", "\x7f"),
-)
-ODD_NUMBERS = (
-    *(
-        "0",
-        "-0",
-        "1e12",
-        "1000000000000",
-        "1000000000000.1",
-        "1e13",
-        "-1e13",
-        "1e400",
-        "1e-400",
-        "nan",
-        "inf",
-        "-Infinity",
-    ),
-    *(
-        "1_000",
-        "1,200.00",
-        "0x1F",
-        "1.",
-        ".5",
-        ".",
-        "+3",
-        "--1",
-        "1e",
-        "٣",
-        "1e5e5",
-        "00012.50",
-        "9" * 400,
-        "0.00005",
-        "true",
-    ),
-    *("9007199254740993", "0.1234567", "12.99995"),
-)
-ODD_TIMES = (
-    *(
-        "2026-11-20",
-        "2026-11-20 10:00",
-        "2026-11-20T10:00:00.123456789",
-        "2026-11-20T10:00:00Z",
-        "2026-11-20 10:00:00 UTC",
-    ),
-    *("2026-11-20T10:00:00+01:00", "2026-11-20T10:00:00+0100", "2026-11-20T10:00:00+01", "2026-11-20T10:00:00+14:00"),
-    *("2026-11-20T10:00:00+14:01", "2026-11-20T10:00:00-99:99", "2026-11-20T24:00:00Z", "2026-11-20T23:59:60Z"),
-    *(
-        "2026-02-29",
-        "2024-02-29",
-        "1989-12-31T23:59:59Z",
-        "1990-01-01",
-        "0000-01-01",
-        "0001-01-01",
-        "9999-12-31T23:59:59Z",
-    ),
-    *("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-10-25 02:30:00", "2026-03-29 02:30:00"),
-    *(
-        "2026-11-22T04:05:00Z",
-        "2026-11-22T04:05:01Z",
-        "2026-11-22T04:05:00.000001Z",
-        "infinity",
-        "epoch",
-        "now",
-        "today",
-    ),
-    *(
-        "20261120",
-        "2026-W47-5",
-        "2026-11-20t10:00:00z",
-        "1763632800",
-        "2026-13-01",
-        "2026-00-10",
-        "2026-11-20 10:00:00.Z",
-    ),
-)
-ODD_IPS = (
-    "81.2.69.142",
-    "081.2.69.1",
-    "::1",
-    "2001:DB8::1",
-    "::ffff:81.2.69.1",
-    "fe80::1%eth0",
-    "1.2.3",
-    "999.1.1.1",
-    "1.2.3.4 ",
-)
-TOKENS = (
-    *(b'"', b'""', b"\r", b"\n", b"\r\n", b"\0", b",", b";", b"\t", b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\xed\xa0\x80"),
-    *(
-        "\u2028".encode(),
-        b"\x1c",
-        b"\x85",
-        b"\x1a",
-        b"'",
-        b"\\",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b":",
-        b"\\u0000",
-        b"\\ud800",
-        b"NaN",
-    ),
-    *(
-        b"1e999",
-        b"9999-12-31",
-        b"9" * 50,
-        b"-",
-        b" ",
-        b"\x0b",
-        b"null",
-        b'"user_id"',
-        b"user_id",
-        b"\n\n",
-        b'\n"',
-        b'",',
-    ),
-)
-
-words = st.sampled_from([f"{name}-{n}" for name in ("ann", "bob", "cat") for n in range(3)])
-times = st.integers(0, 3 * 86_400).map(lambda s: (datetime(2026, 11, 19) + timedelta(seconds=s)).isoformat())  # noqa: DTZ001
 
 
 def mostly(good: SearchStrategy[Any], odd: Sequence[str], share: int = 8) -> SearchStrategy[Any]:
@@ -209,6 +46,8 @@ EVENT_CELLS: dict[str, SearchStrategy[Any]] = {
     "counterparty_id": texts(20),
     "note": texts(5),
 }
+
+
 LABEL_CELLS: dict[str, SearchStrategy[Any]] = {
     "user_id": mostly(words, ("", *ODD_TEXTS), 5),
     "event_id": mostly(st.integers(1, 30).map(lambda n: f"e{n}"), ("", *ODD_TEXTS), 5),
@@ -219,7 +58,11 @@ LABEL_CELLS: dict[str, SearchStrategy[Any]] = {
     "typology": texts(),
     "source": texts(),
 }
+
+
 REQUIRED_OF_LABELS = ("known_at", "is_bad", "event_id")
+
+
 REQUIRED_OF_EVENTS = ("user_id", "event_at", "event_type")
 
 
@@ -461,157 +304,3 @@ def delivery(
             content = draw(mutated(packed(content)))
         files.append(File(f"{name}{n}.{kind}", content, is_whole))
     return files
-
-
-# Day -> account -> what the list's CSV shows for it.
-LISTED: dict[str, dict[str, str]] = {
-    "2026-10-24": {"ann": "ann"},
-    "2026-11-19": {"ann": "ann", "bob": "bob", "=cat": "'=cat", "a\u200eb": "a b", "a b": "a b", "dan\u200e": "dan "},
-}
-NAMES = [name for listed in LISTED.values() for pair in listed.items() for name in pair]
-VERDICT_CELLS: dict[str, SearchStrategy[Any]] = {
-    "day": mostly(
-        st.sampled_from(tuple(LISTED)), ("", "2026-11-20", "2026-1-5", "1066-10-14", "2200-01-01", "19.11.2026")
-    ),
-    "user_id": mostly(st.sampled_from(NAMES), ("", "eve", "cat", " ann", "dan", *ODD_TEXTS)),
-    "verdict": mostly(
-        st.sampled_from(("confirmed", "dismissed", "unsure", "Confirmed ")), ("", "perhaps", "confirmed!")
-    ),
-    "decided_at": mostly(
-        st.sampled_from(
-            ("2026-11-20T10:00:00Z", "2026-11-21 09:00", "2026-10-25 02:30:00", "2026-11-20T00:00:00+00:00")
-        ),
-        ("", "2026-W47-5", *ODD_TIMES),
-        4,
-    ),
-    "typology": texts(4),
-    "note": mostly(
-        st.sampled_from(("called", "two\nlines", 'a "quoted" word')), ("", "x" * 4097, "n" * 70_000, *ODD_TEXTS), 3
-    ),
-    "analyst": texts(),
-    "rank": words,
-    "scope": mostly(st.sampled_from(("", "day", "Account", "event")), ("all", "days"), 3),
-    "event_id": mostly(st.sampled_from(("", "", "e1")), ("e2", *ODD_TEXTS), 4),
-    "since": mostly(st.sampled_from(("", "", "2026-11-18", "2026-10-25 02:30:00")), ("soon", *ODD_TIMES), 4),
-}
-# Day -> account -> its events.
-DONE: dict[str, dict[str, list[str]]] = {"2026-11-19": {"eve": ["e1"], "ann": ["e1"]}, "2026-11-20": {"ann": ["e2"]}}
-REQUIRED_OF_VERDICTS = ("day", "user_id", "verdict", "decided_at")
-
-
-def verdict_files() -> SearchStrategy[list[File]]:
-    return delivery("csv", VERDICT_CELLS, REQUIRED_OF_VERDICTS, most=3, name="verdicts")
-
-
-EXPRESSIONS = (
-    *(
-        "user_id",
-        "lower(user_id)",
-        "amount",
-        "event_at",
-        "null",
-        "1",
-        "'x'",
-        "",
-        " ",
-        "user_id user_id",
-        "user_id; select 1",
-    ),
-    *(
-        "1/0",
-        "cast(user_id as integer)",
-        "count(*)",
-        "row_number() over ()",
-        "(select 1)",
-        "now()",
-        "random()",
-        "nosuch",
-        "[1]",
-    ),
-    *(
-        "{'a': 1}",
-        "getenv('HOME')",
-        "read_text('/etc/passwd')",
-        "repeat(user_id, 5000)",
-        "user_id -- x",
-        "/*",
-        "'",
-        '"',
-        "$1",
-        "?",
-    ),
-    *(
-        "timestamp '9999-12-31'",
-        "make_timestamp(cast(amount * 1e18 as bigint))",
-        "amount * 1e300 * 1e300",
-        "chr(0)",
-        "'a' || chr(0)",
-    ),
-    *(
-        "error('no')",
-        "unnest([1, 2])",
-        "*",
-        "columns(*)",
-        "event_type.x",
-        "try(1)",
-        "(" * 200 + "1" + ")" * 200,
-        "\ud800",
-        "\0",
-        "\u2028",
-    ),
-)
-ODD_VALUES = (
-    *(
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        "",
-        [],
-        {},
-        [[]],
-        {"a": {}},
-        "Europe",
-        "Europe/Berlin",
-        "/etc/passwd",
-        "../UTC",
-        "\0",
-        "x" * 5000,
-    ),
-    *(
-        float("nan"),
-        float("inf"),
-        10**30,
-        "\u2028",
-        "{{ x }}",
-        ["user_id"],
-        ["nosuch"],
-        {"browse": "browse"},
-        {"x": "nosuch"},
-        "UTC",
-    ),
-)
-CONTRACT = ("event_id", "user_id", "event_at", "event_type", "amount", "ip", "nosuch")
-
-
-@st.composite
-def pack_files(draw: DrawFn) -> bytes:
-    """The shop's pack with a mapping and with some fields that make no sense."""
-    pack: Cells = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())
-    if draw(st.booleans()):
-        chosen = draw(st.lists(st.sampled_from(CONTRACT), unique=True, max_size=3))
-        pack["events"] = {"columns": {name: draw(st.sampled_from(EXPRESSIONS)) for name in chosen}}
-        if draw(st.booleans()):
-            kinds = st.sampled_from(("string", "number", "timestamp", "boolean", "text", None))
-            pack["events"]["source"] = draw(
-                st.dictionaries(st.sampled_from((*CONTRACT, "", "a b", '"', "_line")), kinds)
-            )
-    for _ in range(draw(st.integers(0, 2))):
-        name = draw(st.sampled_from((*pack, "arms", "monotone", "quiet_percentile", "nosuch", "events", "")))
-        pack[name] = draw(st.sampled_from(ODD_VALUES))
-    content = yaml.safe_dump(pack, allow_unicode=draw(st.booleans()), sort_keys=False).encode(errors="surrogatepass")
-    content += draw(
-        st.sampled_from((b"", b"", b"", b"name: twice\n", b"x: &a [*a]\n", b"x: " + b"[" * 5000 + b"\n", b"--- {}\n"))
-    )
-    return draw(mutated(content))

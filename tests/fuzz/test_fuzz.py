@@ -16,25 +16,20 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import reader
 import support
 import yaml
 from command import KEY, Home, Result
-from files import (
-    DONE,
-    EVENT_CELLS,
-    LABEL_CELLS,
-    LISTED,
-    REQUIRED_OF_EVENTS,
-    REQUIRED_OF_LABELS,
-    File,
-    delivery,
-    pack_files,
-    verdict_files,
-)
+from files import EVENT_CELLS, LABEL_CELLS, REQUIRED_OF_EVENTS, REQUIRED_OF_LABELS, File, delivery
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from naive_cells import typed
+from naive_lake import Lake, Outcome
+from naive_parquet import parquet_rows, typed_parquet
+from naive_rows import EVENT, Pack, UnreadableError, rows_of
+from naive_verdicts import VERDICT, Verdicts, label_of
+from pack_files import pack_files
+from verdict_files import DONE, LISTED, verdict_files
 
 from pipeline.ingest.formats.blocks import BLOCK, Blocks
 from pipeline.settings import PROJECT
@@ -46,20 +41,20 @@ NAIVE_NOW = NOW.replace(tzinfo=None)
 SHOP = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())
 RENAMED = {"event_id": "order_no", "user_id": "customer", "event_at": "placed", "event_type": "kind", "amount": "total"}
 MAPPING = {
-    "source": {name: reader.EVENT[contract] for contract, name in RENAMED.items()},
+    "source": {name: EVENT[contract] for contract, name in RENAMED.items()},
     "columns": {**RENAMED, "event_type": "lower(kind)"},
 }
 
 # The same shop in three ways: as it is; in Berlin, with users hidden and addresses not; through a mapping.
-PACKS: dict[str, tuple[dict[str, Any], reader.Pack]] = {
-    "shop": (SHOP, reader.Pack(SHOP["event_types"], key=KEY.encode())),
+PACKS: dict[str, tuple[dict[str, Any], Pack]] = {
+    "shop": (SHOP, Pack(SHOP["event_types"], key=KEY.encode())),
     "berlin": (
         {**SHOP, "timezone": "Europe/Berlin", "sensitive": ["user_id", "session_id"]},
-        reader.Pack(SHOP["event_types"], "Europe/Berlin", ("user_id", "session_id"), key=KEY.encode()),
+        Pack(SHOP["event_types"], "Europe/Berlin", ("user_id", "session_id"), key=KEY.encode()),
     ),
     "mapped": (
         {**SHOP, "events": MAPPING},
-        reader.Pack(SHOP["event_types"], renamed=RENAMED, made={"event_type": str.lower}, key=KEY.encode()),
+        Pack(SHOP["event_types"], renamed=RENAMED, made={"event_type": str.lower}, key=KEY.encode()),
     ),
 }
 UNMAPPED = ["shop", "berlin"]
@@ -145,7 +140,7 @@ def hold(home: Home, pack: str, events: Sequence[File], labels: Sequence[File] =
         again = home.run("ingest", *words, "--json")
     tell(again)
     assert home.bytes_of("lake", "quarantine") == before, "a second run changed something"
-    lake = reader.Lake(PACKS[pack][1], NAIVE_NOW)
+    lake = Lake(PACKS[pack][1], NAIVE_NOW)
     failed = [*held(home, said, lake.take_events, events), *held(home, said, lake.take_labels, labels)]
     assert said.code == (3 if failed else 0), said.err
     assert all(name in said.err for name in failed), said.err
@@ -155,7 +150,7 @@ def hold(home: Home, pack: str, events: Sequence[File], labels: Sequence[File] =
         assert again.json["read"] == 0 and again.json["details"]["files_seen_before"] == len(events) + len(labels)
 
 
-def held(home: Home, said: Result, take: Callable[..., reader.Outcome], files: Sequence[File]) -> Iterator[str]:
+def held(home: Home, said: Result, take: Callable[..., Outcome], files: Sequence[File]) -> Iterator[str]:
     """Gives the files that must have been refused: as a whole, or all of their rows."""
     batches, seen = manifests(home), set[bytes]()
     for name, content, is_whole in files:
@@ -166,9 +161,9 @@ def held(home: Home, said: Result, take: Callable[..., reader.Outcome], files: S
             yield name  # what is broken in it may be what pyarrow passes over
             continue
         try:
-            file = reader.parquet_rows(content) if is_parquet else reader.rows_of(name, content)
-            outcome = take(file, reader.typed_parquet if is_parquet else reader.typed)
-        except reader.UnreadableError as error:
+            file = parquet_rows(content) if is_parquet else rows_of(name, content)
+            outcome = take(file, typed_parquet if is_parquet else typed)
+        except UnreadableError as error:
             assert name not in batches, f"{name} was loaded, in spite of: {error}"
             yield name
             continue
@@ -180,7 +175,7 @@ def held(home: Home, said: Result, take: Callable[..., reader.Outcome], files: S
             yield name
 
 
-def judge(home: Home, batch: dict[str, Any], outcome: reader.Outcome, is_parquet: bool) -> None:
+def judge(home: Home, batch: dict[str, Any], outcome: Outcome, is_parquet: bool) -> None:
     counts = batch["read"], batch["accepted"], batch["refused"], batch["duplicates"]
     refused = quarantined(home, batch, batch["kind"])
     if is_parquet:
@@ -267,7 +262,7 @@ def a_home_with_lists() -> Iterator[Home]:
 @given(files=verdict_files())
 def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
     inputs["verdicts"] += len(files)
-    verdicts, seen = reader.Verdicts(LISTED, DONE, NAIVE_NOW, "Europe/Berlin"), set[bytes]()
+    verdicts, seen = Verdicts(LISTED, DONE, NAIVE_NOW, "Europe/Berlin"), set[bytes]()
     with a_home_with_lists() as home:
         for file in files:
             path = home.path.parent / file.name
@@ -284,7 +279,7 @@ def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
             seen.add(file.content)
             try:
                 outcome = verdicts.take(file.content)
-            except reader.UnreadableError as error:
+            except UnreadableError as error:
                 assert said.code == again.code == 3 and file.name in said.err, f"{said} {error}"
                 assert set(manifests(home)) == before
                 continue
@@ -292,7 +287,7 @@ def check_verdicts(files: list[File], inputs: Counter[str]) -> None:
             assert said.code == (3 if outcome.refused and outcome.read == len(outcome.refused) else 0), said.err
 
 
-def hold_verdicts(home: Home, batch: dict[str, Any], outcome: reader.Outcome) -> None:
+def hold_verdicts(home: Home, batch: dict[str, Any], outcome: Outcome) -> None:
     refused = quarantined(home, batch, "verdicts")
     assert [row[:2] for row in refused] == [(row.line, row.raw) for row, _ in outcome.refused]
     for (line, _, (reason, _)), (_, faults) in zip(refused, outcome.refused, strict=True):
@@ -302,10 +297,10 @@ def hold_verdicts(home: Home, batch: dict[str, Any], outcome: reader.Outcome) ->
     path = home.path / "verdicts" / f"{batch['batch_id']}.parquet"
     kept = pq.ParquetFile(path).read().to_pylist() if outcome.accepted else []
     assert path.exists() == bool(outcome.accepted)
-    found = Counter(comparable({name: row[name] for name in reader.VERDICT}) for row in kept)
+    found = Counter(comparable({name: row[name] for name in VERDICT}) for row in kept)
     assert found == Counter(map(comparable, outcome.accepted))
     said = [row for row in outcome.accepted if row["verdict"] != "unsure"]
-    assert lake_rows(home, batch) == Counter(comparable(reader.label_of(row)) for row in said)
+    assert lake_rows(home, batch) == Counter(comparable(label_of(row)) for row in said)
 
 
 def test_files_of_verdicts(inputs):
