@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from naive_cells import hidden, time_faults, typed_cells, event_of, places, typed
+from naive_cells import event_of, hidden, places, time_faults, typed, typed_cells
 from naive_rows import EVENT, LABEL, REQUIRED_OF_LABELS, Faults, Judged, Pack, Row, Rows
 
 

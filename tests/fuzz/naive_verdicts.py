@@ -8,7 +8,7 @@ from typing import Any
 
 from naive_cells import of_zone
 from naive_lake import Outcome
-from naive_rows import DELIMITERS, Judged, Row, UnreadableError, split_record, odd_marks
+from naive_rows import DELIMITERS, Judged, Row, UnreadableError, odd_marks, split_record
 
 VERDICT = ("day", "user_id", "verdict", "typology", "note", "analyst", "decided_at", "scope", "event_id", "since")
 
