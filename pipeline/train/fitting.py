@@ -6,11 +6,11 @@ A model is measured, and read by the next one, only on days after those it learn
 the stacker reads features and labels only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import numpy as np
@@ -111,8 +111,10 @@ def fit_bundle(
     samples = loaded.between(split.first, split.stack_last).samples
     is_early_bad = samples.is_bad & (samples.windows.day < day_number(split.holdout_first))
     if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
-        matured = sum(days[0] <= day <= until - timedelta(days=wait_days) for day in bad_days)
-        return FittedBundle([], spreads, autoencoder, _no_stacker(matured, settings.min_bad_labels))
+        matured_until = until - timedelta(days=wait_days)
+        usable = int((samples.is_bad & (samples.windows.day <= day_number(matured_until))).sum())
+        known = KnownBad.of(bad_days, usable, days[0], matured_until)
+        return FittedBundle([], spreads, autoencoder, no_stacker(known, settings.min_bad_labels))
     columns, about = _fit_stacker(fitting, trained, samples, bad)
     return FittedBundle(columns, spreads, autoencoder, about)
 
@@ -130,11 +132,30 @@ def _fit_autoencoder(fitting: Fitting, good: Samples) -> tuple[Samples, Trained,
     return learn, trained, _about_autoencoder(trained, learn, later, split)
 
 
-def _no_stacker(matured: int, needed: int) -> dict[str, Any]:
-    why = _enough(matured, needed)
-    if matured >= needed:
+@dataclass(frozen=True)
+class KnownBad:
+    """All known bad user-days, by what training can do with them: each is counted once."""
+
+    usable: int
+    too_young: int  # not matured: too few of that day's labels have arrived
+    before_the_first_day: int
+    without_activity: int  # the account did nothing that day, or its events were never delivered
+
+    @classmethod
+    def of(cls, bad_days: Sequence[date], usable: int, first: date, matured_until: date) -> Self:
+        """`bad_days` has the day of each; `usable` of them are matured user-days of the training days."""
+        early = sum(day < first for day in bad_days)
+        young = sum(day >= first and day > matured_until for day in bad_days)
+        return cls(usable, young, early, len(bad_days) - usable - young - early)
+
+
+def no_stacker(known: KnownBad, needed: int) -> dict[str, Any]:
+    """What the manifest says where no stacker is made."""
+    why = _enough(known.usable, needed)
+    if known.usable >= needed:
         why += ", half of them on days after those the sequence model learns from, with at least ten matured days"
-    return {"is_used": False, "why": why, "bad_user_days": matured}
+    counts = {"bad_user_days": known.usable, "bad_user_days_needed": needed, "known_bad_user_days": asdict(known)}
+    return {"is_used": False, "why": why, **counts}
 
 
 def _enough(matured: int, needed: int) -> str:
