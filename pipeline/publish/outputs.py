@@ -85,7 +85,7 @@ def _grid(title: str) -> "Table":
 
 
 def _risk(risk: float | None) -> str:
-    return "" if risk is None else f"{risk:.1%}" if risk >= 0.01 else f"{risk:.3%}"
+    return "" if risk is None else f"{risk:.1%}" if risk >= 0.01 else f"{100 * risk:.2g}%"
 
 
 def _surprise(percentile: float | None) -> str:
