@@ -67,7 +67,7 @@ def run_year(home: Path, source: Path) -> dict[str, object]:
 
 
 def listed(home: Path) -> duckdb.DuckDBPyConnection:
-    """All picked rows as one table `listed`, the year's highest first: by nats, which months with few days bound less."""
+    """All picked rows as one table `listed`, the year's highest first: by nats, which short months bound less."""
     con = duckdb.connect()
     con.execute(
         f"""create table listed as

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_s
     if rule != "min_precision":
         return Cut(length, rule, expected)
     slots = min(list_size, len(risks))
-    return Cut(length, rule, expected, Next(length + 1, risks[length], _floor_precision(total / slots), slots))
+    return Cut(length, rule, expected, Next(length + 1, risks[length], _reached_precision(total / slots), slots))
 
 
 def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
@@ -73,21 +73,21 @@ def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: fl
     if rule != "quiet_level":
         return Cut(length, rule, None)
     slots = min(list_size, len(percentiles))
-    setting = _floor_percentile(percentiles[slots - 1])
+    setting = _reached_percentile(percentiles[slots - 1])
     return Cut(length, rule, None, Next(length + 1, percentiles[length], setting, slots))
 
 
-def _floor_precision(precision: float) -> float | None:
+def _reached_precision(precision: float) -> float | None:
     """Rounded down to two significant digits, so that a list asked for it reaches it."""
     if precision < LEAST_PRECISION:
         return None
-    return float(Context(prec=2, rounding=ROUND_FLOOR).create_decimal_from_float(precision + TOLERANCE / 2))
+    return float(Context(prec=2, rounding=ROUND_DOWN).create_decimal_from_float(precision + TOLERANCE / 2))
 
 
-def _floor_percentile(percentile: float | None) -> float | None:
+def _reached_percentile(percentile: float | None) -> float | None:
     if percentile is None:
         return None
-    setting = float(Decimal(percentile).quantize(Decimal("0.0001"), ROUND_FLOOR))
+    setting = float(Decimal(percentile).quantize(Decimal("0.0001"), ROUND_DOWN))
     return setting if setting > LEAST_QUIET else None
 
 

@@ -119,8 +119,8 @@ def test_with_labels_the_list_has_risks_and_keeps_its_precision(chapters):
     assert bad >= len(rows) / 2
     expected = cut["expected_bad"]
     assert 0 <= expected["low"] <= expected["mean"] <= expected["high"] <= len(rows)
-    shown = home.run_ok("show", "--day", day, now=shop.morning_after(LABELLED)).out.replace("\n", " ")
-    assert f"of these {len(rows)} accounts we expect" in shown
+    shown = home.run_ok("show", "--day", day, now=shop.morning_after(LABELLED)).out
+    assert f"of these {len(rows)} accounts we expect" in " ".join(shown.split())
 
 
 def test_all_that_came_later_changes_nothing_of_what_was_known_then(at_end_of):
