@@ -67,12 +67,13 @@ def run_year(home: Path, source: Path) -> dict[str, object]:
 
 
 def listed(home: Path) -> duckdb.DuckDBPyConnection:
-    """All lists as one table `listed`, the year's highest first: by nats, which months with few days bound less."""
+    """All picked rows as one table `listed`, the year's highest first: by nats, which short months bound less."""
     con = duckdb.connect()
     con.execute(
         f"""create table listed as
             select lists.*, score_surprise as surprise from read_parquet('{home}/lists/revisions/*/*/risk_list.parquet',
                 union_by_name = true, hive_partitioning = false) lists
+            where picked_by <> 'audit'
             order by surprise desc, day, user_id"""
     )
     return con

@@ -33,6 +33,12 @@ def between(low: float | None, high: float | None) -> Check:
     return _always(partial(gxe.ExpectColumnValuesToBeBetween, min_value=low, max_value=high))
 
 
+def above(low: float, high: float) -> Check:
+    """More than `low`, and at most `high`."""
+    bounds = {"min_value": low, "strict_min": True, "max_value": high}
+    return _always(partial(gxe.ExpectColumnValuesToBeBetween, **bounds))
+
+
 def at_least(low: float) -> Check:
     return between(low, None)
 

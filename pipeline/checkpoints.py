@@ -179,6 +179,8 @@ def _raised(info: dict[str, Any]) -> list[str]:
 
 def _rule(config: Any) -> str:
     low, high = config.kwargs.get("min_value"), config.kwargs.get("max_value")
+    if config.kwargs.get("strict_min"):
+        return f"above {number(low)}, at most {number(high)}"
     if low is not None and high is not None:
         return f"{number(low)} to {number(high)}"
     if low is not None or high is not None:

@@ -83,7 +83,7 @@ def print_truth(folder: Path, home: Path) -> None:
     truth = folder / "truth" / "user_days.parquet"
     with duckdb.connect() as con:
         con.execute(f"create view bad as from read_parquet('{truth}') where is_bad and event_day = date '{LAST}'")
-        con.execute(f"create view listed as from read_parquet('{listed}')")
+        con.execute(f"create view listed as from read_parquet('{listed}') where picked_by <> 'audit'")
         [(all_listed, listed_bad, active)] = con.execute(
             "select (select count(*) from listed), (select count(*) from listed semi join bad using (user_id)), "
             "(select count(*) from bad)"
@@ -93,7 +93,7 @@ def print_truth(folder: Path, home: Path) -> None:
         ).fetchall()
     named = ", ".join(f"{n} {str(typology).replace('_', ' ')}" for typology, n in kinds)
     console.print(
-        f"\nthe truth  {listed_bad} of the {all_listed} listed accounts are abusers{f' ({named})' if named else ''}; "
+        f"\nthe truth  {listed_bad} of the {all_listed} picked accounts are abusers{f' ({named})' if named else ''}; "
         f"{active} were active that day"
     )
     console.print("           the simulation knows it; no step that made the list has read it")

@@ -97,7 +97,10 @@ def train(shop: ShopRun) -> dict[str, Any]:
 
 
 def publish(shop: ShopRun) -> list[dict[str, Any]]:
-    """Validate, score and publish each test day. Returns the length, accounts and expected precision of each list."""
+    """Validate, score and publish each test day. Returns each list's expected precision and its picked accounts.
+
+    Audit rows are drawn at random: they say nothing of how well the list is picked.
+    """
     lists = []
     for day in track(TEST, f"{shop.name}: lists", console=console, transient=True):
         run = shop.given | {"day": day}
@@ -110,8 +113,9 @@ def publish(shop: ShopRun) -> list[dict[str, Any]]:
         daily.score_users(run)
         daily.publish_list(run)
         table, manifest = read_list(shop.home, day)
-        users = table["user_id"].to_pylist()
-        lists.append({"day": day, "users": users, "failed": failed, **manifest["cut"], **manifest["rows"]})
+        picked = manifest["rows"]["picked"]
+        users = table["user_id"].to_pylist()[:picked]
+        lists.append({"day": day, "users": users, "failed": failed, **manifest["cut"], "listed": picked})
     return lists
 
 

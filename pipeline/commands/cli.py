@@ -209,20 +209,24 @@ def backfill(
 def show(
     day: Day,
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 20,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="The ranking behind the list: every scored account, listed or not.")
+    ] = False,
     home: Home = None,
     domain: Pack = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the list to work from on a day: its own, or the last good one, marked stale."""
-    from pipeline.publish import latest_good, render
+    from pipeline.publish import latest_good, ranking_behind, render, render_ranking
 
     settings = daily.settings_of(request(home, domain))
     table, manifest = latest_good(settings.home, day)
+    shown = (ranking_behind(settings.home, table, manifest) if everybody else table).slice(0, limit)
     if as_json:
-        rows = table.slice(0, limit).to_pylist()
-        print(json.dumps({"manifest": manifest, "rows": rows}, indent=2, default=str))
+        print(json.dumps({"manifest": manifest, "rows": shown.to_pylist()}, indent=2, default=str))
         return
-    Console(width=None if sys.stdout.isatty() else 140).print(render(table.slice(0, limit), manifest))
+    output = render_ranking(shown, manifest) if everybody else render(shown, manifest)
+    Console(width=None if sys.stdout.isatty() else 140).print(output)
 
 
 @app.command()

@@ -20,12 +20,13 @@ from pipeline.models.reasons import sentences
 from pipeline.models.registry import bundle_for
 from pipeline.publish import revisions
 from pipeline.publish.entries import Explanations, assemble, choose
-from pipeline.publish.manifest import inputs
-from pipeline.publish.outputs import render, to_csv, write_parquet
-from pipeline.publish.ranking import RankedBy
+from pipeline.publish.manifest import inputs, outcome
+from pipeline.publish.outputs import in_words, render, render_ranking, to_csv, write_parquet
+from pipeline.publish.ranking import RankedBy, rank
 from pipeline.publish.revisions import read_list
 from pipeline.publish.sources import active_among, choose_snapshots, contributions_of, features_of, read_scores
 from pipeline.receipt import Receipt
+from pipeline.storage import snapshots
 from pipeline.storage.files import sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
 from pipeline.storage.snapshots import Snapshot
@@ -33,7 +34,7 @@ from pipeline.storage.snapshots import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["latest_good", "read_list", "render", "run"]
+__all__ = ["latest_good", "ranking_behind", "read_list", "render", "render_ranking", "run"]
 
 
 def run(run: Run) -> Receipt:
@@ -59,6 +60,7 @@ def run(run: Run) -> Receipt:
         "ranked_by": manifest["ranked_by"],
         "ranked_by_why": manifest["ranked_by_why"],
         **manifest["rows"],
+        **in_words(manifest),
         "files": str(revisions.link_path(home, day).relative_to(home)),
     }
     if run.settings.postgres_dsn is not None and is_shown:
@@ -93,6 +95,35 @@ def latest_good(home: Path, day: date) -> tuple["pa.Table", dict[str, Any]]:
     return _marked_stale(table), manifest
 
 
+def ranking_behind(home: Path, table: "pa.Table", manifest: Mapping[str, Any]) -> "pa.Table":
+    """All accounts that a list was made from, in ranked order, with whether they are on it and why.
+
+    Raises InputError if the scores that the manifest names are gone or damaged.
+    """
+    import pyarrow as pa
+
+    day, named = date.fromisoformat(manifest["day"]), manifest["snapshots"]["scores"]
+    scores = snapshots.find(home, "scores", day, named["id"])
+    if scores is not None and scores.sha256 != named["sha256"]:
+        scores = None
+    fix = f"dawnlist run --day {day} --as-of {manifest['as_of']}"
+    ranked = rank(read_scores(snapshots.require(scores, home, "scores", day, fix).path(home)))
+    users = ranked["user_id"].to_pylist()
+    is_old = "picked_by" not in table.column_names  # a list of a version without audit rows
+    listed = [manifest["ranked_by"]] * len(table) if is_old else table["picked_by"].to_pylist()
+    picked_by = dict(zip(table["user_id"].to_pylist(), listed, strict=True))
+    return pa.table(
+        {
+            "rank": pa.array(range(1, len(users) + 1), pa.int32()),
+            "user_id": ranked["user_id"],
+            "risk": ranked["risk"],
+            "surprise_percentile": ranked["surprise_percentile"],
+            "is_listed": pa.array([user in picked_by for user in users], pa.bool_()),
+            "picked_by": pa.array([picked_by.get(user) for user in users], pa.string()),
+        }
+    )
+
+
 def _marked_stale(table: "pa.Table") -> "pa.Table":
     import pyarrow as pa
 
@@ -114,18 +145,18 @@ def _build(
     stacker = bundles.read_manifest(home, bundle).stacker
     by: RankedBy = "risk" if stacker["is_used"] else "surprise"
     scores = read_scores(used["scores"].path(home))
-    chosen, cut = choose(scores, by, domain, run.list_size)
-    users = chosen["user_id"].to_pylist()
+    choice = choose(scores, by, domain, run.list_size, seed=revision)
+    users = choice.rows["user_id"].to_pylist()
     explanations = Explanations(
         features_of(run.settings, used["user_days"].path(home), users),
         contributions_of(run.settings, used["contributions"].path(home), users),
         domain.currency,
         sentences,
     )
-    table = assemble(day, chosen, explanations, bundle)
+    table = assemble(day, choice.rows, explanations, bundle)
     active = active_among(run.settings, used["user_days"].path(home), users)
-    suite = suites.entries(day, run.list_size, bundle, by == "risk", active)
-    levels = chosen["risk" if by == "risk" else "surprise_percentile"].to_pylist()
+    suite = suites.entries(suites.Wanted(day, run.list_size, choice.slots, bundle, by, active))
+    levels = choice.rows["risk" if by == "risk" else "surprise_percentile"].to_pylist()
     tables = [("list", _frame(table, levels), suite)]
     report = checkpoints.validate(run, "risk_list", tables, seen={"listed": len(table)})
     fail_if_critical(write_report(home, report, run.as_of), run.accept)
@@ -139,14 +170,8 @@ def _build(
         "as_of": run.as_of.isoformat(),
         "ranked_by": by,
         "ranked_by_why": stacker["why"],
-        "cut": {
-            "rule": cut.rule,
-            "list_size": run.list_size,
-            "min_precision": domain.min_precision if by == "risk" else None,
-            "expected_precision": None if cut.expected_precision is None else round(cut.expected_precision, 6),
-            "quiet_percentile": domain.quiet_percentile if by == "surprise" else None,
-        },
-        "rows": {"scored": len(scores), "listed": len(table)},
+        **outcome(choice, by, domain, run.list_size),
+        "rows": {"scored": len(scores), "listed": len(table), "picked": choice.picked, "audit": choice.audited},
         "warnings": [*made_from["warnings"], *report.warnings],
         "is_stale": False,
         "outputs": {name: sha256_of(folder / name) for name in revisions.FILES},
@@ -156,12 +181,19 @@ def _build(
 
 
 def _frame(table: "pa.Table", levels: list[float | None]) -> Any:
-    """The list as the third checkpoint validates it. `out_of_order` is 1 below an account with a lower level."""
+    """The list as the third checkpoint validates it.
+
+    `out_of_order` is 1 below an account with a lower level, and on a picked row below an audit row. `audit_number`
+    counts the audit rows; it is 0 for picked ones.
+    """
     frame = table.to_pandas()
     frame.insert(0, "user_id", frame.pop("user_id"))
     frame["day"] = frame["day"].astype(str)
-    out_of_order = [float((lower or 0) > (upper or 0)) for upper, lower in pairwise(levels)]
+    is_audit = frame["picked_by"] == "audit"
+    places = [(audit, -(level or 0)) for audit, level in zip(is_audit, levels, strict=True)]
+    out_of_order = [float(lower < upper) for upper, lower in pairwise(places)]
     frame["out_of_order"] = [0.0, *out_of_order][: len(frame)]
-    for column in ("risk", "surprise_percentile", "out_of_order", "rank"):
+    frame["audit_number"] = is_audit.cumsum().where(is_audit, 0)
+    for column in ("risk", "surprise_percentile", "propensity", "out_of_order", "audit_number", "rank"):
         frame[column] = frame[column].astype("float64")
     return frame

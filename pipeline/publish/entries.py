@@ -8,6 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain import Domain
+from pipeline.publish import audit
+from pipeline.publish.audit import Stratum
 from pipeline.publish.ranking import Cut, RankedBy, cut_by_precision, cut_by_quiet_level, rank
 
 if TYPE_CHECKING:
@@ -37,29 +39,66 @@ class Explanations:
         return [*reasons[:REASONS], *[None] * REASONS][:REASONS]
 
 
-def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int) -> tuple["pa.Table", Cut]:
-    """The accounts to review, ranked, and where the list was cut."""
+@dataclass(frozen=True)
+class Choice:
+    """A day's rows, with `picked_by` and `propensity`: first the picked accounts, then the audit rows. Both ranked.
+
+    `slots` are the reviews meant for audit rows, `strata` what those were drawn from.
+    """
+
+    rows: "pa.Table"
+    cut: Cut
+    slots: int
+    strata: list[Stratum]
+
+    @property
+    def picked(self) -> int:
+        return self.cut.length
+
+    @property
+    def audited(self) -> int:
+        return len(self.rows) - self.picked
+
+
+def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int, seed: str) -> Choice:
+    """The accounts to review: the ranking up to its cut, and audit rows drawn by `seed` from the accounts below it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     ranked = rank(scores)
+    slots = audit.audit_slots(list_size, domain.audit_share)
     if by == "risk":
-        cut = cut_by_precision(ranked["risk"].to_pylist(), domain.min_precision, list_size)
-        return ranked.slice(0, cut.length), cut
-    cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size)
-    return ranked.slice(0, cut.length), cut
+        cut = cut_by_precision(ranked["risk"].to_pylist(), domain.min_precision, list_size - slots)
+    else:
+        cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size - slots)
+    unpicked = ranked.slice(cut.length)
+    strata = audit.strata(len(unpicked), slots)
+    drawn = audit.draw(unpicked["user_id"].to_pylist(), strata, seed)
+    is_drawn = pc.is_in(unpicked["user_id"], value_set=pa.array(list(drawn), pa.string()))
+    rows = pa.concat_tables([ranked.slice(0, cut.length), unpicked.filter(is_drawn)])
+    picked_by = [by] * cut.length + ["audit"] * len(drawn)
+    propensities = [1.0] * cut.length + list(drawn.values())
+    rows = rows.append_column("picked_by", pa.array(picked_by, pa.string()))
+    rows = rows.append_column("propensity", pa.array(propensities, pa.float64()))
+    return Choice(rows, cut, slots, strata)
 
 
 def assemble(day: date, chosen: "pa.Table", explanations: Explanations, bundle: str) -> "pa.Table":
-    """The published rows: `chosen` in order, each with up to three reasons."""
+    """The published rows: `chosen` in order, each with up to three reasons. An audit row has one: that it was drawn."""
     score_columns = sorted(column for column in chosen.column_names if column.startswith("score_"))
     rows = []
     for place, score in enumerate(chosen.to_pylist(), start=1):
         user = score["user_id"]
         top_events = score.get("top_events") or "[]"
-        reasons = explanations.reasons(user, top_events)
+        is_audit = score["picked_by"] == "audit"
+        reasons = [audit.REASON, None, None] if is_audit else explanations.reasons(user, top_events)
         rows.append(
             {
                 "day": day,
                 "rank": place,
                 "user_id": user,
+                "picked_by": score["picked_by"],
+                "propensity": score["propensity"],
                 "risk": _rounded(score["risk"]),
                 "surprise_percentile": _rounded(score["surprise_percentile"]),
                 **{column: _rounded(score[column]) for column in score_columns},
@@ -81,6 +120,8 @@ def _table(rows: list[dict[str, Any]], score_columns: Sequence[str]) -> "pa.Tabl
         "day": pa.date32(),
         "rank": pa.int32(),
         "user_id": pa.string(),
+        "picked_by": pa.string(),
+        "propensity": pa.float64(),
         "risk": pa.float64(),
         "surprise_percentile": pa.float64(),
         **{column: pa.float64() for column in score_columns},

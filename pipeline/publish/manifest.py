@@ -1,13 +1,17 @@
-"""What a list was made from: all that is needed to make it again, byte for byte."""
+"""What a list was made from, all that is needed to make it again byte for byte; and how it ended."""
 
 import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from pipeline.catalogue import wording_digest
 from pipeline.checkpoints import CHECKPOINTS, read_report
 from pipeline.context import Run
+from pipeline.domain import Domain
 from pipeline.models import bundle as bundles
+from pipeline.publish.entries import Choice
+from pipeline.publish.ranking import Next, RankedBy
 from pipeline.settings import PROJECT
 from pipeline.storage import lake
 from pipeline.storage.files import sha256_of
@@ -56,4 +60,36 @@ def inputs(run: Run, bundle: str, snapshots: dict[str, Snapshot]) -> MadeFrom:
             if (report := read_report(home, day, checkpoint, as_of)) is not None
             for warning in report.warnings
         ],
+    }
+
+
+def outcome(choice: Choice, by: RankedBy, domain: Domain, list_size: int) -> dict[str, Any]:
+    """Where the list was cut, what is expected of its picked accounts, and what its audit rows were drawn from."""
+    from pipeline.publish.expected import expected_bad
+
+    cut, by_risk = choice.cut, by == "risk"
+    risks = choice.rows["risk"].to_pylist()[: choice.picked]
+    return {
+        "cut": {
+            "rule": cut.rule,
+            "list_size": list_size,
+            "picked_slots": list_size - choice.slots,
+            "min_precision": domain.min_precision if by_risk else None,
+            "expected_precision": None if cut.expected_precision is None else round(cut.expected_precision, 6),
+            "expected_bad": expected_bad(risks).to_dict() if by_risk else None,
+            "quiet_percentile": None if by_risk else domain.quiet_percentile,
+            "next": None if cut.next is None else _next(cut.next, by_risk),
+        },
+        "audit": {"slots": choice.slots, "strata": [stratum.to_dict() for stratum in choice.strata]},
+    }
+
+
+def _next(below: Next, by_risk: bool) -> dict[str, Any]:
+    """It names no account: a manifest is read by more people than the accounts below the list are meant for."""
+    level, setting = ("risk", "min_precision") if by_risk else ("surprise_percentile", "quiet_percentile")
+    return {
+        "rank": below.rank,
+        level: None if below.level is None else round(below.level, 6),
+        setting: below.setting,
+        "would_list": below.would_list,
     }

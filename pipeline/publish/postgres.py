@@ -19,6 +19,8 @@ create table if not exists {TABLE} (
     day date not null,
     rank integer not null,
     user_id text not null,
+    picked_by text not null,
+    propensity double precision not null,
     risk double precision,
     surprise_percentile double precision,
     scores json not null,
@@ -35,8 +37,8 @@ create table if not exists {TABLE} (
 )
 """
 COLUMNS = (
-    *("domain", "day", "rank", "user_id", "risk", "surprise_percentile", "scores", "ring_id", "ring_size"),
-    *("reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "revision"),
+    *("domain", "day", "rank", "user_id", "picked_by", "propensity", "risk", "surprise_percentile", "scores"),
+    *("ring_id", "ring_size", "reason_1", "reason_2", "reason_3", "top_events", "bundle", "is_stale", "revision"),
 )
 KEYS = ("domain", "day", "user_id")
 UPSERT = f"""

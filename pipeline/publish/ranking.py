@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -9,6 +10,22 @@ if TYPE_CHECKING:
 
 RankedBy = Literal["risk", "surprise"]
 TOLERANCE = 1e-9  # a precision reached to the ninth digit is reached
+LEAST_PRECISION = 1e-6  # below this there is no min_precision worth naming
+LEAST_QUIET = 0.5  # quiet_percentile is above this
+
+
+@dataclass(frozen=True)
+class Next:
+    """What stands just below a list that ended before its slots were full.
+
+    `rank` is the place among all scored accounts, `level` its risk or surprise percentile. With `setting` in place of
+    min_precision or quiet_percentile, the list would have `would_list` accounts; None if no setting does that.
+    """
+
+    rank: int
+    level: float | None
+    setting: float | None
+    would_list: int
 
 
 @dataclass(frozen=True)
@@ -18,6 +35,7 @@ class Cut:
     length: int
     rule: Literal["min_precision", "quiet_level", "list_size", "all"]
     expected_precision: float | None
+    next: Next | None = None
 
 
 def rank(scores: "pa.Table") -> "pa.Table":
@@ -40,14 +58,37 @@ def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_s
         precision = total / place
         if precision + TOLERANCE >= min_precision:
             length, expected = place, precision
-    return Cut(length, _why_it_ends(length, len(risks), list_size, "min_precision"), expected)
+    rule = _why_it_ends(length, len(risks), list_size, "min_precision")
+    if rule != "min_precision":
+        return Cut(length, rule, expected)
+    slots = min(list_size, len(risks))
+    return Cut(length, rule, expected, Next(length + 1, risks[length], _reached_precision(total / slots), slots))
 
 
 def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
     """The accounts whose surprise is above the quiet percentile, at most `list_size`."""
     loud = sum(percentile is not None and percentile >= quiet_percentile for percentile in percentiles)
     length = min(loud, list_size)
-    return Cut(length, _why_it_ends(length, len(percentiles), list_size, "quiet_level"), None)
+    rule = _why_it_ends(length, len(percentiles), list_size, "quiet_level")
+    if rule != "quiet_level":
+        return Cut(length, rule, None)
+    slots = min(list_size, len(percentiles))
+    setting = _reached_percentile(percentiles[slots - 1])
+    return Cut(length, rule, None, Next(length + 1, percentiles[length], setting, slots))
+
+
+def _reached_precision(precision: float) -> float | None:
+    """Rounded down to two significant digits, so that a list asked for it reaches it."""
+    if precision < LEAST_PRECISION:
+        return None
+    return float(Context(prec=2, rounding=ROUND_DOWN).create_decimal_from_float(precision + TOLERANCE / 2))
+
+
+def _reached_percentile(percentile: float | None) -> float | None:
+    if percentile is None:
+        return None
+    setting = float(Decimal(percentile).quantize(Decimal("0.0001"), ROUND_DOWN))
+    return setting if setting > LEAST_QUIET else None
 
 
 def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["min_precision", "quiet_level"]) -> Any:

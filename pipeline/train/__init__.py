@@ -137,4 +137,18 @@ def _receipt(manifest: bundles.Manifest, is_new: bool) -> Receipt:
         "autoencoder": manifest.autoencoder,
         "stacker": manifest.stacker,
     }
+    if not manifest.stacker["is_used"]:
+        details["no_stacker"] = _why_no_stacker(manifest.stacker)
     return Receipt(step="train", day=manifest.until, details=details)
+
+
+def _why_no_stacker(stacker: Mapping[str, Any]) -> str:
+    """Why there is none, and where the other known bad user-days went. The counts add up to all of them."""
+    known = stacker["known_bad_user_days"]
+    lost = {
+        "too young": known["too_young"],
+        "before the first training day": known["before_the_first_day"],
+        "without activity that day": known["without_activity"],
+    }
+    rest = [f"{count} {what}" for what, count in lost.items() if count]
+    return f"{stacker['why']}; {sum(known.values())} known" + (f", of them {', '.join(rest)}" if rest else "")

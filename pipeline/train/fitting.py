@@ -6,11 +6,11 @@ A model is measured, and read by the next one, only on days after those it learn
 the stacker reads features and labels only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import numpy as np
@@ -111,16 +111,20 @@ def fit_bundle(
     learn, trained, autoencoder = _fit_autoencoder(fitting, good)
     spreads = _spreads(learn.rows)
     samples = known.between(split.first, split.stack_last)
+    matured_until = until - timedelta(days=clock.wait_days)
+
+    def without_stacker(problem: str = "") -> dict[str, Any]:
+        usable = int((samples.is_bad & (samples.windows.day <= day_number(matured_until))).sum())
+        counts = KnownBad.of(bad_days, usable, days[0], matured_until)
+        return no_stacker(counts, settings.min_bad_labels, problem)
+
     is_early_bad = samples.is_bad & (samples.windows.day < day_number(split.holdout_first))
     if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
-        matured = sum(days[0] <= day <= until - timedelta(days=clock.wait_days) for day in bad_days)
-        return FittedBundle([], spreads, autoencoder, _no_stacker(matured, settings.min_bad_labels))
+        return FittedBundle([], spreads, autoencoder, without_stacker())
     try:
         columns, about = _fit_stacker(fitting, trained, samples, bad)
     except InputError as error:  # nothing was known on the mornings it would be judged on
-        return FittedBundle(
-            [], spreads, autoencoder, _no_stacker(int(samples.is_bad.sum()), settings.min_bad_labels, error.problem)
-        )
+        return FittedBundle([], spreads, autoencoder, without_stacker(error.problem))
     return FittedBundle(columns, spreads, autoencoder, about)
 
 
@@ -137,13 +141,32 @@ def _fit_autoencoder(fitting: Fitting, good: Samples) -> tuple[Samples, Trained,
     return learn, trained, _about_autoencoder(trained, learn, later, split)
 
 
-def _no_stacker(matured: int, needed: int, problem: str = "") -> dict[str, Any]:
-    why = _enough(matured, needed)
+@dataclass(frozen=True)
+class KnownBad:
+    """All known bad user-days, by what training can do with them: each is counted once."""
+
+    usable: int
+    too_young: int  # not matured: too few of that day's labels have arrived
+    before_the_first_day: int
+    without_activity: int  # the account did nothing that day, or its events were never delivered
+
+    @classmethod
+    def of(cls, bad_days: Sequence[date], usable: int, first: date, matured_until: date) -> Self:
+        """`bad_days` has the day of each; `usable` of them are matured user-days of the training days."""
+        early = sum(day < first for day in bad_days)
+        young = sum(day >= first and day > matured_until for day in bad_days)
+        return cls(usable, young, early, len(bad_days) - usable - young - early)
+
+
+def no_stacker(known: KnownBad, needed: int, problem: str = "") -> dict[str, Any]:
+    """What the manifest says where no stacker is made. `problem`: why fitting one failed."""
+    why = _enough(known.usable, needed)
     if problem:
         why += f"; {problem}"
-    elif matured >= needed:
+    elif known.usable >= needed:
         why += ", half of them on days after those the sequence model learns from, with at least ten matured days"
-    return {"is_used": False, "why": why, "bad_user_days": matured}
+    counts = {"bad_user_days": known.usable, "bad_user_days_needed": needed, "known_bad_user_days": asdict(known)}
+    return {"is_used": False, "why": why, **counts}
 
 
 def _enough(matured: int, needed: int) -> str:

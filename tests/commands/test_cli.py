@@ -234,6 +234,20 @@ def test_show_prints_as_many_rows_as_asked(at_end_of):
     assert [row["rank"] for row in rows] == [1]
 
 
+def test_show_all_prints_the_ranking_behind_the_list(at_end_of):
+    home = at_end_of("first list")
+    listed = [row["user_id"] for row in home.rows(TODAY)]
+    shown = home.run_ok("show", "--day", TODAY, "--all", "--limit", "200", "--json", now=NOW).json
+    rows = shown["rows"]
+    assert len(rows) == shown["manifest"]["rows"]["scored"] > len(listed)
+    assert [row["user_id"] for row in rows if row["is_listed"]] == listed
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    assert {"user_id", "risk", "surprise_percentile", "is_listed", "picked_by"} <= set(rows[0])
+    limited = home.run_ok("show", "--day", TODAY, "--all", "--limit", "3", now=NOW).out
+    assert "Ranking behind the risk list of 2026-01-26" in limited
+    assert rows[2]["user_id"] in limited and rows[3]["user_id"] not in limited
+
+
 def test_the_command_starts_quickly_where_it_only_looks(at_end_of):
     """No torch, dbt or Great Expectations to print a list."""
     home = at_end_of("first list")

@@ -103,7 +103,7 @@ def add_scores(
             "user_id": pa.array(names, pa.string()),
             "risk": pa.array([risks[name] for name in names], pa.float64()),
             "surprise": pa.array([5.0 - place[name] / 8 for name in names], pa.float64()),
-            "surprise_percentile": pa.array([0.999 - place[name] * 0.04 for name in names], pa.float64()),
+            "surprise_percentile": pa.array([max(0.0, 0.999 - place[name] * 0.04) for name in names], pa.float64()),
             "surprise_amount": pa.array([1.0] * len(names), pa.float64()),
             "score_surprise": pa.array([5.0 - place[name] / 8 for name in names], pa.float64()),
             "score_stacker": pa.array([risks[name] for name in names], pa.float64()),

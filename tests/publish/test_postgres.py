@@ -100,7 +100,8 @@ def test_the_rows_of_the_list_are_in_the_table(connected, rows, publish_day):
     receipt = publish_day(using=connected)
     assert receipt.details["postgres_rows"] == 4
     table, manifest = read_list(connected.home, DAY)
-    names = "day, rank, user_id, risk, surprise_percentile, reason_1, reason_3, bundle, is_stale, revision, domain"
+    names = "day, rank, user_id, picked_by, propensity, risk, surprise_percentile, reason_1, reason_3, bundle, is_stale"
+    names += ", revision, domain"
     found = rows(f"select {names} from dawnlist_risk_list order by rank")
     wanted = [{**row, "revision": manifest["revision"], "domain": "shop"} for row in table.to_pylist()]
     assert found == [tuple(row[name] for name in names.split(", ")) for row in wanted]

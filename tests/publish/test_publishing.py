@@ -18,6 +18,7 @@ from pipeline.checkpoints import Finding, Report, fail_if_critical, read_report,
 from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.models import reasons, registry
 from pipeline.publish import latest_good, read_list
+from pipeline.publish.expected import SOURCE
 from pipeline.settings import PROJECT, Settings
 from pipeline.storage.files import sha256_of
 
@@ -45,12 +46,12 @@ def test_the_golden_list(home, publish_day):
     event = '"' + json.dumps([EVENT]).replace('"', '""') + '"'
     expected = "money added 1.5,pace added 0.5,1 odd events"
     assert text.split("\r\n") == [
-        "day,rank,user_id,risk,surprise_percentile,score_stacker,score_surprise,ring_id,ring_size,"
-        "reason_1,reason_2,reason_3,top_events,bundle,is_stale",
-        f"2026-11-19,1,ann,0.95,0.999,0.95,5.0,,,{expected},{event},2026-11-01-abc,false",
-        f"2026-11-19,2,bob,0.6,0.959,0.6,4.875,,,{expected},{event},2026-11-01-abc,false",
-        f"2026-11-19,3,cat,0.6,0.919,0.6,4.75,,,{expected},{event},2026-11-01-abc,false",
-        f"2026-11-19,4,dan,0.3,0.879,0.3,4.625,,,{expected},{event},2026-11-01-abc,false",
+        "day,rank,user_id,picked_by,propensity,risk,surprise_percentile,score_stacker,score_surprise,"
+        "ring_id,ring_size,reason_1,reason_2,reason_3,top_events,bundle,is_stale",
+        f"2026-11-19,1,ann,risk,1.0,0.95,0.999,0.95,5.0,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,2,bob,risk,1.0,0.6,0.959,0.6,4.875,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,3,cat,risk,1.0,0.6,0.919,0.6,4.75,,,{expected},{event},2026-11-01-abc,false",
+        f"2026-11-19,4,dan,risk,1.0,0.3,0.879,0.3,4.625,,,{expected},{event},2026-11-01-abc,false",
         "",
     ]
 
@@ -74,11 +75,13 @@ def test_the_manifest_names_everything_the_list_depends_on(home, publish_day):
     assert {"duckdb", "dbt", "torch", "xgboost", "pyarrow", "great_expectations", "dawnlist"} == set(
         manifest["packages"]
     )
-    assert manifest["rows"] == {"scored": 8, "listed": 4}
+    assert manifest["rows"] == {"scored": 8, "listed": 4, "picked": 4, "audit": 0}
     assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("risk", "60 matured bad labels")
     cut = manifest["cut"]
     assert (cut["min_precision"], cut["rule"]) == (0.5, "list_size")
     assert cut["expected_precision"] == pytest.approx((0.95 + 0.6 + 0.6 + 0.3) / 4)
+    assert cut["expected_bad"] == {"low": 1, "mean": 2.45, "high": 4, "coverage": 0.9, "from": SOURCE}
+    assert cut["next"] is None  # the budget ended the list
     folder = home / "lists" / f"day={DAY}"
     assert {name: sha256_of(folder / name) for name in manifest["outputs"]} == manifest["outputs"]
 
@@ -110,16 +113,31 @@ def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, publish_in):
     assert table["risk"].null_count == 3
     assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("surprise", "12 matured bad labels, 50 needed")
     assert manifest["cut"]["min_precision"] is None
-    assert manifest["cut"]["rule"] == "quiet_level"
+    cut = manifest["cut"]
+    assert (cut["rule"], cut["expected_bad"]) == ("quiet_level", None)
+    assert cut["next"] == {"rank": 4, "surprise_percentile": 0.879, "quiet_percentile": 0.879, "would_list": 4}
 
 
 def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, publish_in):
     add_bundle(tmp_path)
     add_scores(tmp_path, dict.fromkeys(RISKS, 0.1))
-    publish_in(tmp_path)
+    receipt = publish_in(tmp_path)
     table, manifest = read_list(tmp_path, DAY)
     assert len(table) == 0 and table.column_names[0] == "day"
-    assert manifest["cut"]["rule"] == "min_precision"
+    cut = manifest["cut"]
+    assert (cut["rule"], cut["expected_bad"]["high"]) == ("min_precision", 0)
+    assert cut["next"] == {"rank": 1, "risk": 0.1, "min_precision": 0.1, "would_list": 4}
+    assert receipt.details["next"] == "rank 1 with risk 10.0%; min_precision 0.1 would fill all 4 slots"
+
+
+def test_what_a_short_list_says_of_the_rest_names_no_account(tmp_path, publish_in):
+    add_bundle(tmp_path)
+    add_scores(tmp_path, {"ann": 0.9, "nobody-may-see": 0.05})
+    publish_in(tmp_path)
+    assert users(tmp_path) == ["ann"]
+    manifest = read_list(tmp_path, DAY)[1]
+    assert manifest["cut"]["next"]["risk"] == 0.05
+    assert "nobody-may-see" not in json.dumps([manifest[key] for key in ("cut", "audit", "rows", "warnings")])
 
 
 def test_a_closed_day_is_an_empty_list_too(tmp_path, publish_in):

@@ -76,6 +76,46 @@ def test_the_list_says_what_ended_it(found, list_size, rule):
     assert cut_by_precision(found, 0.5, list_size).rule == rule
 
 
+@given(risks, share, size)
+def test_a_list_cut_short_says_what_stands_next_and_which_min_precision_would_fill_it(found, asked, list_size):
+    cut = cut_by_precision(found, asked, list_size)
+    slots = min(len(found), list_size)
+    assert (cut.next is not None) == (cut.length < slots) == (cut.rule == "min_precision")
+    if cut.next is None:
+        return
+    assert (cut.next.rank, cut.next.level) == (cut.length + 1, found[cut.length])
+    assert cut.next.would_list == slots
+    if cut.next.setting is None:
+        assert precision(found[:slots]) < 1e-6
+    else:
+        assert 0 < cut.next.setting < asked + 1e-9
+        assert cut_by_precision(found, cut.next.setting, list_size).length == slots
+        assert cut.next.setting >= 0.9 * precision(found[:slots])
+
+
+@given(st.lists(share, max_size=40), st.floats(0.51, 0.99), size)
+def test_a_quiet_list_says_which_quiet_percentile_would_fill_it(found, level, list_size):
+    found = sorted(found, reverse=True)
+    cut = cut_by_quiet_level(found, level, list_size)
+    slots = min(len(found), list_size)
+    assert (cut.next is not None) == (cut.length < slots) == (cut.rule == "quiet_level")
+    if cut.next is not None:
+        assert (cut.next.rank, cut.next.level) == (cut.length + 1, found[cut.length])
+        if cut.next.setting is None:
+            assert found[slots - 1] < 0.5002
+        else:
+            assert cut.next.setting > 0.5
+            assert cut_by_quiet_level(found, cut.next.setting, list_size).length == slots
+
+
+@pytest.mark.parametrize(
+    ("found", "setting"), [([0.4] * 8, 0.4), ([0.1, 0.0457], 0.072), ([0.1, 0.0], 0.05), ([0.0, 0.0], None)]
+)
+def test_the_min_precision_named_is_short_and_reached(found, setting):
+    cut = cut_by_precision(found, 0.5, 8)
+    assert cut.next is not None and cut.next.setting == setting
+
+
 def test_an_unknown_risk_counts_as_none():
     assert cut_by_precision([0.9, None, None], 0.5, 10).length == 1
 

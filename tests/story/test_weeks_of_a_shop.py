@@ -115,7 +115,12 @@ def test_with_labels_the_list_has_risks_and_keeps_its_precision(chapters):
     cut = manifest["cut"]
     assert sum(risks) / len(risks) >= cut["min_precision"] - 1e-6
     assert cut["expected_precision"] == pytest.approx(sum(risks) / len(risks), abs=1e-5)
-    assert sum(shop.is_bad(row["user_id"], LABELLED) for row in rows) >= len(rows) / 2
+    bad = sum(shop.is_bad(row["user_id"], LABELLED) for row in rows)
+    assert bad >= len(rows) / 2
+    expected = cut["expected_bad"]
+    assert 0 <= expected["low"] <= expected["mean"] <= expected["high"] <= len(rows)
+    shown = home.run_ok("show", "--day", day, now=shop.morning_after(LABELLED)).out
+    assert f"of these {len(rows)} accounts we expect" in " ".join(shown.split())
 
 
 def test_all_that_came_later_changes_nothing_of_what_was_known_then(at_end_of):
@@ -216,7 +221,7 @@ def test_a_person_may_let_a_failed_day_pass(at_end_of):
     now = shop.morning_after(today)
     result = home.run_ok("run", "--day", shop.day(today), "--accept", "day.event_count", now=now)
     assert "accepted by hand" in result.out
-    assert home.manifest(shop.day(today))["rows"] == {"scored": 0, "listed": 0}
+    assert home.manifest(shop.day(today))["rows"] == {"scored": 0, "listed": 0, "picked": 0, "audit": 0}
 
 
 def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
