@@ -97,6 +97,8 @@ class Mapping(Strict):
     @field_validator("source")
     @classmethod
     def told_apart_without_case(cls, value: dict[str, SourceType]) -> dict[str, SourceType]:
+        if not all(value):
+            raise ValueError("a source column has no name")
         seen: dict[str, str] = {}
         for name in value:
             if (other := seen.setdefault(name.lower(), name)) != name:
@@ -109,11 +111,13 @@ class Labels(Mapping):
 
     `delay_days`: after this many days an event without a bad label counts as good.
     `learn_at`: train on a day once this share of its bad labels should have arrived; they are up-weighted for the rest.
+    `reported`: the share of what is bad that is ever reported; an assumption. With 1, what has no label is good.
     A label file may leave out user_id and happened_at if event_id names an ingested event.
     """
 
     delay_days: int = Field(30, ge=0, le=365)
     learn_at: float = Field(1.0, gt=0, le=1)
+    reported: float = Field(1.0, gt=0, le=1)
 
 
 class Token(Strict):
@@ -195,6 +199,11 @@ class Domain(Strict):
     def learn_at(self) -> float:
         """Share of a day's labels that should be known before it is learned from."""
         return self.labels.learn_at if self.labels else 1.0
+
+    @property
+    def reported_share(self) -> float:
+        """Share of what is bad that is ever reported, as the pack assumes."""
+        return self.labels.reported if self.labels else 1.0
 
     @property
     def label_delay_days(self) -> int:

@@ -178,7 +178,7 @@ def _assemble(
     bad = known_bad_user_days(con, home, until, as_of)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
-    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at)
+    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
     wait_days = clock.wait_days
     days = [day for day in user_days if day <= until]
     split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)

@@ -52,6 +52,12 @@ class Manifest(BaseModel):
     stacker: dict[str, Any]
     files: dict[str, str]
 
+    @property
+    def reported_share(self) -> float:
+        """Share of what is bad that is ever reported, as it was assumed at training."""
+        share: float = self.stacker.get("reported", {}).get("share", 1.0)
+        return share
+
 
 @dataclass(frozen=True)
 class Bundle:

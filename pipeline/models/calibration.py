@@ -42,7 +42,7 @@ class Calibration(BaseModel):
         return cls(kind=kind, score_odds=tuple(points[0].tolist()), risk_odds=tuple(points[1].tolist()))
 
     def risk(self, score: Doubles) -> Doubles:
-        """The probability of being bad, (n,)."""
+        """The probability of being labelled bad, (n,)."""
         value: Doubles = 1 / (1 + np.exp(-np.interp(log_odds(score), self.score_odds, self.risk_odds)))
         return value
 
@@ -72,6 +72,22 @@ def choose(score: Doubles, is_bad: Flags, weight: Doubles, block: Ints) -> tuple
 def _log_loss(kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: Flags) -> float:
     risk = Calibration.fit(kind, score[~out], is_bad[~out], weight[~out]).risk(score[out])
     return float(-(weight[out] * np.log(np.where(is_bad[out], risk, 1 - risk))).sum())
+
+
+KNEE = 0.8  # below this risk, reports are taken as a fair sample of what is bad
+
+
+def risk_of_bad(reported: Doubles, share: float) -> Doubles:
+    """The probability of being bad, from that of being reported, if the share `share` of what is bad is reported.
+
+    Elkan and Noto, "Learning classifiers from only positive and unlabeled data", 2008: one divided by the other. Where
+    that comes near 1 or beyond, reports are no fair sample: from a risk of .8 on it rises to 1 in a straight line, so
+    that no two risks tie.
+    """
+    knee = KNEE * share
+    above = KNEE + (1 - KNEE) * (reported - knee) / (1 - knee)
+    risk: Doubles = np.where(reported <= knee, reported / share, above) if share < 1 else reported
+    return risk
 
 
 def log_odds(score: Doubles) -> Doubles:

@@ -14,6 +14,7 @@ from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.base import base_columns
 from pipeline.models.bundle import Bundle
+from pipeline.models.calibration import risk_of_bad
 from pipeline.models.days import DAY_US, day_number, user_day_key
 from pipeline.models.feature_rows import UserDays, match, read_user_days
 from pipeline.models.labels import known_bad_user_days
@@ -68,7 +69,7 @@ def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: in
     base_models = base_columns(bundle.base_models, Samples.unlabelled(sequences, tuple(features()), rows), threads)
     matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.fields) | base_models)
     score = stacker.predict(bundle.stacker, columns, matrix)
-    risk = bundle.calibration.risk(score)
+    risk = risk_of_bad(bundle.calibration.risk(score), bundle.manifest.reported_share)
     return Scored(sequences, rows, surprise, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS))
 
 

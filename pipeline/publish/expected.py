@@ -10,7 +10,7 @@ from pipeline.arrays import Doubles
 
 COVERAGE = 0.9  # the chance that the true number lies in the interval, if the risks are right
 TOLERANCE = 1e-12  # of sums of chances
-SOURCE = "the risks of the picked accounts, taken as independent"
+SOURCE = "the risks of the picked accounts, taken as independent; risks by the share that is reported"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ FEWEST = 50  # matured bad user-days needed to measure how fast labels arrive
 class LabelClock:
     """`known[age]`: share of a day's bad labels that have arrived `age` days later; 1 from the label delay on.
 
-    `wait_days`: days younger than this are not learned from.
+    `wait_days`: days younger than this are not learned from. `reported`: share of the bad days that are ever labelled.
 
     Recent labels are incomplete, so a known bad user-day is up-weighted by 1 / known.
     Chapelle, "Modeling delayed feedback in display advertising", KDD 2014, in its plainest form.
@@ -26,9 +26,10 @@ class LabelClock:
 
     known: tuple[float, ...]
     wait_days: int = 0
+    reported: float = 1.0
 
     @classmethod
-    def of(cls, bad: pa.Table, until: date, delay_days: int, learn_at: float = 1.0) -> Self:
+    def of(cls, bad: pa.Table, until: date, delay_days: int, learn_at: float = 1.0, reported: float = 1.0) -> Self:
         """Measured on bad user-days that have matured by `until`. With fewer than 50, 0 before the delay.
 
         A day is learned from once the share `learn_at` of its labels should be known.
@@ -40,10 +41,10 @@ class LabelClock:
         matured = day <= day_number(until - timedelta(days=delay_days))
         age = known_day[matured] - day[matured]
         if len(age) < FEWEST:
-            return cls((0.0,) * delay_days + (1.0,), delay_days)
+            return cls((0.0,) * delay_days + (1.0,), delay_days, reported)
         share = np.cumsum(np.bincount(np.clip(age, 0, delay_days), minlength=delay_days + 1)) / len(age)
         known = (*share[:delay_days].tolist(), 1.0)
-        return cls(known, next(age for age, part in enumerate(known) if part >= learn_at))
+        return cls(known, next(age for age, part in enumerate(known) if part >= learn_at), reported)
 
     def weight(self, age: NDArray[np.integer]) -> Doubles:
         """Weight of known bad user-days of these ages in days."""

@@ -99,7 +99,7 @@ def fit_bundle(
     bad = known_bad_user_days(con, run.home, until, run.as_of)
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
-    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at)
+    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, clock, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
@@ -235,6 +235,7 @@ def _fit_stacker(
         "base_models_not_fitted": base_models.not_fitted,
         "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
+        "reported": {"share": fitting.clock.reported, "from": "assumed in the domain pack"},
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }

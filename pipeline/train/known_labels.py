@@ -15,15 +15,16 @@ NEAR = 14  # days from a bad day within which the account's other days are neith
 def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
     """The samples with the labels known before the day `morning` (days since 1970).
 
-    A bad day is up-weighted for those that are not known yet. A day without a label weighs nothing within 14 days of a
-    bad day of its account, or once the account is known to be bad: nobody has looked at it, and it is no good example.
-    Where labels have no clock they are known at once.
+    A bad day is up-weighted for those that are not known yet. Where not all that is bad is reported, a day without a
+    label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad: nobody has
+    looked at it, and it is no good example. Where labels have no clock they are known at once.
     """
     if samples.bad is None:
         return samples
     bad, windows = samples.bad.known_before(morning), samples.windows
     is_bad = np.isin(windows.key, bad.key)
-    is_neither = ~is_bad & (_is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user)))
+    is_unclear = _is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user))
+    is_neither = ~is_bad & is_unclear & (clock.reported < 1)
     age = np.maximum(morning - 1 - windows.day, 0)
     weight = samples.stands_for * np.where(is_bad, clock.weight(age), 1.0) * ~is_neither
     is_bad_account = np.isin(windows.user, bad.user)

@@ -79,6 +79,11 @@ def test_a_lambda_may_name_its_parameter(tmp_path: Path) -> None:
     assert shop.events()[0]["amount"] == 6
 
 
+def test_a_source_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="a source column has no name"):
+        Mapping(source={"": "string"})
+
+
 def test_sources_that_differ_only_in_case_are_refused() -> None:
     with pytest.raises(ValueError, match="Who and who differ only in case"):
         Mapping(source={"Who": "string", "who": "string"})

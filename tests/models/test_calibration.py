@@ -8,10 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.calibration import Calibration, choose, log_odds
+from pipeline.models.calibration import Calibration, choose, log_odds, risk_of_bad
 
 ONES = np.ones(20_000)
 KINDS = ("none", "platt", "beta", "isotonic")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_the_risk_of_being_bad_is_right_where_reports_are_a_fair_sample(share):
+    random = np.random.default_rng(5)
+    truth = random.uniform(0, 0.8, 400_000)
+    is_reported = random.random(len(truth)) < truth * share
+    found = risk_of_bad(truth * share, share)
+    np.testing.assert_allclose(found, truth)
+    assert is_reported.mean() / share == pytest.approx(found.mean(), rel=0.02)
+
+
+@given(st.floats(0.01, 1), st.lists(st.floats(0, 1), min_size=2, unique=True))
+def test_no_two_risks_tie_or_change_places_and_none_is_above_1(share, reported):
+    risks = risk_of_bad(np.array(sorted(reported)), share)
+    assert (np.diff(risks) >= 0).all() and ((np.diff(risks) > 0) | (np.diff(sorted(reported)) < 1e-12)).all()
+    assert risks.min() >= 0 and risks.max() <= 1 and (risks >= np.array(sorted(reported)) - 1e-12).all()
 
 
 def logistic(odds):

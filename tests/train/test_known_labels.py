@@ -14,6 +14,7 @@ from pipeline.train.known_labels import NEAR, as_known, bad_days_of, is_judged
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
 
 USERS, DAYS = 4, 40
+HALF = LabelClock((1.0,), reported=0.5)  # known at once, if at all
 
 
 def samples(bad, share=1.0):
@@ -38,7 +39,7 @@ BAD_DAYS = st.dictionaries(
 @given(BAD_DAYS, st.integers(0, DAYS + 5))
 def test_labels_and_weights_are_as_counted_one_by_one(bad, morning):
     given_days = [(user, day, day + late) for (user, day), late in bad.items()]
-    found = as_known(samples(given_days, share=0.5), FIRST_DAY + morning, AT_ONCE)
+    found = as_known(samples(given_days, share=0.5), FIRST_DAY + morning, HALF)
     then = [(user, day, known) for user, day, known in given_days if known < morning]
     for row, (day, user) in enumerate(product(range(DAYS), range(USERS))):
         of_user = [(bad_day, known) for other, bad_day, known in then if other == user]
@@ -53,6 +54,11 @@ def test_labels_and_weights_are_as_counted_one_by_one(bad, morning):
         is_new = all(known >= day for _, _, known in [(0, *each) for each in of_user]) or not of_user
         whole = replace(found, bad=found.bad.known_before(FIRST_DAY + morning))
         assert is_judged(whole)[row] == (not is_neither and is_new)
+
+
+def test_where_all_that_is_bad_is_reported_a_day_without_a_label_is_good():
+    found = as_known(samples([(0, 9, 9), (1, 3, 5)]), FIRST_DAY + 30, AT_ONCE)
+    assert (found.weight == 1).all() and found.is_bad.sum() == 2
 
 
 def test_a_known_bad_day_stands_for_those_that_are_not_known_yet():
