@@ -365,6 +365,36 @@ def evaluate(
     terminal.print(f"{out}/report.html and report.json")
 
 
+@app.command()
+def rehearse(
+    out: Annotated[
+        Path, typer.Option(parser=a_path, metavar="FOLDER", help="A new folder, or one where this rehearsal was begun.")
+    ],
+    weeks: Annotated[int, typer.Option(help="Weeks of daily lists; each begins with a training.")] = 12,
+    warm_up: Annotated[int, typer.Option(help="Days of history before them.")] = 56,
+    users: Annotated[int, typer.Option(help="Accounts the shop begins with.")] = 4000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 7,
+    bad_share: Annotated[float, typer.Option(help="Share of user-days that are abuse.")] = 0.01,
+    capacity: Annotated[int, typer.Option(help="Accounts reviewed a day.")] = 40,
+    error: Annotated[float, typer.Option(help="Share of verdicts that are wrong.")] = 0.05,
+    delay: Annotated[int, typer.Option(help="Days until a verdict.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Rehearse weeks of lists, reviews and retraining in a simulated shop, with and without verdicts and audit rows."""
+    from pipeline.evaluate.rehearsal import Plan, run
+    from pipeline.evaluate.rehearsal.table import render
+
+    plan = Plan(weeks, warm_up, users, seed, bad_share, capacity=capacity, error=error, delay=delay)
+    report = run(out, plan, (lambda text: None) if as_json else errors.print)
+    if as_json:
+        print(json.dumps(report, indent=2))
+        return
+    terminal = Console(width=None if sys.stdout.isatty() else 120)
+    for table in render(report):
+        terminal.print(table)
+    terminal.print(f"{out}/rehearsal.svg and rehearsal.json")
+
+
 def _now() -> datetime:
     """Now, fixed once per command so that all its steps see the same data."""
     return Settings.load().clock()

@@ -1,38 +1,17 @@
 """The report's pictures as SVG. The same report gives the same bytes, and names are never read as formulas."""
 
-import io
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.evaluate.report.content import METRICS, Contender, EvaluationReport, Number, Pair, Placebo
+from pipeline.evaluate.report.figures import COLOURS, figure_of, svg_of
 from pipeline.metrics.baselines import RANDOM
 from pipeline.safe_text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind can distinguish
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 VERDICTS = {"better": "#0072b2", "worse": "#d55e00", "no different": "#888888", "not known": "#888888"}
 DRAWN = len(COLOURS)  # contenders in a picture; tables show all
-LOOK: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-}
-NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LONGEST = 34  # characters of a name in a picture
 
 
@@ -49,7 +28,7 @@ def drawn_contenders(report: EvaluationReport) -> list[Contender]:
 
 def budgets(report: EvaluationReport) -> str:
     """Precision and recall against reviews a day."""
-    with _figure("budgets", 9.6, 3.5, columns=2) as (figure, (left, right)):
+    with figure_of("budgets", 9.6, 3.5, columns=2) as (figure, (left, right)):
         for contender, style in _styled(report):
             reviews = [point.reviews for point in contender.budgets]
             for axes, values in (
@@ -62,12 +41,12 @@ def budgets(report: EvaluationReport) -> str:
             axes.set(title=title, xlabel="reviews a day", xscale="log", ylim=(0, None))
             _plain_ticks(axes, [point.reviews for point in report.contenders[0].budgets])
         _legend(right)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def delays(report: EvaluationReport) -> str:
     """Share of the accounts detected, against time since their first bad event."""
-    with _figure("delays", 7.6, 3.4) as (figure, (axes,)):
+    with figure_of("delays", 7.6, 3.4) as (figure, (axes,)):
         end = max([24.0, *(hour for each in report.contenders for hour in each.delay.hours)])
         for contender, style in _styled(report):
             delay = contender.delay
@@ -81,13 +60,13 @@ def delays(report: EvaluationReport) -> str:
             )
         axes.set(title="Bad accounts detected", xlabel="days since the first bad event", ylim=(0, 1.02), xlim=(0, None))
         _legend(axes)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def reliability(report: EvaluationReport) -> str:
     """Share of bad user-days against mean risk. Axes are square roots, since most risks are small."""
     with_risk = [(each, style) for each, style in _styled(report) if each.reliability]
-    with _figure("reliability", 6.2, 3.9) as (figure, (axes,)):
+    with figure_of("reliability", 6.2, 3.9) as (figure, (axes,)):
         top = 0.01
         for contender, style in with_risk:
             bins = contender.reliability.bins if contender.reliability else []
@@ -105,12 +84,12 @@ def reliability(report: EvaluationReport) -> str:
             getattr(axes, f"set_{name}ticks")(ticks, [f"{tick:g}" for tick in ticks])
         axes.set(title="Bins of equally many user-days", xlabel="mean risk", ylabel="share that is bad")
         _legend(axes)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def learning(report: EvaluationReport) -> str:
     """What each contender reaches with few labels."""
-    with _figure("learning", 7.6, 3.4) as (figure, (axes,)):
+    with figure_of("learning", 7.6, 3.4) as (figure, (axes,)):
         places = sorted({point.labels for points in report.learning.values() for point in points})
         for i, (name, points) in enumerate(report.learning.items()):
             known = sorted((point for point in points if point.value is not None), key=lambda point: point.labels)
@@ -132,13 +111,13 @@ def learning(report: EvaluationReport) -> str:
         metric, unit = _short(report.learning_metric), _short(report.learning_unit)
         axes.set(title=metric[:1].upper() + metric[1:], xlabel=unit)
         _legend(axes)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def forest(report: EvaluationReport) -> str:
     """Differences of pairs with their intervals, one panel per metric. The band is the range of placebos."""
     rows, metrics = list(dict.fromkeys((pair.a, pair.b) for pair in report.pairs)), report.pair_metrics
-    with _figure("forest", 9.6, 1.0 + 0.3 * len(rows), columns=len(metrics)) as (figure, panels):
+    with figure_of("forest", 9.6, 1.0 + 0.3 * len(rows), columns=len(metrics)) as (figure, panels):
         for axes, metric in zip(panels, metrics, strict=True):
             for pair in report.pairs:
                 if pair.metric == metric:
@@ -151,7 +130,7 @@ def forest(report: EvaluationReport) -> str:
             axes.set_yticks([])
             axes.locator_params(axis="x", nbins=4)
         panels[0].set_yticks(range(len(rows)), [f"{_short(a)} − {_short(b)}" for a, b in rows])
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def _whisker(axes: "Axes", row: int, pair: Pair) -> None:
@@ -167,23 +146,6 @@ def _band(axes: "Axes", placebo: Placebo, rows: list[int]) -> None:
     low, high = placebo.range.low, placebo.range.high
     if low is not None and high is not None:
         axes.barh(rows, high - low, left=low, height=1.0, color="#e69f00", alpha=0.25, lw=0)
-
-
-@contextmanager
-def _figure(name: str, width: float, height: float, columns: int = 1) -> Iterator[tuple["Figure", Any]]:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({**LOOK, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots(1, columns, squeeze=False)[0]
-
-
-def _svg(figure: "Figure") -> str:
-    """Without the header of a file, to stand inside a page."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata=NO_METADATA)
-    return re.sub(r"^.*?(?=<svg)", "", file.getvalue(), flags=re.DOTALL)
 
 
 def _styled(report: EvaluationReport) -> list[tuple[Contender, dict[str, Any]]]:

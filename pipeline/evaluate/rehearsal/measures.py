@@ -1,0 +1,120 @@
+"""What came of the lists, week by week, beside the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pipeline.evaluate.rehearsal.plan import WEEK
+from pipeline.evaluate.rehearsal.truth import ShopTruth
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a published list. `expected`: the probability of being bad that it was published with, if any."""
+
+    account: str
+    picked_by: str
+    expected: float | None
+    propensity: float
+
+
+@dataclass(frozen=True)
+class ListedDay:
+    """A day's list. `active` are all accounts it was chosen from.
+
+    `known`: accounts that were reported before it was made, or shown by an earlier list since their first bad day.
+    """
+
+    day: date
+    entries: tuple[Entry, ...]
+    active: frozenset[str]
+    known: frozenset[str]
+
+    @property
+    def picked(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.picked_by != "audit"]
+
+    @property
+    def audited(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.picked_by == "audit"]
+
+
+@dataclass(frozen=True)
+class WeekResult:
+    """Sums of a week. Accounts known to be bad before a day do not count, neither as bad nor as caught.
+
+    `caught` were picked on a bad day; `upper_bound` is what a list that knows the truth catches within the capacity.
+    `expected` and `found` count bad rows among the picked. `missed` are bad user-days on no list; `missed_by_audits` is
+    the same, estimated from audit rows by inverse propensity.
+    """
+
+    week: int
+    bad_accounts: int
+    caught: int
+    caught_by_audits: int
+    upper_bound: int
+    reviews: int
+    picked: int
+    expected: float | None
+    found: int
+    missed: int
+    audits: int
+    missed_by_audits: float | None
+
+    @property
+    def recall(self) -> float | None:
+        return self.caught / self.bad_accounts if self.bad_accounts else None
+
+    @property
+    def expected_precision(self) -> float | None:
+        return self.expected / self.picked if self.picked and self.expected is not None else None
+
+    @property
+    def found_precision(self) -> float | None:
+        return self.found / self.picked if self.picked else None
+
+    def to_dict(self) -> dict[str, Any]:
+        shares = {name: getattr(self, name) for name in ("recall", "expected_precision", "found_precision")}
+        return {**vars(self), **shares}
+
+
+def week_results(days: Sequence[ListedDay], truth: ShopTruth, capacity: int) -> list[WeekResult]:
+    """The days in order, in weeks of seven."""
+    weeks = [days[n : n + WEEK] for n in range(0, len(days), WEEK)]
+    return [_week(number, week, truth, capacity) for number, week in enumerate(weeks, 1)]
+
+
+def _week(number: int, days: Sequence[ListedDay], truth: ShopTruth, capacity: int) -> WeekResult:
+    bad: set[str] = set()
+    caught: set[str] = set()
+    by_audits: set[str] = set()
+    best: set[str] = set()
+    missed, found, estimate = 0, 0, 0.0
+    for day in days:
+        bad_today = {user for user in day.active if truth.is_bad(user, day.day)} - day.known
+        bad |= bad_today
+        picked = {entry.account for entry in day.picked}
+        caught |= bad_today & picked
+        by_audits |= bad_today & {entry.account for entry in day.audited}
+        best |= set(sorted(bad_today - best)[:capacity])
+        found += sum(truth.is_bad(entry.account, day.day) for entry in day.picked)
+        missed += len({user for user in day.active if truth.is_bad(user, day.day)} - picked)
+        estimate += sum(1 / entry.propensity for entry in day.audited if truth.is_bad(entry.account, day.day))
+    rows = [entry for day in days for entry in day.picked]
+    risks = [entry.expected for entry in rows if entry.expected is not None]
+    audits = sum(len(day.audited) for day in days)
+    return WeekResult(
+        week=number,
+        bad_accounts=len(bad),
+        caught=len(caught),
+        caught_by_audits=len(by_audits - caught),
+        upper_bound=len(best),
+        reviews=len(rows) + audits,
+        picked=len(rows),
+        expected=sum(risks) if len(risks) == len(rows) else None,
+        found=found,
+        missed=missed,
+        audits=audits,
+        missed_by_audits=estimate if audits else None,
+    )

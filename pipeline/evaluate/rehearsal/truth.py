@@ -1,0 +1,37 @@
+"""What the simulated accounts really did. Only reviewers and measures see it, never the product."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Self
+
+import pyarrow.parquet as pq
+
+LOOKED_AT = 28  # days of an account that a reviewer looks at
+
+
+@dataclass(frozen=True)
+class ShopTruth:
+    """The bad days of each bad account, in order, with their typology."""
+
+    bad_days: dict[str, dict[date, str]]
+
+    @classmethod
+    def read(cls, shop: Path) -> Self:
+        rows = pq.read_table(
+            shop / "truth" / "user_days.parquet", columns=["user_id", "event_day", "is_bad", "typology"]
+        )
+        bad_days: dict[str, dict[date, str]] = defaultdict(dict)
+        for row in rows.sort_by([("user_id", "ascending"), ("event_day", "ascending")]).to_pylist():
+            if row["is_bad"]:
+                bad_days[row["user_id"]][row["event_day"]] = row["typology"]
+        return cls(dict(bad_days))
+
+    def is_bad(self, account: str, day: date) -> bool:
+        return day in self.bad_days.get(account, {})
+
+    def since(self, account: str, day: date) -> date | None:
+        """The account's first bad day of those that a reviewer of `day` looks at; None if there is none."""
+        first = day - timedelta(days=LOOKED_AT - 1)
+        return next((bad for bad in self.bad_days.get(account, {}) if first <= bad <= day), None)
