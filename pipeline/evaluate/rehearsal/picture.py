@@ -11,6 +11,7 @@ PANELS = (
     ("caught_by_audits", "Bad accounts that only audit rows caught"),
     ("missed_by_audits", "Bad user-days on no list, by audit rows (dashed: true)"),
 )
+MARKERS = ("o", "s", "^")  # lines may lie on each other
 DASHED = {"found_precision": "expected_precision", "missed_by_audits": "missed"}
 
 
@@ -19,9 +20,10 @@ def picture(report: Mapping[str, Any]) -> str:
     with figure_of("rehearsal", 10.5, 6.4, columns=2, rows=2) as (figure, axes):
         for place, (name, title) in enumerate(PANELS):
             panel = axes[place // 2][place % 2]
-            for (way, weeks), colour in zip(report["ways"].items(), COLOURS, strict=False):
+            for (way, weeks), colour, marker in zip(report["ways"].items(), COLOURS, MARKERS, strict=False):
                 numbers = [week["week"] for week in weeks]
-                panel.plot(numbers, _values(weeks, name), color=colour, marker="o", ms=3, label=way)
+                panel.plot(numbers, _values(weeks, name), color=colour, marker=marker, ms=5, mfc="none", label=way)
+                panel.set_xticks(numbers)
                 if other := DASHED.get(name):
                     panel.plot(numbers, _values(weeks, other), color=colour, ls="--", lw=1)
             panel.set_title(title)
