@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.feedback.verdicts import Refused
+from pipeline.feedback.refusals import Refused
 from pipeline.safe_text import safe_cell
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class LakeEvents:
         return event_id in self.of[account]
 
     def _read(self, *columns: str) -> Iterable["pa.Table"]:
-        from pipeline.feedback.store import read_parquet
         from pipeline.storage import lake
+        from pipeline.storage.files import read_parquet
 
         for file in lake.event_files(self.home, self.day, self.day):
             yield read_parquet(self.home / file.path, list(columns))
@@ -82,7 +82,7 @@ class AccountsOfDays:
 
     def __call__(self, day: date) -> Accounts:
         if day not in self.days:
-            from pipeline.feedback.store import read_parquet
+            from pipeline.storage.files import read_parquet
 
             paths = sorted((self.home / "lists" / "revisions" / f"day={day}").glob("*/risk_list.parquet"))
             listed = [user for path in paths for user in _distinct(read_parquet(path, ["user_id"]), "user_id")]

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.feedback.verdicts import Refused
+from pipeline.feedback.refusals import Refused
 
 REQUIRED = ("day", "user_id", "verdict", "decided_at")
 OPTIONAL = ("typology", "note", "analyst", "scope", "event_id", "since")

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
-from pipeline.feedback.verdicts import IS_BAD, Verdict
+from pipeline.feedback.verdicts import Verdict
+from pipeline.feedback.words import IS_BAD
 from pipeline.schemas import LABELS, QUARANTINE
-from pipeline.storage.files import damaged, publish, scratch
+from pipeline.storage.files import publish, read_parquet, scratch
 from pipeline.storage.lake import Batch, LakeFile, commit
 
 PRIVATE = 0o600
@@ -78,14 +79,6 @@ def accepted_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
                 times = {name: row[name] and row[name].replace(tzinfo=UTC) for name in ("decided_at", "since")}
                 verdicts.add(Verdict(**{**row, **times}))
     return verdicts
-
-
-def read_parquet(path: Path, columns: list[str]) -> pa.Table:
-    """Columns of a file that we wrote. Raises InputError if it is damaged."""
-    try:
-        return pq.ParquetFile(path).read(columns=columns)
-    except (pa.ArrowException, OSError):
-        raise damaged(path) from None
 
 
 def verdict_path(home: Path, batch_id: str) -> Path:

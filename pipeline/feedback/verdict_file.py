@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.feedback.records import Record
-from pipeline.feedback.verdicts import REASONS, Refused, Verdict
+from pipeline.feedback.refusals import REASONS, Refused
+from pipeline.feedback.verdicts import Verdict
 
 SHOWN = 20  # refused rows that are named one by one
 

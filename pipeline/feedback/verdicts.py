@@ -3,40 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
+from pipeline.feedback.accounts import Accounts
+from pipeline.feedback.refusals import Refused
+from pipeline.feedback.words import Decision, Scope
 from pipeline.settings import possible_day
 from pipeline.storage.lake import AHEAD, end_of
 
-if TYPE_CHECKING:
-    from pipeline.feedback.accounts import Accounts
-
-Decision = Literal["confirmed", "dismissed", "unsure"]
-IS_BAD: dict[Decision, bool | None] = {"confirmed": True, "dismissed": False, "unsure": None}  # None: no label
-Scope = Literal["event", "day", "account"]
 DETAILS: dict[Scope, str] = {"event": "event_id", "account": "since"}  # what a scope needs beside the day
-
-REASONS = {
-    "bad_utf8": "the row is not UTF-8",
-    "nul": "the row contains a NUL byte",
-    "broken_quotes": "the row has a quoted field that never ends, or ends in the middle",
-    "too_few_fields": "the row has fewer fields than the header",
-    "too_many_fields": "the row has more fields than the header",
-    "too_long": "wanted at most 4096 bytes",
-    "missing": "wanted a value",
-    "not_a_day": "wanted a day such as 2026-11-21",
-    "not_a_time": "wanted a time such as 2026-11-22T10:00:00+01:00",
-    "unknown_verdict": f"wanted one of {', '.join(get_args(Decision))}",
-    "unknown_account": "it is on no list of that day and did nothing on it; wanted its user_id exactly",
-    "ambiguous": "the list's CSV shows two accounts like this; write the user_id as in risk_list.parquet",
-    "before_the_day_ended": "wanted a time after the end of the day that was decided on",
-    "future_time": "has not happened yet",
-    "unknown_scope": f"wanted one of {', '.join(get_args(Scope))}",
-    "beside_the_scope": "wanted none: an event has event_id, an account since, and a day neither",
-    "unknown_event": "the account did nothing by this name on that day",
-    "after_the_day": "wanted a time before the end of the day that was decided on",
-}
 
 
 @dataclass(frozen=True)
@@ -65,16 +41,8 @@ class Verdict:
         return end_of(self.day) if self.scope == "account" else None
 
 
-class Refused(Exception):
-    """`reason` is a key of REASONS, `column` the cell at fault; None if it is the row."""
-
-    def __init__(self, reason: str, column: str | None = None) -> None:
-        self.reason, self.column = reason, column
-        super().__init__(reason)
-
-
 def to_verdict(
-    cells: Mapping[str, str], accounts_of: Callable[[date], "Accounts"], now: datetime, timezone: str
+    cells: Mapping[str, str], accounts_of: Callable[[date], Accounts], now: datetime, timezone: str
 ) -> Verdict:
     """The verdict in a row's cells. Raises Refused.
 
