@@ -18,8 +18,8 @@ MODEL_CODE = (
     *("models", "train", "score"),
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
     *(f"metrics/{name}.py" for name in ("review_queue", "scored_labels")),
-    *(f"storage/{name}.py" for name in ("lake", "snapshots", "warehouse")),
-    *("arrays.py", "domain.py", "settings.py", "sql.py"),
+    *(f"storage/{name}.py" for name in ("lake", "snapshots")),
+    *("arrays.py", "domain.py", "settings.py", "sql.py", "warehouse.py"),
 )
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 

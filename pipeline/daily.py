@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pipeline.context import Run
 from pipeline.receipt import Receipt
 from pipeline.settings import Settings
-from pipeline.storage.warehouse import belongs_to, locked
+from pipeline.warehouse import belongs_to, locked
 
 Request = Mapping[str, Any]  # arguments of `Run.open`: day, as_of, accept, and settings by name; None means not given
 Answer = dict[str, Any]  # a receipt as JSON

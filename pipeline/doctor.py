@@ -26,7 +26,7 @@ from pipeline.storage import lake, snapshots
 from pipeline.storage.files import read_model, sha256_of, unfinished
 from pipeline.storage.lake import Batch, LakeFile
 from pipeline.storage.snapshots import Snapshot
-from pipeline.storage.warehouse import OWNER, Owner
+from pipeline.warehouse import OWNER, Owner
 
 BACKUP = "restore it from your backup"
 M = TypeVar("M", bound=BaseModel)

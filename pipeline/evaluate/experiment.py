@@ -26,11 +26,11 @@ from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
 from pipeline.storage.lake import end_of
-from pipeline.storage.warehouse import connect
 from pipeline.train.clocks import LabelClock
 from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import Split, split_days
+from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

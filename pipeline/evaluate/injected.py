@@ -33,10 +33,10 @@ from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
 from pipeline.storage.lake import end_of
-from pipeline.storage.warehouse import connect
 from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import split_days
 from pipeline.train.walk_forward import FitOptions, fit_base_model
+from pipeline.warehouse import connect
 
 PER_KIND = 25  # user-days
 SEED = 11

@@ -21,7 +21,7 @@ from pipeline.settings import in_order
 from pipeline.storage import lake, snapshots
 from pipeline.storage.lake import LakeFile
 from pipeline.storage.memo import made_once
-from pipeline.storage.warehouse import dbt_build
+from pipeline.warehouse import dbt_build
 
 WINDOW_DAYS = 28
 CHUNK_EVENTS = 2_000_000  # built in one go: as many as fit into the default memory limit

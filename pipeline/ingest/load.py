@@ -29,7 +29,7 @@ from pipeline.settings import Settings
 from pipeline.storage import lake
 from pipeline.storage.files import publish
 from pipeline.storage.lake import KINDS, Batch, Kind
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 MOST_CHECKERS = 4
 MEMORY = 400_000_000  # bytes for DuckDB, so that ingest stays below 1 GB; beyond it DuckDB spills to disk

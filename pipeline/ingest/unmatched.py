@@ -6,7 +6,7 @@ from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import lake
 from pipeline.storage.lake import Batch
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 
 def unmatched_labels(settings: Settings, batches: Iterable[Batch]) -> list[str]:

@@ -24,7 +24,7 @@ from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows, window_days
 from pipeline.settings import Settings
 from pipeline.storage import snapshots
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
 from pipeline.storage.snapshots import Snapshot
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     import pyarrow as pa

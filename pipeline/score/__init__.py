@@ -20,7 +20,7 @@ from pipeline.storage import snapshots
 from pipeline.storage.files import digest
 from pipeline.storage.memo import made_once
 from pipeline.storage.snapshots import Snapshot
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 TABLES = ("scores", "contributions", EMBEDDINGS)
 

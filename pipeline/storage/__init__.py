@@ -1,1 +1,1 @@
-"""What is kept below a home: whole files, the lake, snapshots, memoised results, the lock and the warehouse."""
+"""What is kept below a home: whole files, the lake, snapshots, and results that are made once."""

@@ -20,8 +20,8 @@ from pipeline.receipt import Receipt
 from pipeline.storage import lake, snapshots
 from pipeline.storage.files import digest, publish, sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
-from pipeline.storage.warehouse import connect
 from pipeline.train.promotion import promote
+from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
     from pipeline.train.loading import Material

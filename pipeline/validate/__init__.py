@@ -35,9 +35,9 @@ def run(run: Run, checkpoint: Literal["events", "user_days"] | None = None) -> R
 def events_checkpoint(run: Run) -> Report:
     """Validate the day's events against comparable days of the last 28."""
     from expectations import events as suites
-    from pipeline.storage.warehouse import connect
     from pipeline.validate import compare
     from pipeline.validate.profile import day_files, profile
+    from pipeline.warehouse import connect
 
     home, day, as_of = run.home, run.day, run.as_of
     batches = lake.batches(home, "events")
@@ -77,10 +77,10 @@ def user_days_checkpoint(run: Run) -> Report:
     import pandas as pd
 
     from expectations import user_days as suites
-    from pipeline.storage.warehouse import connect
     from pipeline.validate import compare
     from pipeline.validate.profile import day_files
     from pipeline.validate.user_days import feature_table, footer_stats, key_table, totals
+    from pipeline.warehouse import connect
 
     home, day, as_of, table = run.home, run.day, run.as_of, "user_days"
     fix = f"dawnlist features --from {day} --to {day}"

@@ -302,7 +302,7 @@ def test_a_home_of_somebody_else_is_explained(tmp_path):
     from pipeline.domain import Domain
     from pipeline.errors import UsageError
     from pipeline.settings import Settings
-    from pipeline.storage.warehouse import locked
+    from pipeline.warehouse import locked
 
     (tmp_path / "home").mkdir(mode=0o755)
     tmp_path.chmod(0o755)

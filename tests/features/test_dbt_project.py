@@ -12,7 +12,7 @@ import random_lake
 from pipeline import features
 from pipeline.context import Run
 from pipeline.settings import Settings
-from pipeline.storage.warehouse import DBT_PROJECT, dbt_build
+from pipeline.warehouse import DBT_PROJECT, dbt_build
 
 pytestmark = pytest.mark.slow
 

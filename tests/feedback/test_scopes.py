@@ -9,7 +9,7 @@ import support
 from pipeline.models.labels import known_bad_user_days
 from pipeline.settings import Settings
 from pipeline.storage import lake
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 DAY = date(2026, 11, 19)
 HEADER = "day,user_id,verdict,decided_at,scope,event_id,since"

@@ -7,7 +7,7 @@ from pipeline import validate
 from pipeline.context import Run
 from pipeline.errors import InputError
 from pipeline.storage import lake
-from pipeline.storage.warehouse import locked
+from pipeline.warehouse import locked
 
 
 def cut(path):

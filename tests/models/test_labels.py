@@ -7,7 +7,7 @@ import support
 
 from pipeline.models.labels import known_bad_user_days
 from pipeline.settings import Settings
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 DAY = date(2026, 3, 10)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from pipeline.models.tokens.windows import Sequences
 from pipeline.publish.entries import SCORE_COLUMNS
 from pipeline.score.user_days import score_user_days
 from pipeline.settings import Settings
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 
 @pytest.fixture

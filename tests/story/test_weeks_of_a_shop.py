@@ -11,7 +11,7 @@ from story_so_far import LABELLED, LISTED, TRAINED
 from pipeline.models.labels import known_bad_user_days
 from pipeline.settings import Settings
 from pipeline.storage.lake import end_of
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 FIRST_LIST, FIRST_NOW = shop.day(LISTED), shop.morning_after(LISTED)
 LIST_FILES = ("risk_list.csv", "risk_list.parquet", "manifest.json")

@@ -12,7 +12,7 @@ from pipeline.evaluate.leaks.prices import Price, price_list
 from pipeline.evaluate.leaks.user_days import EVENTS, LABELS
 from pipeline.sql import parquet
 from pipeline.storage import lake
-from pipeline.storage.warehouse import connect
+from pipeline.warehouse import connect
 
 LOOK_BACK_DAYS = 28  # of history before the first training day
 
