@@ -141,7 +141,7 @@ MUTANTS = (
     Mutant(
         "labels-of-next-day",
         "dbt_project/models/staging/stg_labels.sql",
-        "partition by user_id, coalesce(event_id, ''), cast(happened_at as date)",
+        "partition by user_id, coalesce(event_id, ''), event_day",
         "partition by user_id, coalesce(event_id, '')",
         "a label of one day overrules that of another",
         "features/test_naive.py",
@@ -216,7 +216,7 @@ MUTANTS = (
         publish(aside, target)
 """,
         "killed in between, a snapshot is there without its rows",
-        "test_snapshots.py",
+        "storage/test_snapshots.py",
     ),
     # publish
     Mutant(
@@ -270,8 +270,8 @@ MUTANTS = (
     Mutant(
         "name-as-markup",
         "pipeline/publish/outputs.py",
-        'Text(one_line(row["user_id"]))',
-        'one_line(row["user_id"])',
+        'Text(one_line(row["user_id"])), level,',
+        'one_line(row["user_id"]), level,',
         "an account's name is read as markup by the terminal",
         "publish/test_showing.py",
     ),
