@@ -49,6 +49,11 @@ class Difference(Estimate):
     def is_worse(self) -> bool:
         return self.high < 0
 
+    @property
+    def least_seen(self) -> float:
+        """The power of the comparison: a difference smaller than this could not have been told from none."""
+        return self.value - self.low
+
 
 @dataclass(frozen=True)
 class Bootstrap:

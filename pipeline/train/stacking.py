@@ -69,10 +69,12 @@ class Lift:
         return self.caught.is_worse or self.average_precision.is_worse
 
     def to_dict(self) -> dict[str, dict[str, float | None]]:
-        """Rounded; None for what cannot be measured."""
+        """Rounded; None for what cannot be measured. `least_seen`: what lift the comparison could have seen."""
+        differences = {"caught": self.caught, "average_precision": self.average_precision}
+        found = {name: {**asdict(each), "least_seen": each.least_seen} for name, each in differences.items()}
         return {
             name: {part: round(value, 5) if np.isfinite(value) else None for part, value in difference.items()}
-            for name, difference in asdict(self).items()
+            for name, difference in found.items()
         }
 
 

@@ -84,7 +84,7 @@ HOLDOUT = {
 
 
 def gate(base_model, is_on, value, low, high):
-    found = {"value": value, "low": low, "high": high}
+    found = {"value": value, "low": low, "high": high, "least_seen": value - low}
     why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
     base = {
         "base_model": base_model,
@@ -104,6 +104,7 @@ STACKER = {
     "learned_from": ["2026-02-11", "2026-03-20"],
     "holdout": ["2026-03-10", "2026-03-20"],
     "user_days": 32000,
+    "reported": {"share": 0.6, "from": "assumed in the domain pack"},
     "share_of_accounts": 1.0,
     "monotone": {"spend_amount": "rises"},
     "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
@@ -158,7 +159,7 @@ def test_each_part_of_the_split_has_its_days_and_its_numbers():
 
 def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried():
     text = card(manifest(), SHOP, "shop")
-    assert lines(text, "| `gru` | **on** | +12.0 (+3.0 to +21.0)", "catches more")
+    assert lines(text, "| `gru` | **on** | +12.0 (+3.0 to +21.0) | 9.0 |", "catches more")
     assert lines(text, "| `lstm_autoencoder` | off | +1.0 (-4.0 to –)", "no proven lift")
     (others,) = lines(text, "Not tried:")
     assert "`vae`" in others
@@ -301,6 +302,12 @@ def tokens(text):
 @given(st.text(max_size=80))
 def test_a_terminal_shows_a_name_without_escapes(name):
     assert cards.plain(safe(name)).strip() == shortened(name)
+
+
+def test_a_card_says_which_share_of_what_is_bad_is_assumed_to_be_reported():
+    assert lines(card(manifest(), SHOP, "shop"), "60.0 %", "are ever reported (assumed in the domain pack)")
+    complete = {**STACKER, "reported": {"share": 1.0, "from": "assumed in the domain pack"}}
+    assert "ever reported" not in card(manifest(complete), SHOP, "shop")
 
 
 def test_a_title_is_printed_without_a_backslash(monkeypatch, capsys):
