@@ -17,7 +17,7 @@ LIBRARIES = ("numpy", "scikit-learn", "torch", "xgboost")  # whose releases chan
 MODEL_CODE = (
     *("models", "train", "score"),
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
-    *(f"metrics/{name}.py" for name in ("review_queue", "scored_labels")),
+    *(f"metrics/{name}.py" for name in ("reported", "review_queue", "scored_labels")),
     *(f"storage/{name}.py" for name in ("lake", "snapshots")),
     *("arrays.py", "domain.py", "settings.py", "sql.py", "warehouse.py"),
 )

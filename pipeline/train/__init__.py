@@ -6,7 +6,7 @@ Rerun   the same inputs are the same bundle: nothing is trained twice
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.catalogue import code_digest, features, model_code_digest
 from pipeline.context import Run
 from pipeline.errors import InputError
+from pipeline.metrics.reported import ReportedShare
 from pipeline.models import bundle as bundles
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
@@ -21,6 +22,7 @@ from pipeline.storage import lake, snapshots
 from pipeline.storage.files import digest, publish, sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
 from pipeline.train.promotion import promote
+from pipeline.train.reported import reported_by
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
     Labels count if known by the end of the run's day; events of days up to it, as they had arrived by `as_of`.
     """
     settings, domain, until = run.settings, run.domain, run.day
-    material = _material(run)
+    reported = reported_by(run)
+    material = _material(run, reported)
     made_from = {
         "until": str(until),
         "domain": {"name": domain.name, "digest": domain.digest},
@@ -48,6 +51,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         "user_days": {str(s.day): s.id for s in material.user_days},
         "event_tokens": digest({str(s.day): s.id for s in material.tokens}),
         "labels": digest(lake.visible(_known_labels(run), run.as_of)),
+        "reported": asdict(reported),
     }
 
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
@@ -108,7 +112,7 @@ def _known_labels(run: Run) -> list[lake.LakeFile]:
     return [file for file in files if file.first_known is None or file.first_known < lake.end_of(run.day)]
 
 
-def _material(run: Run) -> "Material":
+def _material(run: Run, reported: ReportedShare) -> "Material":
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
     from pipeline.train.loading import Material
 
@@ -127,7 +131,7 @@ def _material(run: Run) -> "Material":
     for snapshot in [*found["user_days"], *found["event_tokens"]]:
         fix = f"dawnlist features --from {snapshot.day} --to {snapshot.day}"
         snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
-    return Material(active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows])
+    return Material(active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows], reported)
 
 
 def _receipt(manifest: bundles.Manifest, is_new: bool) -> Receipt:

@@ -22,6 +22,7 @@ from pipeline.catalogue import features
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.metrics.reported import ReportedShare
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of
 from pipeline.models.base.catalogue import BASE_MODELS
@@ -64,6 +65,7 @@ class Fitting:
     domain: Domain
     split: Split
     clock: LabelClock
+    reported: ReportedShare
     place: Path  # the bundle's folder
     progress: bool
 
@@ -99,9 +101,9 @@ def fit_bundle(
     bad = known_bad_user_days(con, run.home, until, run.as_of)
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
-    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
+    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, material.reported.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
-    fitting = Fitting(settings, domain, split, clock, place, progress)
+    fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
     sources = Sources(user_days, tokens, bad)
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
@@ -235,7 +237,7 @@ def _fit_stacker(
         "base_models_not_fitted": base_models.not_fitted,
         "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "reported": {"share": fitting.clock.reported, "from": "assumed in the domain pack"},
+        "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.arrays import Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
+from pipeline.metrics.reported import ReportedShare
 from pipeline.models.feature_rows import match, read_user_days
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.fitting import fit_fields
@@ -25,10 +26,14 @@ MAX_USERS = 60_000  # good accounts that a training run reads; each stands for a
 
 @dataclass(frozen=True)
 class Material:
-    """Snapshots to learn from: user-days, and the tokens that their windows may hold. In order of days."""
+    """Snapshots to learn from: user-days, and the tokens that their windows may hold. In order of days.
+
+    And what is known of how much is reported.
+    """
 
     user_days: list[Snapshot]
     tokens: list[Snapshot]
+    reported: ReportedShare
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Rerun   the same plan goes on where it stopped: finished ways are kept
 import csv
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline.evaluate.rehearsal.picture import picture
 from pipeline.evaluate.rehearsal.plan import WEEK, Plan, Way, morning_after
 from pipeline.evaluate.rehearsal.reviewers import Decision, review, verdict_file
 from pipeline.evaluate.rehearsal.truth import ShopTruth
+from pipeline.models.bundle import read_manifest
 from pipeline.publish import read_list
 from pipeline.settings import PROJECT
 from pipeline.storage import snapshots
@@ -82,22 +83,25 @@ def _rehearse(folder: Path, shop: Path, plan: Plan, way: Way, truth: ShopTruth, 
     tell(f"{way.name}: {plan.warm_up} days of history")
     daily.ingest_events(_at(given, before), events=events, labels=labels, history=True)
     waiting: list[Decision] = []
-    known = {account for path in labels for account in _reported(path)}
+    reported = {account for path in labels for account in _reported(path)}
+    known = set(reported)
     for place, day in enumerate(plan.listed_days):
-        request = _at(given, day)
+        request, estimate = _at(given, day), None
         if place % WEEK == 0:
             tell(f"{way.name}: week {place // WEEK + 1} of {plan.weeks}, training")
-            _retrain(_at(given, day - timedelta(days=1)))
+            estimate = _retrain(_at(given, day - timedelta(days=1)))
+            estimate |= {"true": truth.reported_share(reported, day)}
         reports = shop / "labels" / f"{day}.csv"
         daily.ingest_events(request, events=[shop / "events" / f"{day}.parquet"], labels=[reports])
-        known |= _reported(reports)
+        reported |= _reported(reports)
+        known |= reported
         due = [decision for decision in waiting if decision.decided_at <= morning_after(day)]
         waiting = [decision for decision in waiting if decision.decided_at > morning_after(day)]
         if due:
             path = folder / "verdicts" / f"{day}.csv"
             write_atomically(path, verdict_file(due))
             daily.take_feedback(request, path)
-        listed = _list(request, given["home"], day, frozenset(known))
+        listed = replace(_list(request, given["home"], day, frozenset(known)), reported=estimate)
         if way.has_verdicts:
             waiting += review(plan, truth, day, [entry.account for entry in listed.entries])
         known |= {entry.account for entry in listed.entries if truth.since(entry.account, day)}
@@ -124,10 +128,13 @@ def _at(given: dict[str, Any], day: date) -> dict[str, Any]:
     return given | {"day": day, "as_of": morning_after(day), "now": morning_after(day)}
 
 
-def _retrain(request: dict[str, Any]) -> None:
+def _retrain(request: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the training estimated of how much is reported."""
     daily.build_training_features(request)
     trained = daily.train_challenger(request)
     daily.promote_if_better(request, trained["details"]["bundle"])
+    estimate: dict[str, Any] = read_manifest(request["home"], trained["details"]["bundle"]).made_from["reported"]
+    return estimate
 
 
 def _list(request: dict[str, Any], home: Path, day: date, known: frozenset[str]) -> ListedDay:

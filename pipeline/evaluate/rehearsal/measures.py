@@ -1,6 +1,6 @@
 """What came of the lists, week by week, beside the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -21,7 +21,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class ListedDay:
-    """A day's list. `active` are all accounts it was chosen from.
+    """A day's list. `active` are all accounts it was chosen from. `reported`: what a training that morning estimated.
 
     `known`: accounts that were reported before it was made, or shown by an earlier list since their first bad day.
     """
@@ -30,6 +30,7 @@ class ListedDay:
     entries: tuple[Entry, ...]
     active: frozenset[str]
     known: frozenset[str]
+    reported: Mapping[str, Any] | None = None
 
     @property
     def picked(self) -> list[Entry]:
@@ -46,7 +47,8 @@ class WeekResult:
 
     `caught` were picked on a bad day; `upper_bound` is what a list that knows the truth catches within the capacity.
     `expected` and `found` count bad rows among the picked. `missed` are bad user-days on no list; `missed_by_audits` is
-    the same, estimated from audit rows by inverse propensity.
+    the same, estimated from audit rows by inverse propensity. `reported`: the share of bad accounts that is ever
+    reported, as estimated when the week began, beside the true one.
     """
 
     week: int
@@ -61,6 +63,7 @@ class WeekResult:
     missed: int
     audits: int
     missed_by_audits: float | None
+    reported: Mapping[str, Any] | None = None
 
     @property
     def recall(self) -> float | None:
@@ -117,4 +120,5 @@ def _week(number: int, days: Sequence[ListedDay], truth: ShopTruth, capacity: in
         missed=missed,
         audits=audits,
         missed_by_audits=estimate if audits else None,
+        reported=days[0].reported,
     )

@@ -1,6 +1,7 @@
 """What the simulated accounts really did. Only reviewers and measures see it, never the product."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Self
 import pyarrow.parquet as pq
 
 LOOKED_AT = 28  # days of an account that a reviewer looks at
+REPORTED_WITHIN = 30  # days, as the shop's pack says
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class ShopTruth:
 
     def is_bad(self, account: str, day: date) -> bool:
         return day in self.bad_days.get(account, {})
+
+    def reported_share(self, reported: Collection[str], day: date) -> float | None:
+        """Share of the accounts with a bad day so long before `day` that its reports are there; None without any."""
+        old = day - timedelta(days=REPORTED_WITHIN)
+        bad = [user for user, days in self.bad_days.items() if min(days) < old]
+        return sum(user in reported for user in bad) / len(bad) if bad else None
 
     def since(self, account: str, day: date) -> date | None:
         """The account's first bad day of those that a reviewer of `day` looks at; None if there is none."""

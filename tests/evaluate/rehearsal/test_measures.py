@@ -53,6 +53,13 @@ def test_a_list_by_surprise_expects_nothing_and_a_week_without_audits_estimates_
     assert week.expected is None and week.expected_precision is None and week.missed_by_audits is None
 
 
+def test_the_true_share_reported_is_of_accounts_whose_reports_have_had_their_time():
+    later = DAY + timedelta(days=28)
+    assert TRUTH.reported_share({"ann"}, later) == 0, "bob alone was bad so long before"
+    assert TRUTH.reported_share({"ann", "zoe"}, later + timedelta(days=3)) == pytest.approx(1 / 3)
+    assert TRUTH.reported_share({"ann"}, DAY) is None
+
+
 def test_weeks_have_seven_days():
     days = [listed(day=DAY + timedelta(days=n)) for n in range(15)]
     assert [week.week for week in week_results(days, TRUTH, 5)] == [1, 2, 3]

@@ -1,0 +1,94 @@
+"""Which reviewed accounts say something about how much is reported, on some day."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import support
+
+from pipeline import feedback
+from pipeline.context import Run
+from pipeline.domain import Domain, Labels
+from pipeline.settings import Settings
+from pipeline.train.reported import reported_by
+
+DAY = date(2026, 5, 4)
+SHOP = Domain(
+    name="shop",
+    currency="EUR",
+    event_types={"browse": "browse"},
+    labels=Labels(delay_days=10, reported=0.5),
+)
+LISTED = {"ann": 1.0, "bob": 1.0, "cat": 1.0, "dan": 0.1, "eve": 0.1}
+HEADER = "day,user_id,verdict,decided_at,since"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A list with three picked accounts and two that were drawn, and what they all did for a week."""
+    home = tmp_path / "home"
+    folder = home / "lists" / "revisions" / f"day={DAY}" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    rows = [{"day": DAY, "user_id": user, "propensity": share} for user, share in LISTED.items()]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "risk_list.parquet")
+    days = [support.moment(DAY - timedelta(days=back)) for back in range(7)]
+    support.write_events(home, [support.event(user, at, "e") for user in LISTED for at in days])
+    return home
+
+
+def judge(home, *rows, decided="2026-05-05T12:00:00Z", now=datetime(2026, 5, 6, tzinfo=UTC)):
+    path = home.parent / f"{len(rows)}{decided[:10]}.csv"
+    path.write_text("\n".join([HEADER, *(f"{DAY},{user},{word},{decided},{since}" for user, word, since in rows), ""]))
+    feedback.run(Settings(home=home, now=now), SHOP, path)
+
+
+def estimate(home, until=DAY + timedelta(days=10)):
+    run = Run(Settings(home=home), SHOP, until, datetime(2026, 7, 1, tzinfo=UTC))
+    return reported_by(run)
+
+
+def report(user, back=0, known=3, **values):
+    at = support.moment(DAY - timedelta(days=back))
+    return support.label(user, at, at + timedelta(days=known), "e", **values)
+
+
+def test_without_verdicts_it_is_the_packs_assumption(home):
+    support.write_labels(home, [report("ann")])
+    assert (estimate(home).share, estimate(home).reviewed) == (0.5, 0)
+
+
+def test_confirmed_accounts_are_asked_whether_they_were_reported_and_drawn_ones_stand_for_many(home):
+    judge(home, ("ann", "confirmed", ""), ("bob", "confirmed", ""), ("cat", "dismissed", ""), ("dan", "confirmed", ""))
+    support.write_labels(home, [report("ann"), report("bob"), report("cat")])
+    found = estimate(home)
+    assert (found.reviewed, found.audited) == (3, 1)
+    effective = 12**2 / (1 + 1 + 100)  # ann and bob are one account each, dan is ten, and was not reported
+    assert found.share == pytest.approx((20 * 0.5 + effective * 2 / 12) / (20 + effective))
+
+
+@pytest.mark.parametrize(
+    ("label", "is_reported"),
+    [
+        ({}, True),
+        ({"back": 3}, True),  # within what was confirmed
+        ({"back": 6}, False),
+        ({"known": 11}, False),  # not yet
+        ({"is_bad": False}, False),
+        ({"source": "verdict"}, False),
+    ],
+)
+def test_a_report_counts_if_it_was_known_and_is_about_what_was_confirmed(home, label, is_reported):
+    judge(home, ("ann", "confirmed", str(DAY - timedelta(days=4))))
+    support.write_labels(home, [report("ann", **label)])
+    assert estimate(home).share == pytest.approx((10 + is_reported) / 21)
+
+
+def test_young_lists_later_verdicts_and_earlier_ones_of_the_same_day_do_not_count(home):
+    judge(home, ("ann", "confirmed", ""))
+    support.write_labels(home, [report("bob")])
+    assert estimate(home, until=DAY + timedelta(days=9)).reviewed == 0, "its reports may still come"
+    assert estimate(home).reviewed == 1
+    judge(home, ("ann", "dismissed", ""), decided="2026-05-16T12:00:00Z", now=datetime(2026, 5, 17, tzinfo=UTC))
+    assert estimate(home).reviewed == 1, "was not known then"
+    assert estimate(home, until=DAY + timedelta(days=12)).reviewed == 0
