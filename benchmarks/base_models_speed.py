@@ -29,7 +29,7 @@ from pipeline.catalogue import features
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.nn import training
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.batch import WindowBatch, read_batch
 from pipeline.models.nn.next_event import NextEventNetwork
 from pipeline.models.nn.supervised import RiskNetwork
 from pipeline.models.nn.vae import VariationalAutoencoder
@@ -56,7 +56,7 @@ def make_samples(con: duckdb.DuckDBPyConnection, folder: Path, users: int) -> Sa
     return Samples(tokens, fields, windows, columns, rows, is_bad, is_bad, np.ones(len(windows)))
 
 
-def reader(model: nn.Module) -> Callable[[Batch], Tensor]:
+def reader(model: nn.Module) -> Callable[[WindowBatch], Tensor]:
     """A network's output as one differentiable number per window."""
     if isinstance(model, RiskNetwork):
         return model
@@ -66,18 +66,18 @@ def reader(model: nn.Module) -> Callable[[Batch], Tensor]:
         return lambda window: model(window).masked_fill(~window.is_event, 0.0).sum(dim=1)
     assert isinstance(model, BehaviourAutoencoder)
 
-    def redraw(window: Batch) -> Tensor:
+    def redraw(window: WindowBatch) -> Tensor:
         nats, _ = model(window)
         return nats.sum(dim=(1, 2))
 
     return redraw
 
 
-def bare_seconds(model: nn.Module, ready: list[Batch], threads: int, is_training: bool) -> float:
+def bare_seconds(model: nn.Module, ready: list[WindowBatch], threads: int, is_training: bool) -> float:
     """Seconds of the bare passes over `ready`."""
     read, parameters = reader(model), list(model.parameters())
 
-    def one(window: Batch) -> None:
+    def one(window: WindowBatch) -> None:
         if is_training:
             torch.autograd.grad(read(window).sum(), parameters, allow_unused=True)
             return
@@ -103,7 +103,7 @@ def counted() -> Iterator[Learned]:
     """Count the windows the training loop learns from. Validation reads without gradients and is not counted."""
     learned, as_it_is = Learned(), training.read_batch
 
-    def counting(*arguments: Any) -> Batch:
+    def counting(*arguments: Any) -> WindowBatch:
         window = as_it_is(*arguments)
         if not torch.is_inference_mode_enabled():
             learned.windows += len(window.lengths)
@@ -117,7 +117,7 @@ def counted() -> Iterator[Learned]:
         training.read_batch = as_it_is
 
 
-def ready_windows(samples: Samples, what: str) -> list[Batch]:
+def ready_windows(samples: Samples, what: str) -> list[WindowBatch]:
     """A sample of the batches in memory, newest event first."""
     groups = list(batches(samples.windows, BATCH_EVENTS[what]))
     chosen = groups[:: max(len(groups) // 60, 1)]

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
-from pipeline.models.nn.batch import Batch, read_batch
+from pipeline.models.nn.batch import WindowBatch, read_batch
 from pipeline.models.nn.training import one_thread_each
 from pipeline.models.surprise import score_windows
 from pipeline.models.tokens.fitting import fit_fields
@@ -64,10 +64,10 @@ def invent(con: duckdb.DuckDBPyConnection, folder: Path, users: int, others: int
     return paths
 
 
-def bare(model: BehaviourAutoencoder, ready: list[Batch], threads: int) -> float:
+def bare(model: BehaviourAutoencoder, ready: list[WindowBatch], threads: int) -> float:
     """Seconds for the forward passes alone."""
 
-    def forward(batch: Batch) -> None:
+    def forward(batch: WindowBatch) -> None:
         with torch.inference_mode():
             model(batch)
 

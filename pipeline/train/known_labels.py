@@ -33,9 +33,11 @@ def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
 
 def is_judged(samples: Samples) -> Flags:
     """User-days (n,) that measure a score: good or bad ones of accounts that were not known to be bad before."""
+    is_clear = samples.weight > 0
     if samples.bad is None:
-        return samples.weight > 0
-    return (samples.weight > 0) & (samples.windows.day <= samples.bad.first_known_of(samples.windows.user))
+        return is_clear
+    judged: Flags = is_clear & (samples.windows.day <= samples.bad.first_known_of(samples.windows.user))
+    return judged
 
 
 def _is_near(key: Ints, bad_key: Ints) -> Flags:

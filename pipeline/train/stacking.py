@@ -174,8 +174,7 @@ def fit_stack(
     """
     block = blocks_of(samples.windows.day, since=since)
     features: Columns = samples.features()
-    judged = is_judged(samples)
-    bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged & (block > 0)]))
+    bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged_by(samples, block > 0)]))
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
     gates: list[Gate] = []
     for name, columns in base_models.items():
@@ -188,7 +187,7 @@ def fit_stack(
     if read not in scores:
         scores[read] = walk_forward_scores(samples, chosen, plan, block)
     walk_forward, early = scores[read]
-    later = judged & np.isfinite(walk_forward)
+    later = (samples.weight > 0) & np.isfinite(walk_forward)  # known accounts too: they will be given a risk as well
     calibration, losses = choose(walk_forward[later], samples.is_bad[later], samples.weight[later], block[later])
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
@@ -203,9 +202,15 @@ def fit_stack(
     )
 
 
+def judged_by(samples: Samples, among: Flags) -> Flags:
+    """What comparisons `among` user-days (n,) look at: accounts not known to be bad before; all if no other was bad."""
+    judged = among & is_judged(samples)
+    return judged if (judged & samples.is_bad).any() else among & (samples.weight > 0)
+
+
 def lift(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) -> Lift:
     """`score` minus `over`, on the user-days that are judged and have both."""
-    both = np.isfinite(score) & np.isfinite(over) & is_judged(samples)
+    both = judged_by(samples, np.isfinite(score) & np.isfinite(over))
     scores = {"score": score[both], "over": over[both]}
     labels = ScoredLabels.of(samples.windows.user[both], samples.windows.day[both], samples.is_bad[both], scores)
     labels = replace(labels, stands_for=samples.stands_for[both])

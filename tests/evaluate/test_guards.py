@@ -19,7 +19,7 @@ from pipeline.evaluate import guards
 from pipeline.evaluate.guards import LeakError
 from pipeline.models.days import DAY_US
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-from pipeline.models.nn.batch import Batch
+from pipeline.models.nn.batch import WindowBatch
 from pipeline.models.tokens.windows import MAX_EVENTS, Tokens, user_day_windows
 from pipeline.settings import Settings
 from pipeline.storage import snapshots
@@ -283,7 +283,7 @@ def test_the_autoencoder_passes_and_an_lstm_read_at_its_last_step_does_not():
         codes = torch.zeros((*values.shape[:2], 1), dtype=torch.long)
         with torch.no_grad():
             lengths = torch.from_numpy(length)
-            found = ours.encode(Batch(codes, torch.from_numpy(values), lengths, lengths))
+            found = ours.encode(WindowBatch(codes, torch.from_numpy(values), lengths, lengths))
         return found.sum(dim=1).double().numpy()
 
     def last_step(values, length):
