@@ -19,7 +19,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
-from pipeline.models.labels import known_bad_user_days
+from pipeline.models.labels import bad_spells, in_force
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
@@ -175,7 +175,8 @@ def _assemble(
     assert protocol.until is not None and protocol.test is not None
     home, until, as_of = settings.home, protocol.until, _morning_after(protocol)
     first, (test_first, test_last) = built.first, protocol.test
-    bad = known_bad_user_days(con, home, until, as_of)
+    spells = bad_spells(con, home, until, as_of)
+    bad = in_force(spells)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
     clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
@@ -191,7 +192,7 @@ def _assemble(
             f"found  {matured}, known by then",
             fix="choose a later `until`, or lower RISK_MIN_BAD_LABELS",
         )
-    sources, everybody = Sources(user_days, tokens, bad), AccountSample(settings.seed, EVERYBODY)
+    sources, everybody = Sources(user_days, tokens, spells), AccountSample(settings.seed, EVERYBODY)
     everything = load_samples(con, domain, sources, split.learn_last, everybody)
     known = as_known(everything.between(first, until), day_number(until) + 1, clock)
     tested = everything.between(test_first, test_last)

@@ -25,7 +25,7 @@ from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import bundle as bundles
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.days import places_of, user_day_key
-from pipeline.models.labels import SCHEMA
+from pipeline.models.labels import SPELLS
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import score_windows
 from pipeline.models.tokens.windows import Sequences, window_days
@@ -141,7 +141,7 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
     tokens = snapshots.paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
     days = [day for day in user_days if day <= protocol.until]
     split = split_days(days, protocol.until, 0, [], settings.min_bad_labels)
-    sources, everybody = Sources(user_days, tokens, SCHEMA.empty_table()), AccountSample(settings.seed, EVERYBODY)
+    sources, everybody = Sources(user_days, tokens, SPELLS.empty_table()), AccountSample(settings.seed, EVERYBODY)
     with connect(settings) as con:
         everything = load_samples(con, Domain.load(protocol.domain), sources, split.learn_last, everybody)
     return everything.between(first, protocol.until), everything.between(*protocol.test)

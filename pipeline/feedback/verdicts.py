@@ -113,7 +113,8 @@ def _time(text: str, column: str, timezone: str) -> datetime:
 
 
 def _begin(text: str, timezone: str) -> datetime:
-    time = _time(text, "since", timezone)
+    """A day alone is a UTC day, as `day` is."""
+    time = _time(text, "since", "UTC" if len(text) == len("2026-11-21") else timezone)
     try:
         possible_day(time.date())
     except ValueError:

@@ -18,7 +18,7 @@ def unmatched_labels(settings: Settings, batches: Iterable[Batch]) -> list[str]:
     with connect(settings) as con:
         con.execute(
             "create temp table labels as select user_id, cast(happened_at as date) as first_day, "
-            f"cast(coalesce(ends_at, happened_at) as date) as last_day from {parquet(paths)}"
+            f"cast(coalesce(ends_at - interval 1 microsecond, happened_at) as date) as last_day from {parquet(paths)}"
         )
         [(first, last)] = con.execute("select min(first_day), max(last_day) from labels").fetchall()
         events = [str(settings.home / file.path) for file in lake.event_files(settings.home, first, last)]

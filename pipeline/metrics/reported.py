@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline.arrays import Doubles, Flags
 
 STRENGTH = 20.0  # reviewed bad accounts that the assumption is worth
@@ -32,9 +30,10 @@ class ReportedShare:
         )
 
 
-def reported_share(is_reported: Flags, propensity: Doubles, assumed: float) -> ReportedShare:
+def reported_share(is_reported: Flags, propensity: Doubles, assumed: float, audited: int = 0) -> ReportedShare:
     """From bad accounts (n,) that were reviewed with these propensities: which of them were reported as well.
 
+    `audited` of them were drawn at random.
     Each stands for 1 / propensity accounts (Horvitz and Thompson, 1952), so that what a list picks does not count for
     more than what it leaves out. Kish's effective number of them joins the assumption in a beta distribution.
     """
@@ -48,5 +47,4 @@ def reported_share(is_reported: Flags, propensity: Doubles, assumed: float) -> R
     yes, no = STRENGTH * assumed + effective * found, STRENGTH * (1 - assumed) + effective * (1 - found)
     tail = (1 - COVERAGE) / 2
     low, high = beta.ppf([tail, 1 - tail], yes, no) if no > 0 else (1.0, 1.0)
-    audited = int(np.count_nonzero(propensity < 1))
     return ReportedShare(yes / (yes + no), float(low), float(high), len(is_reported), audited, assumed)

@@ -6,25 +6,46 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.sql import parquet
 from pipeline.storage import lake
 
-SCHEMA = pa.schema(
-    [("user_id", pa.string()), ("event_day", pa.date32()), ("known_at", pa.timestamp("us")), ("typology", pa.string())]
+SPELLS = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("event_day", pa.date32()),
+        ("known_at", pa.timestamp("us")),
+        ("cleared_at", pa.timestamp("us")),
+        ("typology", pa.string()),
+    ]
 )
+SCHEMA = pa.schema([field for field in SPELLS if field.name != "cleared_at"])
 
 
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """Bad user-days, sorted, by labels known before the end of `until` that had arrived by `as_of`.
 
+    `known_at` is when the day became known to be bad; if it was cleared in between, since then.
+    """
+    return in_force(bad_spells(con, home, until, as_of))
+
+
+def in_force(spells: pa.Table) -> pa.Table:
+    """The user-days that count as bad still."""
+    return spells.filter(pc.is_null(spells["cleared_at"])).select(SCHEMA.names)
+
+
+def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
+    """When each user-day counted as bad: from `known_at` to `cleared_at`, null while it does. Sorted.
+
     Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
     overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
-    active. `known_at` is when the day was first known to be bad. The features read labels alike: stg_labels.sql.
+    active. The features read labels alike: stg_labels.sql.
     """
     files = [str(home / file.path) for file in lake.label_files(home)]
     if not files:
-        return SCHEMA.empty_table()
+        return SPELLS.empty_table()
     until_known = {"known_before": lake.end_of(until).replace(tzinfo=None), "as_of": as_of.replace(tzinfo=None)}
     seen = f"(from {parquet(files)} where known_at < $known_before and arrived_at <= $as_of)"
     rows = con.sql(
@@ -35,37 +56,60 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
             union all
             {_of_several_days(con, home, seen, until_known)}
         ),
-        known as (
-            from by_day
-            qualify row_number() over (
-                partition by user_id, event_id, event_day order by known_at desc, is_bad desc, typology
-            ) = 1
-        ),
-        user_days as (
+        holding as (
             select
-                user_id,
-                event_day,
-                bool_or(is_bad) filter (where event_id is not null) as has_bad_event,
-                max(known_at) filter (where event_id is not null and is_bad) as event_known_at,
-                bool_or(is_bad) filter (where event_id is null) as verdict,
-                max(known_at) filter (where event_id is null) as verdict_known_at,
-                min(known_at) filter (where is_bad) as known_at,
-                min(typology) filter (where is_bad) as typology
-            from known
-            group by user_id, event_day
+                *,
+                coalesce(
+                    case
+                        when event_id is null then lead(known_at) over same_thing
+                        else least(
+                            lead(known_at) over same_thing,
+                            min(known_at) filter (where event_id is null) over from_then_on
+                        )
+                    end,
+                    timestamp 'infinity'
+                ) as overruled_at
+            from by_day
+            window
+                same_thing as (
+                    partition by user_id, coalesce(event_id, ''), event_day order by known_at, is_bad, typology
+                ),
+                from_then_on as (
+                    partition by user_id, event_day order by known_at
+                    range between current row and unbounded following
+                )
+        ),
+        bad as (
+            select
+                *,
+                max(overruled_at) over (
+                    partition by user_id, event_day order by known_at, overruled_at
+                    rows between unbounded preceding and 1 preceding
+                ) as held_until
+            from holding
+            where is_bad and overruled_at > known_at
+        ),
+        spells as (
+            select
+                *,
+                count(*) filter (where held_until is null or known_at > held_until) over (
+                    partition by user_id, event_day order by known_at, overruled_at rows unbounded preceding
+                ) as spell
+            from bad
         )
-        select user_id, event_day, known_at, typology
-        from user_days
-        where case
-            when verdict is null then has_bad_event
-            when event_known_at is null or verdict_known_at >= event_known_at then verdict
-            else has_bad_event
-        end
-        order by user_id, event_day
+        select
+            user_id,
+            event_day,
+            min(known_at) as known_at,
+            nullif(max(overruled_at), timestamp 'infinity') as cleared_at,
+            min(typology) as typology
+        from spells
+        group by user_id, event_day, spell
+        order by user_id, event_day, known_at
         """,
         params=until_known,
     )
-    return rows.to_arrow_table().cast(SCHEMA)
+    return rows.to_arrow_table().cast(SPELLS)
 
 
 def _of_several_days(con: duckdb.DuckDBPyConnection, home: Path, seen: str, parameters: Mapping[str, datetime]) -> str:

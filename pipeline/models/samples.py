@@ -17,23 +17,26 @@ NEVER = np.int64(2**30)  # a day that does not come
 
 @dataclass(frozen=True)
 class BadDays:
-    """Known bad user-days, sorted by account and day. Days are counted since 1970."""
+    """When user-days counted as bad, sorted by account and day. Days are counted since 1970."""
 
     user: Ints  # place in the tokens' users
     day: Ints
     known_day: Ints  # on which it became known
+    cleared_day: Ints  # on which that was taken back, else NEVER
 
     @property
     def key(self) -> Ints:
         return user_day_key(self.user, self.day)
 
     def known_before(self, day: int) -> "BadDays":
-        is_known = self.known_day < day
-        return BadDays(self.user[is_known], self.day[is_known], self.known_day[is_known])
+        """Those that counted as bad on the morning of `day`."""
+        return self._take((self.known_day < day) & (self.cleared_day >= day))
 
     def among(self, users: NDArray[np.integer]) -> "BadDays":
-        is_among = np.isin(self.user, users)
-        return BadDays(self.user[is_among], self.day[is_among], self.known_day[is_among])
+        return self._take(np.isin(self.user, users))
+
+    def _take(self, chosen: Flags) -> "BadDays":
+        return BadDays(self.user[chosen], self.day[chosen], self.known_day[chosen], self.cleared_day[chosen])
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
         """For each of `user` the day on which it was first known to be bad, else NEVER."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Flags, Ints
 from pipeline.models.days import user_day_key
-from pipeline.models.samples import BadDays, Samples
+from pipeline.models.samples import NEVER, BadDays, Samples
 from pipeline.train.clocks import LabelClock
 
 NEAR = 14  # days from a bad day within which the account's other days are neither good nor bad
@@ -36,7 +36,8 @@ def is_judged(samples: Samples) -> Flags:
     is_clear = samples.weight > 0
     if samples.bad is None:
         return is_clear
-    judged: Flags = is_clear & (samples.windows.day <= samples.bad.first_known_of(samples.windows.user))
+    known = samples.bad.known_before(int(NEVER)).first_known_of(samples.windows.user)
+    judged: Flags = is_clear & (samples.windows.day <= known)
     return judged
 
 
@@ -51,7 +52,7 @@ def _is_near(key: Ints, bad_key: Ints) -> Flags:
     return near
 
 
-def bad_days_of(user: Ints, day: Ints, known_day: Ints) -> BadDays:
+def bad_days_of(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints) -> BadDays:
     """Sorted by account and day."""
     order = np.argsort(user_day_key(user, day), kind="stable")
-    return BadDays(user[order], day[order], known_day[order])
+    return BadDays(user[order], day[order], known_day[order], cleared_day[order])

@@ -14,7 +14,7 @@ from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.metrics.reported import ReportedShare
 from pipeline.models.feature_rows import match, read_user_days
-from pipeline.models.samples import Samples
+from pipeline.models.samples import NEVER, Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
@@ -38,11 +38,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Sources:
-    """Snapshot files by day, and known bad user-days as `known_bad_user_days` returns them."""
+    """Snapshot files by day, and what was known to be bad when, as `bad_spells` returns it."""
 
     user_days: dict[date, Path]
     tokens: dict[date, Path]
-    bad: pa.Table
+    spells: pa.Table
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def load_samples(
 
     Vocabularies and scales come only from days up to `learn_last`.
     """
-    bad, tokens = sources.bad, sources.tokens
+    bad, tokens = sources.spells, sources.tokens
     users, share = _choose_users(con, list(tokens.values()), bad, accounts)
     learned = [path for day, path in tokens.items() if day <= learn_last]
     fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
@@ -74,6 +74,7 @@ def load_samples(
         bad_user[is_there].astype(np.int64),
         _days(bad.column("event_day"))[is_there],
         _days(bad.column("known_at"))[is_there],
+        _days(bad.column("cleared_at"))[is_there],
     )
     is_bad_account = np.isin(windows.user, known.user)
     samples = Samples(
@@ -82,7 +83,7 @@ def load_samples(
         windows=windows,
         columns=tuple(features()),
         rows=read.rows[match(read, loaded, windows)],
-        is_bad=np.isin(windows.key, known.key),
+        is_bad=np.isin(windows.key, known.known_before(int(NEVER)).key),
         is_bad_account=is_bad_account,
         weight=np.ones(len(windows)),
         share=share,
@@ -93,7 +94,9 @@ def load_samples(
 
 
 def _days(column: pa.ChunkedArray) -> Ints:
-    days: Ints = column.cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
+    """Days since 1970, NEVER for null."""
+    number = column.cast(pa.date32(), safe=False).cast(pa.int32()).fill_null(int(NEVER))
+    days: Ints = number.to_numpy().astype(np.int64)
     return days
 
 

@@ -6,6 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 import support
 
+from pipeline import feedback
+from pipeline.domain import Domain
 from pipeline.models.labels import known_bad_user_days
 from pipeline.settings import Settings
 from pipeline.storage import lake
@@ -56,6 +58,15 @@ def test_a_verdict_on_an_event_labels_that_event(home, take, scope):
     take(verdict(scope=scope, event_id="e2"), header=HEADER)
     [label] = labels(home)
     assert (label["event_id"], label["happened_at"].date(), label["ends_at"]) == ("e2", DAY, None)
+    assert bad_days(home) == [0]
+
+
+def test_a_day_is_a_utc_day_wherever_the_shop_is(home, take, settings):
+    east = Domain(name="retail", currency="JPY", timezone="Asia/Tokyo", event_types={"purchase": "purchase"})
+    path = home.parent / "east.csv"
+    path.write_text(f"{HEADER}\n{verdict(since=str(DAY))}\n{verdict(since=str(DAY + timedelta(days=1)))}\n")
+    receipt = feedback.run(settings, east, path)
+    assert receipt.details["reasons"] == {"after_the_day since": 1}
     assert bad_days(home) == [0]
 
 

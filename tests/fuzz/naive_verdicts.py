@@ -162,7 +162,11 @@ class Verdicts:
         if cells["since"]:
             try:
                 since = datetime.fromisoformat(cells["since"])
-                utc = of_zone(since, self.timezone) if since.tzinfo is None else since.astimezone(UTC)
+                utc = (
+                    of_zone(since, "UTC" if len(cells["since"]) == 10 else self.timezone)
+                    if since.tzinfo is None
+                    else since.astimezone(UTC)
+                )
                 verdict["since"] = utc.replace(tzinfo=None)
             except (ValueError, OverflowError):
                 faults.add("not_a_time")

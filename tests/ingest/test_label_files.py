@@ -60,6 +60,7 @@ def test_without_any_event_a_short_label_is_refused(shop: Shop) -> None:
         ({"known_at": "2028-01-01"}, "future_time known_at"),
         ({"ends_at": "2026-11-20T10:00:00Z"}, "ends_before_it_begins ends_at"),
         ({"ends_at": "2026-11-21T09:00:01Z"}, "ends_after_known ends_at"),
+        ({"ends_at": "2099-12-31T00:00:00Z"}, "ends_after_known ends_at"),
         ({"ends_at": "soon"}, "not_a_time ends_at"),
         ({"ends_at": "2026-11-21T09:00:00Z", "event_id": "e1"}, "event_with_end ends_at"),
         ({"user_id": ""}, "missing user_id"),

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import support
 
-from pipeline.models.labels import known_bad_user_days
+from pipeline.models.labels import bad_spells, known_bad_user_days
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -61,6 +61,30 @@ def test_a_label_with_an_end_is_about_the_days_before_it_on_which_the_account_wa
     before_it_arrived = days_after(20).replace(tzinfo=UTC)
     assert known(label, as_of=before_it_arrived) == [("ann", DAY), ("ann", DAY + timedelta(days=2))]
     assert known() == [("ann", DAY + timedelta(days=n)) for n in (0, 1, 2)]
+
+
+@pytest.fixture
+def spells(tmp_path):
+    """When a day counted as bad: (days after it from, to)."""
+
+    def ask(*labels):
+        support.write_labels(tmp_path, labels)
+        with connect(Settings(home=tmp_path)) as con:
+            found = bad_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
+        return [tuple(at and (at - NOON).days for at in (row["known_at"], row["cleared_at"])) for row in found]
+
+    return ask
+
+
+def test_a_day_is_known_since_it_was_first_called_bad(spells):
+    again = [support.label("ann", NOON, days_after(n)) for n in (5, 9, 12)]
+    assert spells(*again, support.label("ann", NOON, days_after(10), "e1")) == [(5, None)]
+
+
+def test_a_day_that_was_cleared_and_called_bad_again_has_two_spells(spells):
+    told = [(3, "e1", True), (5, None, False), (8, "e2", True), (9, "e2", False), (11, "e1", True)]
+    labels = [support.label("ann", NOON, days_after(n), event, is_bad=is_bad) for n, event, is_bad in told]
+    assert spells(*labels) == [(3, 5), (8, 9), (11, None)]
 
 
 def test_of_two_labels_of_an_event_the_later_known_holds(known):

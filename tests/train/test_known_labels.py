@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from user_days import FIRST_DAY, user_days
 
+from pipeline.models.samples import NEVER
 from pipeline.train.clocks import AT_ONCE, LabelClock
 from pipeline.train.known_labels import NEAR, as_known, bad_days_of, is_judged
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
@@ -18,10 +19,11 @@ HALF = LabelClock((1.0,), reported=0.5)  # known at once, if at all
 
 
 def samples(bad, share=1.0):
-    """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known), days counted from 0."""
-    user, day, known = np.array(sorted(bad), np.int64).reshape(-1, 3).T
+    """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known, day it was cleared), from 0."""
+    rows = [(*each, NEVER)[:4] for each in sorted(bad)]
+    user, day, known, cleared = np.array(rows, np.int64).reshape(-1, 4).T
     plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
-    days = bad_days_of(user, day + FIRST_DAY, known + FIRST_DAY)
+    days = bad_days_of(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY)
     is_bad_account = np.isin(plain.windows.user, user)
     return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
 
@@ -99,7 +101,13 @@ def test_a_block_before_which_nothing_was_known_is_not_scored():
     assert np.isnan(score[block <= 1]).all() and np.isfinite(score[block >= 2]).all()
 
 
+def test_what_was_cleared_later_counted_as_bad_until_then():
+    cleared = samples([(0, 3, 5, 20), (0, 3, 25)])
+    bad_on = {morning: as_known(cleared, FIRST_DAY + morning, HALF).is_bad.any() for morning in (5, 6, 20, 21, 25, 26)}
+    assert bad_on == {5: False, 6: True, 20: True, 21: False, 25: False, 26: True}
+
+
 @pytest.mark.parametrize("n_bad", [0, 3])
 def test_bad_days_are_sorted_by_account_and_day(n_bad):
-    found = bad_days_of(*(np.arange(n_bad)[::-1].copy() for _ in range(3)))
+    found = bad_days_of(*(np.arange(n_bad)[::-1].copy() for _ in range(4)))
     assert found.user.tolist() == list(range(n_bad))

@@ -1,5 +1,6 @@
 """Which reviewed accounts say something about how much is reported, on some day."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -24,14 +25,23 @@ LISTED = {"ann": 1.0, "bob": 1.0, "cat": 1.0, "dan": 0.1, "eve": 0.1}
 HEADER = "day,user_id,verdict,decided_at,since"
 
 
+def publish(home, propensities, as_of="2026-05-05T04:00:00+00:00"):
+    """A revision of the day's list."""
+    folder = home / "lists" / "revisions" / f"day={DAY}" / as_of[:10]
+    folder.mkdir(parents=True)
+    rows = [
+        {"day": DAY, "user_id": user, "propensity": share, "picked_by": "audit" if share < 1 else "risk"}
+        for user, share in propensities.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "risk_list.parquet")
+    (folder / "manifest.json").write_text(json.dumps({"as_of": as_of}))
+
+
 @pytest.fixture
 def home(tmp_path):
     """A list with three picked accounts and two that were drawn, and what they all did for a week."""
     home = tmp_path / "home"
-    folder = home / "lists" / "revisions" / f"day={DAY}" / "0123456789abcdef"
-    folder.mkdir(parents=True)
-    rows = [{"day": DAY, "user_id": user, "propensity": share} for user, share in LISTED.items()]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "risk_list.parquet")
+    publish(home, LISTED)
     days = [support.moment(DAY - timedelta(days=back)) for back in range(7)]
     support.write_events(home, [support.event(user, at, "e") for user in LISTED for at in days])
     return home
@@ -82,6 +92,23 @@ def test_a_report_counts_if_it_was_known_and_is_about_what_was_confirmed(home, l
     judge(home, ("ann", "confirmed", str(DAY - timedelta(days=4))))
     support.write_labels(home, [report("ann", **label)])
     assert estimate(home).share == pytest.approx((10 + is_reported) / 21)
+
+
+def test_the_list_that_was_published_first_says_how_an_account_came_on_it(home):
+    judge(home, ("ann", "confirmed", ""), ("dan", "confirmed", ""))
+    support.write_labels(home, [report("ann")])
+    before = estimate(home)
+    publish(home, dict.fromkeys(LISTED, 1.0), as_of="2026-05-07T04:00:00+00:00")
+    assert estimate(home) == before and before.audited == 1
+
+
+def test_an_unsure_verdict_or_one_about_a_single_event_takes_no_confirmation_back(home):
+    judge(home, ("ann", "confirmed", "2026-05-03"))
+    path = home.parent / "later.csv"
+    rows = [f"{DAY},ann,unsure,2026-05-05T15:00:00Z,,", f"{DAY},ann,dismissed,2026-05-05T16:00:00Z,event,e"]
+    path.write_text("\n".join(["day,user_id,verdict,decided_at,scope,event_id", *rows, ""]))
+    feedback.run(Settings(home=home, now=datetime(2026, 5, 6, tzinfo=UTC)), SHOP, path)
+    assert estimate(home).reviewed == 1
 
 
 def test_young_lists_later_verdicts_and_earlier_ones_of_the_same_day_do_not_count(home):

@@ -2,11 +2,12 @@
 
 Reads   nothing
 Writes  shop/, one home per way of working, rehearsal.json and rehearsal.svg
-Rerun   the same plan goes on where it stopped: finished ways are kept
+Rerun   finished ways of the same plan are kept; one that was interrupted begins again
 """
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date, timedelta
@@ -53,6 +54,7 @@ def run(out: Path, plan: Plan, tell: Tell = lambda text: None) -> dict[str, Any]
     for way in plan.ways:
         kept = out / f"{_slug(way)}.json"
         if not kept.is_file():
+            shutil.rmtree(out / _slug(way), ignore_errors=True)  # of a rehearsal that was interrupted
             days = list(_rehearse(out / _slug(way), shop, plan, way, truth, tell))
             write_json(kept, [result.to_dict() for result in week_results(days, truth, plan.capacity)])
         report["ways"][way.name] = read_json(kept)
@@ -84,7 +86,6 @@ def _rehearse(folder: Path, shop: Path, plan: Plan, way: Way, truth: ShopTruth, 
     daily.ingest_events(_at(given, before), events=events, labels=labels, history=True)
     waiting: list[Decision] = []
     reported = {account for path in labels for account in _reported(path)}
-    known = set(reported)
     for place, day in enumerate(plan.listed_days):
         request, estimate = _at(given, day), None
         if place % WEEK == 0:
@@ -94,17 +95,15 @@ def _rehearse(folder: Path, shop: Path, plan: Plan, way: Way, truth: ShopTruth, 
         reports = shop / "labels" / f"{day}.csv"
         daily.ingest_events(request, events=[shop / "events" / f"{day}.parquet"], labels=[reports])
         reported |= _reported(reports)
-        known |= reported
         due = [decision for decision in waiting if decision.decided_at <= morning_after(day)]
         waiting = [decision for decision in waiting if decision.decided_at > morning_after(day)]
         if due:
             path = folder / "verdicts" / f"{day}.csv"
             write_atomically(path, verdict_file(due))
             daily.take_feedback(request, path)
-        listed = replace(_list(request, given["home"], day, frozenset(known)), reported=estimate)
+        listed = replace(_list(request, given["home"], day, frozenset(reported)), reported=estimate)
         if way.has_verdicts:
             waiting += review(plan, truth, day, [entry.account for entry in listed.entries])
-        known |= {entry.account for entry in listed.entries if truth.since(entry.account, day)}
         tell(f"{way.name}: {day}: {len(listed.picked)} picked, {len(listed.audited)} drawn")
         yield listed
 

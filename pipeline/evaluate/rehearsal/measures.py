@@ -23,7 +23,7 @@ class Entry:
 class ListedDay:
     """A day's list. `active` are all accounts it was chosen from. `reported`: what a training that morning estimated.
 
-    `known`: accounts that were reported before it was made, or shown by an earlier list since their first bad day.
+    `known`: accounts that were reported before it was made, the same for all ways of working.
     """
 
     day: date
@@ -43,12 +43,12 @@ class ListedDay:
 
 @dataclass(frozen=True)
 class WeekResult:
-    """Sums of a week. Accounts known to be bad before a day do not count, neither as bad nor as caught.
+    """Sums of a week. Accounts that were reported before a day do not count, neither as bad nor as caught.
 
-    `caught` were picked on a bad day; `upper_bound` is what a list that knows the truth catches within the capacity.
-    `expected` and `found` count bad rows among the picked. `missed` are bad user-days on no list; `missed_by_audits` is
-    the same, estimated from audit rows by inverse propensity. `reported`: the share of bad accounts that is ever
-    reported, as estimated when the week began, beside the true one.
+    `caught` of the week's bad accounts were picked on a bad day, in this week or an earlier one; `upper_bound` is what
+    lists that know the truth had caught within the capacity. `expected` and `found` count bad rows among the picked.
+    `not_picked` are bad user-days that were not; `not_picked_by_audits` is that, estimated by inverse propensity.
+    `reported`: the share of bad accounts that is ever reported, as estimated when the week began, beside the true one.
     """
 
     week: int
@@ -60,9 +60,9 @@ class WeekResult:
     picked: int
     expected: float | None
     found: int
-    missed: int
+    not_picked: int
     audits: int
-    missed_by_audits: float | None
+    not_picked_by_audits: float | None
     reported: Mapping[str, Any] | None = None
 
     @property
@@ -85,24 +85,31 @@ class WeekResult:
 def week_results(days: Sequence[ListedDay], truth: ShopTruth, capacity: int) -> list[WeekResult]:
     """The days in order, in weeks of seven."""
     weeks = [days[n : n + WEEK] for n in range(0, len(days), WEEK)]
-    return [_week(number, week, truth, capacity) for number, week in enumerate(weeks, 1)]
+    seen = Seen(set(), set(), set())
+    return [_week(number, week, truth, capacity, seen) for number, week in enumerate(weeks, 1)]
 
 
-def _week(number: int, days: Sequence[ListedDay], truth: ShopTruth, capacity: int) -> WeekResult:
+@dataclass(frozen=True)
+class Seen:
+    """Bad accounts seen on a bad day so far: picked, drawn, and by lists that know the truth."""
+
+    picked: set[str]
+    drawn: set[str]
+    best: set[str]
+
+
+def _week(number: int, days: Sequence[ListedDay], truth: ShopTruth, capacity: int, seen: Seen) -> WeekResult:
     bad: set[str] = set()
-    caught: set[str] = set()
-    by_audits: set[str] = set()
-    best: set[str] = set()
-    missed, found, estimate = 0, 0, 0.0
+    not_picked, found, estimate = 0, 0, 0.0
     for day in days:
         bad_today = {user for user in day.active if truth.is_bad(user, day.day)} - day.known
         bad |= bad_today
         picked = {entry.account for entry in day.picked}
-        caught |= bad_today & picked
-        by_audits |= bad_today & {entry.account for entry in day.audited}
-        best |= set(sorted(bad_today - best)[:capacity])
+        seen.picked.update(bad_today & picked)
+        seen.drawn.update(bad_today & {entry.account for entry in day.audited})
+        seen.best.update(sorted(bad_today - seen.best)[:capacity])
         found += sum(truth.is_bad(entry.account, day.day) for entry in day.picked)
-        missed += len({user for user in day.active if truth.is_bad(user, day.day)} - picked)
+        not_picked += len({user for user in day.active if truth.is_bad(user, day.day)} - picked)
         estimate += sum(1 / entry.propensity for entry in day.audited if truth.is_bad(entry.account, day.day))
     rows = [entry for day in days for entry in day.picked]
     risks = [entry.expected for entry in rows if entry.expected is not None]
@@ -110,15 +117,15 @@ def _week(number: int, days: Sequence[ListedDay], truth: ShopTruth, capacity: in
     return WeekResult(
         week=number,
         bad_accounts=len(bad),
-        caught=len(caught),
-        caught_by_audits=len(by_audits - caught),
-        upper_bound=len(best),
+        caught=len(bad & seen.picked),
+        caught_by_audits=len(bad & seen.drawn - seen.picked),
+        upper_bound=len(bad & seen.best),
         reviews=len(rows) + audits,
         picked=len(rows),
         expected=sum(risks) if len(risks) == len(rows) else None,
         found=found,
-        missed=missed,
+        not_picked=not_picked,
         audits=audits,
-        missed_by_audits=estimate if audits else None,
+        not_picked_by_audits=estimate if audits else None,
         reported=days[0].reported,
     )

@@ -6,13 +6,13 @@ from typing import Any
 from pipeline.evaluate.report.figures import COLOURS, figure_of, svg_of
 
 PANELS = (
-    ("recall", "Bad accounts caught, share"),
+    ("recall", "Bad accounts of the week caught by its end, share"),
     ("found_precision", "Bad among the listed (dashed: expected)"),
     ("caught_by_audits", "Bad accounts that only audit rows caught"),
-    ("missed_by_audits", "Bad user-days on no list, by audit rows (dashed: true)"),
+    ("not_picked_by_audits", "Bad user-days not picked, by audit rows (dashed: true)"),
 )
 MARKERS = ("o", "s", "^")  # lines may lie on each other
-DASHED = {"found_precision": "expected_precision", "missed_by_audits": "missed"}
+DASHED = {"found_precision": "expected_precision", "not_picked_by_audits": "not_picked"}
 
 
 def picture(report: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ class Decision:
 
 def review(plan: Plan, truth: ShopTruth, day: date, accounts: Iterable[str]) -> list[Decision]:
     """Decisions about the listed accounts. The same account and day are decided alike in every rehearsal of a plan."""
-    decided_at = morning_after(day) + timedelta(days=max(plan.delay - 1, 0), hours=8)
+    decided_at = morning_after(day) + timedelta(days=plan.delay, hours=8)
     decisions = []
     for account in accounts:
         since = truth.since(account, day)

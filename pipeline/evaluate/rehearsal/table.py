@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHARES = ("recall", "expected_precision", "found_precision")
-COUNTS = ("bad_accounts", "caught", "upper_bound", "picked", "expected", "found", "missed", "audits")
-LAST = ("missed_by_audits", "caught_by_audits")
+COUNTS = ("bad_accounts", "caught", "upper_bound", "picked", "expected", "found", "not_picked", "audits")
+LAST = ("not_picked_by_audits", "caught_by_audits")
 
 
 def render(report: Mapping[str, Any]) -> Iterator["Table"]:

@@ -39,7 +39,7 @@ def test_a_week_counts_accounts_once_and_rows_as_often_as_they_are_listed():
     assert (week.bad_accounts, week.caught, week.caught_by_audits, week.upper_bound) == (3, 1, 1, 2)
     assert (week.reviews, week.picked, week.found) == (4, 3, 1)
     assert week.expected == pytest.approx(1.2) and week.expected_precision == pytest.approx(0.4)
-    assert (week.missed, week.audits, week.missed_by_audits) == (2, 1, 4)
+    assert (week.not_picked, week.audits, week.not_picked_by_audits) == (2, 1, 4)
     assert (week.recall, week.found_precision) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
 
 
@@ -50,7 +50,7 @@ def test_an_account_known_before_is_neither_bad_nor_caught_but_its_row_is_right(
 
 def test_a_list_by_surprise_expects_nothing_and_a_week_without_audits_estimates_nothing():
     [week] = week_results([listed(Entry("ann", "surprise", None, 1.0))], TRUTH, capacity=5)
-    assert week.expected is None and week.expected_precision is None and week.missed_by_audits is None
+    assert week.expected is None and week.expected_precision is None and week.not_picked_by_audits is None
 
 
 def test_the_true_share_reported_is_of_accounts_whose_reports_have_had_their_time():
@@ -81,7 +81,7 @@ def test_reviewers_are_wrong_as_often_as_planned_and_always_in_the_same_way():
 
 def test_a_verdict_file_says_since_when_a_confirmed_account_is_bad(monkeypatch):
     rows = verdict_file(review(Plan(error=0, delay=3), TRUTH, DAY, ["bob", "zoe"])).splitlines()
-    decided = (morning_after(DAY) + timedelta(days=2, hours=8)).isoformat()
+    decided = (morning_after(DAY) + timedelta(days=3, hours=8)).isoformat()
     assert rows[1:] == [
         f"{DAY},bob,confirmed,sleepers,rehearsal,{decided},account,{DAY - timedelta(days=3)}",
         f"{DAY},zoe,dismissed,,rehearsal,{decided},day,",

@@ -23,7 +23,7 @@ def test_a_rehearsal_reports_each_way_of_working_and_teaches_the_product_its_ver
     result = home.run_ok("rehearse", "--out", out, *OPTIONS)
     assert "verdicts and audit rows" in result.out and "week 1 of 1" in result.err
     [week] = json.loads((out / "rehearsal.json").read_text())["ways"][way.name]
-    assert week["audits"] > 0 and week["missed_by_audits"] is not None
+    assert week["audits"] > 0 and week["not_picked_by_audits"] is not None
     assert (out / "rehearsal.svg").read_text().startswith("<svg")
     labels = [pq.ParquetFile(path).read() for path in out.glob("*/home/lake/labels/*.parquet")]
     assert any("verdict" in table["source"].to_pylist() for table in labels), "the first day's list was reviewed"
