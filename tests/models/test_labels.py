@@ -82,8 +82,8 @@ def test_a_day_is_known_since_it_was_first_called_bad(spells):
 
 
 def test_a_day_that_was_cleared_and_called_bad_again_has_two_spells(spells):
-    told = [(3, "e1", True), (5, None, False), (8, "e2", True), (9, "e2", False), (11, "e1", True)]
-    labels = [support.label("ann", NOON, days_after(n), event, is_bad=is_bad) for n, event, is_bad in told]
+    said = [(3, "e1", True), (5, None, False), (8, "e2", True), (9, "e2", False), (11, "e1", True)]
+    labels = [support.label("ann", NOON, days_after(n), event, is_bad=is_bad) for n, event, is_bad in said]
     assert spells(*labels) == [(3, 5), (8, 9), (11, None)]
 
 
