@@ -19,7 +19,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_spells, in_force
+from pipeline.models.labels import bad_spells, good_spells, in_force
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
@@ -192,7 +192,10 @@ def _assemble(
             f"found  {matured}, known by then",
             fix="choose a later `until`, or lower RISK_MIN_BAD_LABELS",
         )
-    sources, everybody = Sources(user_days, tokens, spells), AccountSample(settings.seed, EVERYBODY)
+    sources, everybody = (
+        Sources(user_days, tokens, spells, good_spells(con, home, until, as_of)),
+        AccountSample(settings.seed, EVERYBODY),
+    )
     everything = load_samples(con, domain, sources, split.learn_last, everybody)
     known = as_known(everything.between(first, until), day_number(until) + 1, clock)
     tested = everything.between(test_first, test_last)

@@ -141,7 +141,10 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
     tokens = snapshots.paths(settings.home, "event_tokens", window_days(first)[0], protocol.test[1], as_of)
     days = [day for day in user_days if day <= protocol.until]
     split = split_days(days, protocol.until, 0, [], settings.min_bad_labels)
-    sources, everybody = Sources(user_days, tokens, SPELLS.empty_table()), AccountSample(settings.seed, EVERYBODY)
+    sources, everybody = (
+        Sources(user_days, tokens, SPELLS.empty_table(), SPELLS.empty_table()),
+        AccountSample(settings.seed, EVERYBODY),
+    )
     with connect(settings) as con:
         everything = load_samples(con, Domain.load(protocol.domain), sources, split.learn_last, everybody)
     return everything.between(first, protocol.until), everything.between(*protocol.test)

@@ -37,7 +37,17 @@ def in_force(spells: pa.Table) -> pa.Table:
 
 
 def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
-    """When each user-day counted as bad: from `known_at` to `cleared_at`, null while it does. Sorted.
+    """When each user-day counted as bad: from `known_at` to `cleared_at`, null while it does. Sorted."""
+    return _spells(con, home, until, as_of, "is_bad")
+
+
+def good_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
+    """When each user-day counted as good because of a label of the whole day; `cleared_at` is when it no longer did."""
+    return _spells(con, home, until, as_of, "not is_bad and event_id is null")
+
+
+def _spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime, which: str) -> pa.Table:
+    """When each user-day had a label that holds, among those that the SQL `which` chooses.
 
     Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
     overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
@@ -79,7 +89,7 @@ def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: d
                     range between current row and unbounded following
                 )
         ),
-        bad as (
+        chosen as (
             select
                 *,
                 max(overruled_at) over (
@@ -87,7 +97,7 @@ def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: d
                     rows between unbounded preceding and 1 preceding
                 ) as held_until
             from holding
-            where is_bad and overruled_at > known_at
+            where {which} and overruled_at > known_at
         ),
         spells as (
             select
@@ -95,7 +105,7 @@ def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: d
                 count(*) filter (where held_until is null or known_at > held_until) over (
                     partition by user_id, event_day order by known_at, overruled_at rows unbounded preceding
                 ) as spell
-            from bad
+            from chosen
         )
         select
             user_id,

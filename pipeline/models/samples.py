@@ -16,8 +16,8 @@ NEVER = np.int64(2**30)  # a day that does not come
 
 
 @dataclass(frozen=True)
-class BadDays:
-    """When user-days counted as bad, sorted by account and day. Days are counted since 1970."""
+class LabelledDays:
+    """When user-days counted as bad, or as good, sorted by account and day. Days are counted since 1970."""
 
     user: Ints  # place in the tokens' users
     day: Ints
@@ -28,18 +28,18 @@ class BadDays:
     def key(self) -> Ints:
         return user_day_key(self.user, self.day)
 
-    def known_before(self, day: int) -> "BadDays":
-        """Those that counted as bad on the morning of `day`."""
+    def known_before(self, day: int) -> "LabelledDays":
+        """Those that counted so on the morning of `day`."""
         return self._take((self.known_day < day) & (self.cleared_day >= day))
 
-    def among(self, users: NDArray[np.integer]) -> "BadDays":
+    def among(self, users: NDArray[np.integer]) -> "LabelledDays":
         return self._take(np.isin(self.user, users))
 
-    def _take(self, chosen: Flags) -> "BadDays":
-        return BadDays(self.user[chosen], self.day[chosen], self.known_day[chosen], self.cleared_day[chosen])
+    def _take(self, chosen: Flags) -> "LabelledDays":
+        return LabelledDays(self.user[chosen], self.day[chosen], self.known_day[chosen], self.cleared_day[chosen])
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
-        """For each of `user` the day on which it was first known to be bad, else NEVER."""
+        """For each of `user` the day on which one of its days was first known, else NEVER."""
         first = np.full(max(int(part.max(initial=-1)) for part in (self.user, user)) + 1, NEVER)
         np.minimum.at(first, self.user, self.known_day)
         of_user: Ints = first[user]
@@ -64,7 +64,8 @@ class Samples:
     weight: Doubles
     share: float = 1.0  # of ordinary accounts that were read
     is_certain: Flags | None = None  # accounts that were read whatever the share; None: the bad ones
-    bad: BadDays | None = None  # of these accounts, with when it was known; None where labels have no clock
+    bad: LabelledDays | None = None  # of these accounts, with when it was known; None where labels have no clock
+    good: LabelledDays | None = None  # somebody looked at the whole day and found nothing
 
     @classmethod
     def unlabelled(cls, sequences: Sequences, columns: tuple[str, ...], rows: Floats) -> "Samples":

@@ -28,7 +28,7 @@ from pipeline.models.base import Scorer, column_of
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_spells, in_force
+from pipeline.models.labels import bad_spells, good_spells, in_force
 from pipeline.models.nn.autoencoder import AutoencoderPlan, Trained, save_autoencoder, train_autoencoder
 from pipeline.models.nn.baselines import marginal_nats
 from pipeline.models.reference import Reference
@@ -106,7 +106,7 @@ def fit_bundle(
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
-    sources = Sources(user_days, tokens, spells)
+    sources = Sources(user_days, tokens, spells, good_spells(con, run.home, until, run.as_of))
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
     known = as_known(loaded, day_number(until) + 1, clock)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Flags, Ints
 from pipeline.models.days import user_day_key
-from pipeline.models.samples import NEVER, BadDays, Samples
+from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.train.clocks import LabelClock
 
 NEAR = 14  # days from a bad day within which the account's other days are neither good nor bad
@@ -25,6 +25,8 @@ def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
     is_bad = np.isin(windows.key, bad.key)
     is_unclear = _is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user))
     is_neither = ~is_bad & is_unclear & (clock.reported < 1)
+    if samples.good is not None:
+        is_neither &= ~np.isin(windows.key, samples.good.known_before(morning).key)
     age = np.maximum(morning - 1 - windows.day, 0)
     weight = samples.stands_for * np.where(is_bad, clock.weight(age), 1.0) * ~is_neither
     is_bad_account = np.isin(windows.user, bad.user)
@@ -52,7 +54,7 @@ def _is_near(key: Ints, bad_key: Ints) -> Flags:
     return near
 
 
-def bad_days_of(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints) -> BadDays:
+def labelled_days(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints) -> LabelledDays:
     """Sorted by account and day."""
     order = np.argsort(user_day_key(user, day), kind="stable")
-    return BadDays(user[order], day[order], known_day[order], cleared_day[order])
+    return LabelledDays(user[order], day[order], known_day[order], cleared_day[order])

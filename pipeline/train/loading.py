@@ -14,12 +14,12 @@ from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.metrics.reported import ReportedShare
 from pipeline.models.feature_rows import match, read_user_days
-from pipeline.models.samples import NEVER, Samples
+from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.storage.snapshots import Snapshot
-from pipeline.train.known_labels import bad_days_of
+from pipeline.train.known_labels import labelled_days
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
 
@@ -38,11 +38,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Sources:
-    """Snapshot files by day, and what was known to be bad when, as `bad_spells` returns it."""
+    """Snapshot files by day, and what counted as bad and as good when: `bad_spells` and `good_spells`."""
 
     user_days: dict[date, Path]
     tokens: dict[date, Path]
     spells: pa.Table
+    good: pa.Table
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,7 @@ def load_samples(
     read = read_user_days(con, list(sources.user_days.values()), users)
     windows = user_day_windows(loaded, min(sources.user_days), max(sources.user_days))
     windows = windows.take(np.isin(windows.day, np.unique(read.day)))
-    bad_user = pa.compute.index_in(bad.column("user_id"), value_set=loaded.users).fill_null(-1).to_numpy()
-    is_there = bad_user >= 0
-    known = bad_days_of(
-        bad_user[is_there].astype(np.int64),
-        _days(bad.column("event_day"))[is_there],
-        _days(bad.column("known_at"))[is_there],
-        _days(bad.column("cleared_at"))[is_there],
-    )
+    known = _labelled(bad, loaded.users)
     is_bad_account = np.isin(windows.user, known.user)
     samples = Samples(
         tokens=loaded,
@@ -89,8 +83,16 @@ def load_samples(
         share=share,
         is_certain=is_bad_account,
         bad=known,
+        good=_labelled(sources.good, loaded.users),
     )
     return replace(samples, weight=samples.stands_for)
+
+
+def _labelled(spells: pa.Table, users: pa.Array) -> LabelledDays:
+    """The spells of these accounts."""
+    user = pa.compute.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
+    days = (_days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at"))
+    return labelled_days(user[user >= 0].astype(np.int64), *days)
 
 
 def _days(column: pa.ChunkedArray) -> Ints:

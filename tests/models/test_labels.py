@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import support
 
-from pipeline.models.labels import bad_spells, known_bad_user_days
+from pipeline.models.labels import bad_spells, good_spells, known_bad_user_days
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -79,6 +79,15 @@ def spells(tmp_path):
 def test_a_day_is_known_since_it_was_first_called_bad(spells):
     again = [support.label("ann", NOON, days_after(n)) for n in (5, 9, 12)]
     assert spells(*again, support.label("ann", NOON, days_after(10), "e1")) == [(5, None)]
+
+
+def test_a_day_is_good_while_a_label_of_the_whole_day_says_so(tmp_path):
+    said = [(3, "e1", True), (5, None, False), (8, "e2", False), (9, None, True)]
+    labels = [support.label("ann", NOON, days_after(n), event, is_bad=is_bad) for n, event, is_bad in said]
+    support.write_labels(tmp_path, labels)
+    with connect(Settings(home=tmp_path)) as con:
+        [spell] = good_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
+    assert [(spell[name] - NOON).days for name in ("known_at", "cleared_at")] == [5, 9]
 
 
 def test_a_day_that_was_cleared_and_called_bad_again_has_two_spells(spells):

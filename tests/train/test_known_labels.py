@@ -11,7 +11,7 @@ from user_days import FIRST_DAY, user_days
 
 from pipeline.models.samples import NEVER
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import NEAR, as_known, bad_days_of, is_judged
+from pipeline.train.known_labels import NEAR, as_known, is_judged, labelled_days
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
 
 USERS, DAYS = 4, 40
@@ -23,7 +23,7 @@ def samples(bad, share=1.0):
     rows = [(*each, NEVER)[:4] for each in sorted(bad)]
     user, day, known, cleared = np.array(rows, np.int64).reshape(-1, 4).T
     plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
-    days = bad_days_of(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY)
+    days = labelled_days(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY)
     is_bad_account = np.isin(plain.windows.user, user)
     return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
 
@@ -101,6 +101,12 @@ def test_a_block_before_which_nothing_was_known_is_not_scored():
     assert np.isnan(score[block <= 1]).all() and np.isfinite(score[block >= 2]).all()
 
 
+def test_a_day_that_somebody_looked_at_and_found_good_is_a_good_example():
+    looked_at = replace(samples([(0, 5, 6)]), good=samples([(0, 4, 8), (0, 7, 8, 12)]).bad)
+    weight = {morning: weights(as_known(looked_at, FIRST_DAY + morning, HALF), 0) for morning in (8, 9, 13)}
+    assert [weight[morning][[4, 7]].tolist() for morning in weight] == [[0, 0], [1, 1], [1, 0]]
+
+
 def test_what_was_cleared_later_counted_as_bad_until_then():
     cleared = samples([(0, 3, 5, 20), (0, 3, 25)])
     bad_on = {morning: as_known(cleared, FIRST_DAY + morning, HALF).is_bad.any() for morning in (5, 6, 20, 21, 25, 26)}
@@ -109,5 +115,5 @@ def test_what_was_cleared_later_counted_as_bad_until_then():
 
 @pytest.mark.parametrize("n_bad", [0, 3])
 def test_bad_days_are_sorted_by_account_and_day(n_bad):
-    found = bad_days_of(*(np.arange(n_bad)[::-1].copy() for _ in range(4)))
+    found = labelled_days(*(np.arange(n_bad)[::-1].copy() for _ in range(4)))
     assert found.user.tolist() == list(range(n_bad))
