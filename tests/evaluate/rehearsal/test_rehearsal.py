@@ -10,7 +10,7 @@ from pipeline.evaluate import rehearsal
 from pipeline.evaluate.rehearsal import plan
 
 pytestmark = pytest.mark.slow
-OPTIONS = ("--weeks", 1, "--warm-up", 28, "--users", 300, "--bad-share", "0.03", "--capacity", 12)
+OPTIONS = ("--weeks", 1, "--delay", 0, "--warm-up", 28, "--users", 300, "--bad-share", "0.03", "--capacity", 12)
 
 
 def test_a_rehearsal_reports_each_way_of_working_and_teaches_the_product_its_verdicts(tmp_path, monkeypatch):
