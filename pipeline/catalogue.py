@@ -19,7 +19,7 @@ MODEL_CODE = (
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
     *(f"metrics/{name}.py" for name in ("reported", "review_queue", "scored_labels")),
     *(f"storage/{name}.py" for name in ("lake", "snapshots")),
-    *("arrays.py", "domain.py", "settings.py", "sql.py", "warehouse.py"),
+    *("arrays.py", "domain.py", "schemas.py", "settings.py", "sql.py", "warehouse.py"),
 )
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 

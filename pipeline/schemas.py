@@ -34,4 +34,5 @@ def _event_fields() -> Iterator[tuple[str, pa.DataType]]:
 
 
 EVENTS = pa.schema([*_event_fields(), *_ADDED])
+VERDICT = "verdict"  # the source of labels that verdicts made
 LABELS = pa.schema([*((name, _TYPES[kind]) for name, kind in LABEL_COLUMNS.items()), *_ADDED])

@@ -15,17 +15,17 @@ from pipeline.arrays import Codes, Doubles, Flags, Names
 from pipeline.domain import Domain
 from pipeline.errors import InputError, UsageError
 from pipeline.evaluate.guards import check_fold, check_known_accounts
+from pipeline.evaluate.mornings import morning_after
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_spells, good_spells, in_force
+from pipeline.models.labels import bad_in_force, label_spells
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
-from pipeline.storage.lake import end_of
 from pipeline.train.clocks import LabelClock
 from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Sources, load_samples
@@ -127,7 +127,7 @@ def prepare(protocol: Protocol, data: Path | None, home: Path, quick: bool = Fal
 def _morning_after(protocol: Protocol) -> datetime:
     """The morning after everything the protocol needs is known."""
     assert protocol.test is not None
-    return end_of(protocol.truth_until or protocol.test[1]) + timedelta(hours=4)
+    return morning_after(protocol.truth_until or protocol.test[1])
 
 
 def _deliver(protocol: Protocol, data: Path | None, home: Path, given: Mapping[str, Any]) -> Path | None:
@@ -175,8 +175,8 @@ def _assemble(
     assert protocol.until is not None and protocol.test is not None
     home, until, as_of = settings.home, protocol.until, _morning_after(protocol)
     first, (test_first, test_last) = built.first, protocol.test
-    spells = bad_spells(con, home, until, as_of)
-    bad = in_force(spells)
+    spells = label_spells(con, home, until, as_of)
+    bad = bad_in_force(spells)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
     clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
@@ -193,7 +193,7 @@ def _assemble(
             fix="choose a later `until`, or lower RISK_MIN_BAD_LABELS",
         )
     sources, everybody = (
-        Sources(user_days, tokens, spells, good_spells(con, home, until, as_of)),
+        Sources(user_days, tokens, spells),
         AccountSample(settings.seed, EVERYBODY),
     )
     everything = load_samples(con, domain, sources, split.learn_last, everybody)

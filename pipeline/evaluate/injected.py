@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 from pipeline.evaluate.contender_summary import EvaluationSet
 from pipeline.evaluate.contenders import SURPRISE
 from pipeline.evaluate.experiment import EVERYBODY
+from pipeline.evaluate.mornings import morning_after
 from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.report.content import EvaluationReport, Extras
 from pipeline.evaluate.summary import Summary
@@ -32,7 +33,6 @@ from pipeline.models.tokens.windows import Sequences, window_days
 from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
-from pipeline.storage.lake import end_of
 from pipeline.train.loading import AccountSample, Sources, load_samples
 from pipeline.train.splits import split_days
 from pipeline.train.walk_forward import FitOptions, fit_base_model
@@ -88,7 +88,7 @@ def run_injected(
     assert protocol.until is not None and protocol.test is not None
     if data is None or not (file := data / protocol.events[0]).is_file():
         raise InputError(f"protocol {protocol.name} needs {protocol.events[0]}", fix="name its folder with --data")
-    as_of = end_of(protocol.test[1]) + timedelta(hours=4)
+    as_of = morning_after(protocol.test[1])
     given = {"home": home, "domain": protocol.domain, "as_of": as_of, "now": as_of}
     home.mkdir(parents=True, exist_ok=True)
     added, injected = inject(file, protocol.test, home.parent / "injected.parquet")
@@ -142,7 +142,7 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
     days = [day for day in user_days if day <= protocol.until]
     split = split_days(days, protocol.until, 0, [], settings.min_bad_labels)
     sources, everybody = (
-        Sources(user_days, tokens, SPELLS.empty_table(), SPELLS.empty_table()),
+        Sources(user_days, tokens, SPELLS.empty_table()),
         AccountSample(settings.seed, EVERYBODY),
     )
     with connect(settings) as con:

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from pipeline.feedback.verdict_file import RefusedRow, VerdictFile
 from pipeline.feedback.verdicts import Verdict
 from pipeline.feedback.words import IS_BAD
-from pipeline.schemas import LABELS, QUARANTINE
+from pipeline.schemas import LABELS, QUARANTINE, VERDICT
 from pipeline.storage.files import publish, read_parquet, scratch
-from pipeline.storage.lake import Batch, LakeFile, commit
+from pipeline.storage.lake import Batch, LakeFile, commit, verdict_path
 
 PRIVATE = 0o600
 _TEXT, _TIME = pa.string(), pa.timestamp("us")
@@ -81,10 +81,6 @@ def accepted_verdicts(home: Path, batches: Iterable[Batch]) -> set[Verdict]:
     return verdicts
 
 
-def verdict_path(home: Path, batch_id: str) -> Path:
-    return home / "verdicts" / f"{batch_id}.parquet"
-
-
 def quarantine_path(home: Path, batch_id: str) -> Path:
     return home / "quarantine" / f"verdicts-{batch_id}.parquet"
 
@@ -104,7 +100,7 @@ def label_rows(verdicts: Sequence[Verdict], batch_id: str, now: datetime) -> lis
             "known_at": naive(verdict.decided_at),
             "is_bad": IS_BAD[verdict.verdict],
             "typology": verdict.typology,
-            "source": "verdict",
+            "source": VERDICT,
             "arrived_at": naive(now),
             "batch_id": batch_id,
         }

@@ -33,9 +33,9 @@ class ReportedShare:
 def reported_share(is_reported: Flags, propensity: Doubles, assumed: float, audited: int = 0) -> ReportedShare:
     """From bad accounts (n,) that were reviewed with these propensities: which of them were reported as well.
 
-    `audited` of them were drawn at random.
-    Each stands for 1 / propensity accounts (Horvitz and Thompson, 1952), so that what a list picks does not count for
-    more than what it leaves out. Kish's effective number of them joins the assumption in a beta distribution.
+    `audited` of them were drawn at random. Each stands for 1 / propensity accounts (Horvitz and Thompson, 1952), so
+    that what a list picks does not count for more than what it leaves out. Kish's effective number of them joins the
+    assumption in a beta distribution.
     """
     from scipy.stats import beta
 

@@ -18,9 +18,10 @@ SPELLS = pa.schema(
         ("known_at", pa.timestamp("us")),
         ("cleared_at", pa.timestamp("us")),
         ("typology", pa.string()),
+        ("is_bad", pa.bool_()),
     ]
 )
-SCHEMA = pa.schema([field for field in SPELLS if field.name != "cleared_at"])
+SCHEMA = pa.schema([field for field in SPELLS if field.name not in ("cleared_at", "is_bad")])
 
 
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
@@ -28,30 +29,20 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
 
     `known_at` is when the day became known to be bad; if it was cleared in between, since then.
     """
-    return in_force(bad_spells(con, home, until, as_of))
+    return bad_in_force(label_spells(con, home, until, as_of))
 
 
-def in_force(spells: pa.Table) -> pa.Table:
+def bad_in_force(spells: pa.Table) -> pa.Table:
     """The user-days that count as bad still."""
-    return spells.filter(pc.is_null(spells["cleared_at"])).select(SCHEMA.names)
+    return spells.filter(pc.and_(spells["is_bad"], pc.is_null(spells["cleared_at"]))).select(SCHEMA.names)
 
 
-def bad_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
-    """When each user-day counted as bad: from `known_at` to `cleared_at`, null while it does. Sorted."""
-    return _spells(con, home, until, as_of, "is_bad")
+def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
+    """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
-
-def good_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
-    """When each user-day counted as good because of a label of the whole day; `cleared_at` is when it no longer did."""
-    return _spells(con, home, until, as_of, "not is_bad and event_id is null")
-
-
-def _spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime, which: str) -> pa.Table:
-    """When each user-day had a label that holds, among those that the SQL `which` chooses.
-
-    Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
-    overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
-    active. The features read labels alike: stg_labels.sql.
+    From `known_at` to `cleared_at`, null while it holds. Of several labels of one event, the latest known counts; of
+    equally late ones, the bad one. A label of a whole day overrules earlier labels of its events. A label with an end
+    is one of each day before it on which its account was active. The features read labels alike: stg_labels.sql.
     """
     files = [str(home / file.path) for file in lake.label_files(home)]
     if not files:
@@ -93,17 +84,17 @@ def _spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: date
             select
                 *,
                 max(overruled_at) over (
-                    partition by user_id, event_day order by known_at, overruled_at
+                    partition by user_id, event_day, is_bad order by known_at, overruled_at
                     rows between unbounded preceding and 1 preceding
                 ) as held_until
             from holding
-            where {which} and overruled_at > known_at
+            where (is_bad or event_id is null) and overruled_at > known_at
         ),
         spells as (
             select
                 *,
                 count(*) filter (where held_until is null or known_at > held_until) over (
-                    partition by user_id, event_day order by known_at, overruled_at rows unbounded preceding
+                    partition by user_id, event_day, is_bad order by known_at, overruled_at rows unbounded preceding
                 ) as spell
             from chosen
         )
@@ -112,10 +103,11 @@ def _spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: date
             event_day,
             min(known_at) as known_at,
             nullif(max(overruled_at), timestamp 'infinity') as cleared_at,
-            min(typology) as typology
+            min(typology) as typology,
+            is_bad
         from spells
-        group by user_id, event_day, spell
-        order by user_id, event_day, known_at
+        group by user_id, event_day, is_bad, spell
+        order by user_id, event_day, known_at, is_bad
         """,
         params=until_known,
     )

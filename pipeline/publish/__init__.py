@@ -109,9 +109,7 @@ def ranking_behind(home: Path, table: "pa.Table", manifest: Mapping[str, Any]) -
     fix = f"dawnlist run --day {day} --as-of {manifest['as_of']}"
     ranked = rank(read_scores(snapshots.require(scores, home, "scores", day, fix).path(home)))
     users = ranked["user_id"].to_pylist()
-    is_old = "picked_by" not in table.column_names  # a list of a version without audit rows
-    listed = [manifest["ranked_by"]] * len(table) if is_old else table["picked_by"].to_pylist()
-    picked_by = dict(zip(table["user_id"].to_pylist(), listed, strict=True))
+    picked_by = dict(zip(table["user_id"].to_pylist(), table["picked_by"].to_pylist(), strict=True))
     return pa.table(
         {
             "rank": pa.array(range(1, len(users) + 1), pa.int32()),

@@ -105,7 +105,7 @@ def _with_notes(grid: "Table", manifest: Mapping[str, Any]) -> "RenderableType":
 
 def _caption(manifest: Mapping[str, Any]) -> str:
     cut, rows, words = manifest["cut"], manifest["rows"], in_words(manifest)
-    picked = rows.get("picked", rows["listed"])  # lists of older versions have no audit rows
+    picked = rows["picked"]
     parts = [f"{picked} of {rows['scored']} accounts", f"ranked by {manifest['ranked_by']}"]
     if manifest["ranked_by_why"]:
         parts[-1] += f" ({one_line(manifest['ranked_by_why'])})"
@@ -127,9 +127,9 @@ def in_words(manifest: Mapping[str, Any]) -> dict[str, str]:
     """What a manifest's `cut` says of the list, for people: `expected_bad` and `next`, where it says so."""
     cut = manifest["cut"]
     words = {}
-    if (bad := cut.get("expected_bad")) is not None:
+    if (bad := cut["expected_bad"]) is not None:
         words["expected_bad"] = str(bad["low"]) if bad["low"] == bad["high"] else f"{bad['low']} to {bad['high']}"
-    if (below := cut.get("next")) is not None:
+    if (below := cut["next"]) is not None:
         words["next"] = _next_in_words(below, cut["picked_slots"])
     return words
 

@@ -173,6 +173,11 @@ def label_files(home: Path) -> list[LakeFile]:
     return checked(home, (file for batch in batches(home, "labels") for file in batch.files))
 
 
+def verdict_path(home: Path, batch_id: str) -> Path:
+    """The accepted verdicts of a batch of labels, if verdicts made it."""
+    return home / "verdicts" / f"{batch_id}.parquet"
+
+
 def visible(files: Iterable[LakeFile], as_of: datetime) -> list[str]:
     """Names for the rows of each file that are visible as of `as_of`. Equal lists mean equal rows."""
     return [

@@ -7,7 +7,7 @@ the stacker reads features and labels only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -28,7 +28,7 @@ from pipeline.models.base import Scorer, column_of
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_spells, good_spells, in_force
+from pipeline.models.labels import bad_in_force, label_spells
 from pipeline.models.nn.autoencoder import AutoencoderPlan, Trained, save_autoencoder, train_autoencoder
 from pipeline.models.nn.baselines import marginal_nats
 from pipeline.models.reference import Reference
@@ -71,7 +71,7 @@ class Fitting:
 
     @property
     def options(self) -> FitOptions:
-        return FitOptions(self.settings.seed, self.settings.threads, self.progress, self.clock)
+        return replace(self.plan.options, progress=self.progress)
 
     @property
     def plan(self) -> StackingPlan:
@@ -98,15 +98,15 @@ def fit_bundle(
 ) -> FittedBundle:
     """Fit all models on what was known at the end of the run's day, and write the files of the bundle to `place`."""
     settings, domain, until = run.settings, run.domain, run.day
-    spells = bad_spells(con, run.home, until, run.as_of)
-    bad = in_force(spells)
+    spells = label_spells(con, run.home, until, run.as_of)
+    bad = bad_in_force(spells)
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
     clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, material.reported.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
-    sources = Sources(user_days, tokens, spells, good_spells(con, run.home, until, run.as_of))
+    sources = Sources(user_days, tokens, spells)
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
     known = as_known(loaded, day_number(until) + 1, clock)
 

@@ -38,12 +38,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Sources:
-    """Snapshot files by day, and what counted as bad and as good when: `bad_spells` and `good_spells`."""
+    """Snapshot files by day, and what counted as bad or as good when: `label_spells`."""
 
     user_days: dict[date, Path]
     tokens: dict[date, Path]
     spells: pa.Table
-    good: pa.Table
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def load_samples(
 
     Vocabularies and scales come only from days up to `learn_last`.
     """
-    bad, tokens = sources.spells, sources.tokens
+    tokens, spells = sources.tokens, sources.spells
+    bad, good = spells.filter(spells["is_bad"]), spells.filter(pa.compute.invert(spells["is_bad"]))
     users, share = _choose_users(con, list(tokens.values()), bad, accounts)
     learned = [path for day, path in tokens.items() if day <= learn_last]
     fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
@@ -83,7 +83,7 @@ def load_samples(
         share=share,
         is_certain=is_bad_account,
         bad=known,
-        good=_labelled(sources.good, loaded.users),
+        good=_labelled(good, loaded.users),
     )
     return replace(samples, weight=samples.stands_for)
 

@@ -7,12 +7,11 @@ import numpy as np
 
 from pipeline.context import Run
 from pipeline.metrics.reported import ReportedShare, reported_share
+from pipeline.schemas import VERDICT
 from pipeline.sql import parquet
 from pipeline.storage import lake
 from pipeline.storage.files import read_json
 from pipeline.warehouse import connect
-
-VERDICT = "verdict"  # the source of labels made of verdicts
 
 
 def reported_by(run: Run) -> ReportedShare:
@@ -22,8 +21,8 @@ def reported_by(run: Run) -> ReportedShare:
     that was confirmed. Lists of days whose reports may still come are left out.
     """
     home, assumed = run.home, run.domain.reported_share
-    verdicts = [home / "verdicts" / f"{batch.batch_id}.parquet" for batch in lake.batches(home, "labels")]
-    verdicts = [path for path in verdicts if path.is_file()]
+    committed = (lake.verdict_path(home, batch.batch_id) for batch in lake.batches(home, "labels"))
+    verdicts = [path for path in committed if path.is_file()]
     lists = _first_lists(run)
     labels = [home / file.path for file in lake.label_files(home)]
     if not (verdicts and lists and labels):

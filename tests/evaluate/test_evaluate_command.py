@@ -60,7 +60,7 @@ def evaluated(tmp_path_factory):
     with (
         patch.object(run, "learning_curves", curves),
         patch.object(run, "leak_prices", prices),
-        patch.object(stacker, "ROUNDS", 60),  # 29 boosters: their quality is judged elsewhere
+        patch.object(stacker, "ROUNDS", 250),  # 29 boosters: their quality is judged elsewhere
         patch.object(contenders, "PLACEBOS", 2),
     ):
         result = Home(folder / "elsewhere").run("evaluate", folder / "little.yml", "--out", folder / "out")
@@ -84,7 +84,7 @@ def test_every_contender_stands_between_baselines_and_an_upper_bound(evaluated):
 def test_shuffled_labels_and_the_gap_to_the_training_days_are_shown(evaluated):
     report = json.loads((evaluated[0] / "report.json").read_text())
     shuffled = report["shuffles"][0]
-    assert shuffled["chance"] == 0.5 and shuffled["range"]["low"] - 0.1 < 0.5 < shuffled["range"]["high"] + 0.1
+    assert shuffled["range"]["low"] < shuffled["chance"] == 0.5 < shuffled["range"]["high"]
     assert report["gaps"][0]["train"] > report["gaps"][0]["future"]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import support
 
-from pipeline.models.labels import bad_spells, good_spells, known_bad_user_days
+from pipeline.models.labels import known_bad_user_days, label_spells
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -65,13 +65,17 @@ def test_a_label_with_an_end_is_about_the_days_before_it_on_which_the_account_wa
 
 @pytest.fixture
 def spells(tmp_path):
-    """When a day counted as bad: (days after it from, to)."""
+    """When a day counted as bad, or as good: (days after it from, to)."""
 
-    def ask(*labels):
+    def ask(*labels, is_bad=True):
         support.write_labels(tmp_path, labels)
         with connect(Settings(home=tmp_path)) as con:
-            found = bad_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
-        return [tuple(at and (at - NOON).days for at in (row["known_at"], row["cleared_at"])) for row in found]
+            found = label_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
+        return [
+            tuple(at and (at - NOON).days for at in (row["known_at"], row["cleared_at"]))
+            for row in found
+            if row["is_bad"] == is_bad
+        ]
 
     return ask
 
@@ -81,13 +85,10 @@ def test_a_day_is_known_since_it_was_first_called_bad(spells):
     assert spells(*again, support.label("ann", NOON, days_after(10), "e1")) == [(5, None)]
 
 
-def test_a_day_is_good_while_a_label_of_the_whole_day_says_so(tmp_path):
+def test_a_day_is_good_while_a_label_of_the_whole_day_says_so(spells):
     said = [(3, "e1", True), (5, None, False), (8, "e2", False), (9, None, True)]
     labels = [support.label("ann", NOON, days_after(n), event, is_bad=is_bad) for n, event, is_bad in said]
-    support.write_labels(tmp_path, labels)
-    with connect(Settings(home=tmp_path)) as con:
-        [spell] = good_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
-    assert [(spell[name] - NOON).days for name in ("known_at", "cleared_at")] == [5, 9]
+    assert spells(*labels, is_bad=False) == [(5, 9)]
 
 
 def test_a_day_that_was_cleared_and_called_bad_again_has_two_spells(spells):

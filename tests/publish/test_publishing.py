@@ -2,42 +2,22 @@
 
 import csv
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from listed import files, users
 from small_day import AS_OF, DAY, EVENT, RISKS, SHOP, add_bundle, add_scores, words
 
 from pipeline import publish
-from pipeline.checkpoints import Finding, Report, fail_if_critical, read_report, write_report
+from pipeline.checkpoints import Finding, Report, read_report, write_report
 from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.models import reasons, registry
-from pipeline.publish import latest_good, read_list
+from pipeline.publish import read_list
 from pipeline.publish.expected import SOURCE
-from pipeline.settings import PROJECT, Settings
+from pipeline.settings import Settings
 from pipeline.storage.files import sha256_of
 
 LATER = AS_OF + timedelta(days=2)
-
-
-def files(home):
-    """Every file of the lists with its bytes, and every link with its target."""
-    found = {}
-    for path in sorted((home / "lists").rglob("*")):
-        if path.is_symlink():
-            found[str(path.relative_to(home))] = f"-> {path.readlink()}"
-        elif path.is_file() and "day=" not in path.relative_to(home / "lists").parts[0]:
-            found[str(path.relative_to(home))] = path.read_bytes()
-    return found
-
-
-def users(home, day=DAY):
-    return read_list(home, day)[0]["user_id"].to_pylist()
 
 
 def test_the_golden_list(home, publish_day):
@@ -271,164 +251,6 @@ def test_a_damaged_list_is_noticed_and_mended_by_publishing_again(home, publish_
 def test_scores_that_were_never_made_are_asked_for(home, publish_day):
     with pytest.raises(InputError, match="dawnlist"):
         publish_day(day=DAY + timedelta(days=1))
-
-
-def test_until_there_is_a_new_list_the_last_good_one_is_served_as_stale(home, publish_day):
-    publish_day()
-    before = files(home)
-    table, manifest = latest_good(home, DAY + timedelta(days=2))
-    assert table["is_stale"].to_pylist() == [True] * 4
-    assert manifest["is_stale"] and "2026-11-19" in manifest["stale_why"]
-    assert files(home) == before
-
-
-def test_a_list_whose_day_failed_since_is_stale(home, publish_day):
-    publish_day()
-    assert not latest_good(home, DAY)[1]["is_stale"]
-    write_report(home, Report(checkpoint="events", day=DAY, domain="shop", has_failed=True, findings=[]), AS_OF)
-    assert latest_good(home, DAY)[1]["is_stale"]
-
-
-def fail(home, day, checkpoint="user_days"):
-    finding = Finding(name="day.user_count", rule="at least 2", outcome="critical", seen="1", why="A feed broke.")
-    write_report(
-        home, Report(checkpoint=checkpoint, day=day, domain=SHOP.name, has_failed=True, findings=[finding]), AS_OF
-    )
-
-
-def test_a_day_that_failed_a_checkpoint_is_not_published_by_hand_either(home, publish_day):
-    fail(home, DAY)
-    with pytest.raises(CheckpointFailedError):
-        publish_day()
-    assert not (home / "lists" / f"day={DAY}").exists()
-
-
-def test_a_day_that_failed_as_it_once_looked_leaves_what_is_known_of_it_now(home, publish_day):
-    publish_day()
-    before = {path: path.read_bytes() for path in (home / "reports").rglob("*.json")}
-    earlier = AS_OF - timedelta(hours=1)
-    report = Report(checkpoint="events", day=DAY, domain="shop", has_failed=False, findings=[])
-    write_report(home, report, AS_OF)
-    replayed = write_report(home, report.model_copy(update={"has_failed": True}), earlier)
-    with pytest.raises(CheckpointFailedError) as failure:
-        fail_if_critical(replayed)
-    [named] = re.findall(r"see (\S+/events\.json);", str(failure.value))
-    assert Report.model_validate_json((home / named).read_text()) == replayed
-    assert not latest_good(home, DAY)[1]["is_stale"]
-    assert read_report(home, DAY, "events", earlier).has_failed
-    assert all(path.read_bytes() == content for path, content in before.items())
-
-
-def test_a_list_whose_day_failed_since_is_not_handed_on_to_later_days(home, publish_day):
-    publish_day()
-    fail(home, DAY + timedelta(days=1))
-    assert latest_good(home, DAY + timedelta(days=2))[1]["day"] == str(DAY)
-    fail(home, DAY)
-    assert "failed" in latest_good(home, DAY)[1]["stale_why"]
-
-
-def test_before_the_first_list_there_is_none_to_serve(home):
-    with pytest.raises(InputError, match="no list up to"):
-        latest_good(home, date(2026, 1, 1))
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-sys.path[:0] = {tests!r}
-import small_day
-from pipeline.storage import files
-from pipeline import publish
-from pipeline.context import Run
-from pipeline.settings import Settings
-calls = 0
-
-def stop(real):
-    def watched(*given, **named):
-        global calls
-        calls += 1
-        if calls == {at}:
-            os.kill(os.getpid(), 9)
-        return real(*given, **named)
-    return watched
-
-for name in ("fsync", "mkdir", "rename", "replace", "symlink"):
-    setattr(os, name, stop(getattr(os, name)))
-settings = Settings(home=Path({home!r}))
-run = Run(settings, small_day.SHOP, small_day.DAY, small_day.AS_OF)
-publish.sentences = small_day.words
-publish.run(run)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("at", [16, 28, 37])
-def test_killed_at_any_write_and_run_again_it_leaves_the_same_bytes(tmp_path, publish_in, at):
-    for name in ("killed", "calm"):
-        (tmp_path / name).mkdir()
-        add_bundle(tmp_path / name)
-        add_scores(tmp_path / name)
-    code = KILLED.format(
-        tests=[str(PROJECT / "tests" / "publish"), str(PROJECT / "tests")], at=at, home=str(tmp_path / "killed")
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    publish_in(tmp_path / "killed")
-    publish_in(tmp_path / "calm")
-    assert files(tmp_path / "killed") == files(tmp_path / "calm")
-    assert not list((tmp_path / "killed" / "scratch").iterdir())
-
-
-def watch(monkeypatch, names, before=lambda *_: None, after=lambda *_: None):
-    """Call `before` and `after` around each of these functions of `os`, with its name and its arguments."""
-
-    def watched(name, real):
-        def call(*given, **named):
-            before(name, *given)
-            result = real(*given, **named)
-            after(name, *given)
-            return result
-
-        return call
-
-    for name in names:
-        monkeypatch.setattr(os, name, watched(name, getattr(os, name)))
-
-
-def test_readers_always_find_a_whole_list_while_the_link_is_swapped(home, publish_day, monkeypatch):
-    publish_day()
-    add_scores(home, RISKS | {"hal": 0.99}, as_of=LATER, salt="late events")
-    firsts = []
-    with monkeypatch.context() as watching:
-        changing = ("mkdir", "rename", "replace", "symlink", "unlink", "rmdir")
-        watch(watching, changing, after=lambda *_: firsts.append(users(home)[0]))
-        publish_day(as_of=LATER)
-    assert set(firsts) == {"ann", "hal"} and firsts == sorted(firsts)
-
-
-def test_each_step_is_on_the_disk_before_the_next(home, publish_day, monkeypatch):
-    """What is renamed was flushed before, and its folder is flushed before anything else is renamed."""
-    flushed, hasty, folder = set(), [], None
-
-    def before(name, *given):
-        nonlocal folder
-        if name == "fsync":
-            flushed.add(os.fstat(given[0]).st_ino)
-            return
-        source, target = map(Path, given)
-        if not target.is_relative_to(home):
-            return
-        if folder is not None and folder.stat().st_ino not in flushed:
-            hasty.append(folder)
-        if not source.is_symlink() and source.stat().st_ino not in flushed:
-            hasty.append(source)
-        folder = target.parent
-        flushed.discard(folder.stat().st_ino)
-
-    watch(monkeypatch, ("fsync", "rename", "replace"), before=before)
-    publish_day()
-    assert hasty == [] and folder == home / "lists"
-    assert folder.stat().st_ino in flushed
 
 
 def test_the_real_wording_fits_the_list(home, publish_day, monkeypatch):

@@ -61,18 +61,6 @@ def test_audit_rows_are_counted_apart(tmp_path):
     assert "Drawn at random, to measure what the list misses." in text
 
 
-def test_a_list_of_a_version_without_audit_rows_is_still_shown(home, publish_day):
-    publish_day()
-    table, manifest = read_list(home, DAY)
-    manifest["rows"] = {"scored": 8, "listed": 4}
-    for key in ("expected_bad", "next", "picked_slots"):
-        del manifest["cut"][key]
-    del manifest["audit"]
-    old = table.drop_columns(["picked_by", "propensity"])
-    assert "4 of 8 accounts" in shown(old, manifest)
-    assert ranking_behind(home, old, manifest)["picked_by"].to_pylist() == ["risk"] * 4 + [None] * 4
-
-
 def test_the_ranking_behind_a_list_has_every_scored_account(home, publish_day):
     publish_day()
     ranking = ranking_behind(home, *read_list(home, DAY))

@@ -6,10 +6,9 @@ Rerun   finished ways of the same plan are kept; one that was interrupted begins
 """
 
 import csv
-import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ import yaml
 from pipeline import daily, simulate
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
+from pipeline.evaluate.mornings import morning_after
 from pipeline.evaluate.rehearsal.measures import Entry, ListedDay, WeekResult, week_results
 from pipeline.evaluate.rehearsal.picture import picture
-from pipeline.evaluate.rehearsal.plan import WEEK, Plan, Way, morning_after
+from pipeline.evaluate.rehearsal.plan import WEEK, Plan, Way
 from pipeline.evaluate.rehearsal.reviewers import Decision, review, verdict_file
 from pipeline.evaluate.rehearsal.truth import ShopTruth
 from pipeline.models.bundle import read_manifest
@@ -50,7 +50,7 @@ def run(out: Path, plan: Plan, tell: Tell = lambda text: None) -> dict[str, Any]
             bad_share=plan.bad_share,
         )
     truth = ShopTruth.read(shop)
-    report: dict[str, Any] = {"plan": json.loads(json.dumps(asdict(plan), default=str)), "ways": {}}
+    report: dict[str, Any] = {"plan": plan.to_dict(), "ways": {}}
     for way in plan.ways:
         kept = out / f"{_slug(way)}.json"
         if not kept.is_file():
@@ -64,10 +64,9 @@ def run(out: Path, plan: Plan, tell: Tell = lambda text: None) -> dict[str, Any]
 
 
 def _same_plan(path: Path, plan: Plan) -> None:
-    wanted = json.loads(json.dumps(asdict(plan), default=str))
-    if path.is_file() and read_json(path) != wanted:
+    if path.is_file() and read_json(path) != plan.to_dict():
         raise UsageError(f"{path.parent} holds the rehearsal of another plan", fix="name a new folder with --out")
-    write_json(path, wanted)
+    write_json(path, plan.to_dict())
 
 
 def _slug(way: Way) -> str:
@@ -77,7 +76,9 @@ def _slug(way: Way) -> str:
 def _rehearse(folder: Path, shop: Path, plan: Plan, way: Way, truth: ShopTruth, tell: Tell) -> Iterator[ListedDay]:
     """Live through the weeks, morning by morning, in a home of its own."""
     folder.mkdir(exist_ok=True)
-    given: dict[str, Any] = {"home": folder / "home", "domain": str(_pack(folder / "shop.yml", plan, way))}
+    pack = _pack(folder / "shop.yml", plan, way)
+    given: dict[str, Any] = {"home": folder / "home", "domain": str(pack)}
+    report_days = Domain.load(str(pack)).label_delay_days
     before = plan.listed_days[0] - timedelta(days=1)
     past = [plan.first_day + timedelta(days=n) for n in range(plan.warm_up)]
     events = [shop / "events" / f"{day}.parquet" for day in past]
@@ -91,7 +92,7 @@ def _rehearse(folder: Path, shop: Path, plan: Plan, way: Way, truth: ShopTruth, 
         if place % WEEK == 0:
             tell(f"{way.name}: week {place // WEEK + 1} of {plan.weeks}, training")
             estimate = _retrain(_at(given, day - timedelta(days=1)))
-            estimate |= {"true": truth.reported_share(reported, day)}
+            estimate |= {"true": truth.reported_share(reported, day - timedelta(days=report_days))}
         reports = shop / "labels" / f"{day}.csv"
         daily.ingest_events(request, events=[shop / "events" / f"{day}.parquet"], labels=[reports])
         reported |= _reported(reports)
@@ -118,7 +119,6 @@ def _pack(path: Path, plan: Plan, way: Way) -> Path:
     """The shop's pack, with the plan's capacity."""
     pack = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())
     write_atomically(path, yaml.safe_dump(pack | {"list_size": plan.capacity, "audit_share": way.audit_share}))
-    Domain.load(str(path))
     return path
 
 

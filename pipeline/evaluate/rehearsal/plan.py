@@ -1,11 +1,11 @@
 """What is rehearsed: the shop, the weeks, the reviewers, and the ways of working that are set side by side."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
 
 from pipeline.errors import UsageError
 
-MORNING = time(4, tzinfo=UTC)  # when the day before is listed
 WEEK = 7
 LEAST_WARM_UP = 28  # days before the first list
 
@@ -51,6 +51,9 @@ class Plan:
                 "error below 0.5, delay 0 to 28, audit_share 0 to 0.5",
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "first_day": str(self.first_day)}
+
     @property
     def days(self) -> int:
         return self.warm_up + self.weeks * WEEK
@@ -66,8 +69,3 @@ class Plan:
             Way("verdicts, no audit rows", True, 0.0),
             Way("verdicts and audit rows", True, self.audit_share),
         ]
-
-
-def morning_after(day: date) -> datetime:
-    """When the day's list is made."""
-    return datetime.combine(day + timedelta(days=1), MORNING)

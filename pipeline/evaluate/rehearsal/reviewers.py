@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from pipeline.evaluate.rehearsal.plan import Plan, morning_after
+from pipeline.evaluate.mornings import morning_after
+from pipeline.evaluate.rehearsal.plan import Plan
 from pipeline.evaluate.rehearsal.truth import ShopTruth
 
 HEADER = "day,user_id,verdict,typology,analyst,decided_at,scope,since"

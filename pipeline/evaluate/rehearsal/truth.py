@@ -10,7 +10,6 @@ from typing import Self
 import pyarrow.parquet as pq
 
 LOOKED_AT = 28  # days of an account that a reviewer looks at
-REPORTED_WITHIN = 30  # days, as the shop's pack says
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class ShopTruth:
     def is_bad(self, account: str, day: date) -> bool:
         return day in self.bad_days.get(account, {})
 
-    def reported_share(self, reported: Collection[str], day: date) -> float | None:
-        """Share of the accounts with a bad day so long before `day` that its reports are there; None without any."""
-        old = day - timedelta(days=REPORTED_WITHIN)
-        bad = [user for user, days in self.bad_days.items() if min(days) < old]
+    def reported_share(self, reported: Collection[str], before: date) -> float | None:
+        """Share of the accounts with a bad day before `before` that were reported; None without any."""
+        bad = [user for user, days in self.bad_days.items() if min(days) < before]
         return sum(user in reported for user in bad) / len(bad) if bad else None
 
     def since(self, account: str, day: date) -> date | None:

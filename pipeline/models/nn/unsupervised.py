@@ -1,5 +1,6 @@
 """Networks that learn without labels: ordinary accounts teach them, ordinary later days stop them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,14 +13,14 @@ from pipeline.models.nn.training import Curve, Step, Task, TrainingPlan, choose,
 from pipeline.models.tokens.windows import Sequences
 
 
-class NatsNetwork(nn.Module):
+class NatsNetwork(nn.Module, ABC):
     """A network that measures events in nats: -log of the chance it gave to them."""
 
     title: str
 
+    @abstractmethod
     def own_nats(self, batch: WindowBatch) -> Tensor:
         """Nats of each window's own events together, (B,)."""
-        raise NotImplementedError
 
 
 def train_without_labels(

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
+from pipeline.evaluate.mornings import morning_after
 from pipeline.evaluate.rehearsal.measures import Entry, ListedDay, week_results
 from pipeline.evaluate.rehearsal.picture import picture
-from pipeline.evaluate.rehearsal.plan import Plan, morning_after
+from pipeline.evaluate.rehearsal.plan import Plan
 from pipeline.evaluate.rehearsal.reviewers import review, verdict_file
 from pipeline.evaluate.rehearsal.truth import ShopTruth
 
@@ -53,11 +54,10 @@ def test_a_list_by_surprise_expects_nothing_and_a_week_without_audits_estimates_
     assert week.expected is None and week.expected_precision is None and week.not_picked_by_audits is None
 
 
-def test_the_true_share_reported_is_of_accounts_whose_reports_have_had_their_time():
-    later = DAY + timedelta(days=28)
-    assert TRUTH.reported_share({"ann"}, later) == 0, "bob alone was bad so long before"
-    assert TRUTH.reported_share({"ann", "zoe"}, later + timedelta(days=3)) == pytest.approx(1 / 3)
-    assert TRUTH.reported_share({"ann"}, DAY) is None
+def test_the_true_share_reported_is_of_accounts_that_were_bad_so_early():
+    assert TRUTH.reported_share({"ann"}, DAY - timedelta(days=2)) == 0, "bob alone was bad by then"
+    assert TRUTH.reported_share({"ann", "zoe"}, DAY + timedelta(days=1)) == pytest.approx(1 / 3)
+    assert TRUTH.reported_share({"ann"}, DAY - timedelta(days=3)) is None
 
 
 def test_weeks_have_seven_days():

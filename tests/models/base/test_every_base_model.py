@@ -53,7 +53,7 @@ def test_a_pack_may_name_every_base_model_but_the_autoencoder_whose_columns_are_
     assert list(PACK_MODELS) == [name for name in BASE_MODELS if name in PACK_MODELS]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(lengths=st.lists(st.integers(1, 140), min_size=2, max_size=6), seed=st.integers(0, 9))
 @pytest.mark.parametrize("name", list(BASE_MODELS))
 def test_a_score_does_not_depend_on_batch_mates_padding_or_order(name, lengths, seed):
@@ -66,7 +66,7 @@ def test_a_score_does_not_depend_on_batch_mates_padding_or_order(name, lengths, 
     np.testing.assert_allclose(alone, together[some], **CLOSE)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(length=st.integers(1, 150), position=st.integers(0, 40), seed=st.integers(0, 9))
 @pytest.mark.parametrize("name", list(BASE_MODELS))
 def test_a_score_does_not_depend_on_events_outside_of_the_window(name, length, position, seed):
