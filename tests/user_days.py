@@ -23,7 +23,7 @@ def user_days(rows, is_bad, n_users=200, n_days=20, columns=None):
         codes=np.full((n, 1), 2, np.uint8),
         numbers=np.empty((n, 0), np.float32),
     )
-    windows = Windows(user.astype(np.int32), day.astype(np.int32), place, place, place + 1)
+    windows = Windows(user.astype(np.int32), day.astype(np.int32), place, place, place, place + 1)
     names = columns or tuple(f"column_{i}" for i in range(rows.shape[1]))
     is_bad_account = np.isin(user, np.unique(user[is_bad]))
     return Samples(tokens, FIELDS, windows, names, rows.astype(np.float32), is_bad, is_bad_account, np.ones(n))

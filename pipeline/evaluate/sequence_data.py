@@ -71,7 +71,7 @@ def read_sequences(protocol: Protocol, data: Path | None) -> SequenceSplits:
         numbers=_in_units(events, columns, fields),
     )
     n = len(users)
-    windows = Windows(np.arange(n, dtype=np.int32), np.full(n, DAY, np.int32), first, first, end)
+    windows = Windows(np.arange(n, dtype=np.int32), np.full(n, DAY, np.int32), first, first, first, end)
     names, rows = _aggregates(events, columns, fields, first, end)
     is_bad = events.is_bad[first]
     everybody = Samples(tokens, fields, windows, names, rows, is_bad, is_bad, np.ones(n))

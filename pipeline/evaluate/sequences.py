@@ -177,7 +177,7 @@ def _joined(train: Samples, valid: Samples) -> Samples:
     windows = Windows(
         *(
             np.concatenate([getattr(part.windows, name) for part in (train, valid)])
-            for name in ("user", "day", "start", "today", "end")
+            for name in ("user", "day", "start", "history_end", "today", "end")
         )
     )
     is_bad = np.concatenate([train.is_bad, valid.is_bad])

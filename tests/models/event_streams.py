@@ -77,8 +77,8 @@ def ordinary_shop(n_users: int = 60, n_days: int = 20, seed: int = 1) -> list[Ro
     return rows
 
 
-def random_tokens(length_per_user: list[int], seed: int = 0) -> Tokens:
-    """Tokens of `FIELDS` without any pattern, a day apart every 4 events, some numbers missing or zero."""
+def random_tokens(length_per_user: list[int], seed: int = 0, a_day: int = 4) -> Tokens:
+    """Tokens of `FIELDS` without any pattern, so many `a_day`, some numbers missing or zero."""
     random = np.random.default_rng(seed)
     n = sum(length_per_user)
     numbers = random.normal(size=(n, 2)).astype(np.float32)
@@ -88,7 +88,7 @@ def random_tokens(length_per_user: list[int], seed: int = 0) -> Tokens:
     return Tokens(
         users=pa.array([f"u{i:04d}" for i in range(len(length_per_user))]),
         user=np.repeat(np.arange(len(length_per_user), dtype=np.int32), length_per_user),
-        at=(20_454 + steps // 4).astype(np.int64) * 86_400_000_000 + steps % 4 * 1_000_000,
+        at=(20_454 + steps // a_day).astype(np.int64) * 86_400_000_000 + steps % a_day * 1_000_000,
         codes=np.stack([random.integers(0, size, n) for size in FIELDS.sizes], axis=1).astype(np.uint8),
         numbers=numbers,
     )

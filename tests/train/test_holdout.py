@@ -32,7 +32,7 @@ def samples_of(user, day, is_bad, rows=None, columns=("x",)):
     at = np.zeros(len(user), np.int64)
     rows = np.zeros((len(user), len(columns)), np.float32) if rows is None else np.asarray(rows, np.float32)
     is_bad_account = np.isin(user, user[is_bad])
-    windows = Windows(user, day, at, at, at)
+    windows = Windows(user, day, at, at, at, at)
     return Samples(tokens, None, windows, columns, rows, is_bad, is_bad_account, np.ones(len(user)))
 
 

@@ -17,7 +17,7 @@ def marginal_nats(sequences: Sequences, later: Windows, own_weight: bool) -> Dou
     tokens, fields = sequences.tokens, sequences.fields
     trained, judged = _events(sequences.windows), _events(later)
     row = np.repeat(np.arange(len(later)), later.own)  # of each judged event
-    begin, upto = later.start[row], later.today[row]
+    begin, upto = later.start[row], later.history_end[row]
     numbers = tokens.numbers
     if (gap := fields.gap_column) is not None:  # as the autoencoder sees it: missing for a window's first event
         numbers = numbers.copy()

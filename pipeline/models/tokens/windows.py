@@ -13,6 +13,7 @@ from pipeline.models.days import DAY_US, day_number, user_day_key
 from pipeline.models.tokens.fields import Fields
 
 MAX_EVENTS = 128
+KEPT_HISTORY = 32  # earlier events that a window keeps, however long its day
 HISTORY_DAYS = 28
 
 
@@ -35,11 +36,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Windows:
-    """User-days and the slice of tokens each is scored by: events `start`..`end`, the day's own from `today` on."""
+    """User-days and the tokens each is scored by: earlier events `start`..`history_end`, its own `today`..`end`.
+
+    Of a long day only the last events are its own, so `today` may lie after `history_end`.
+    """
 
     user: Codes
     day: Codes  # days since 1970-01-01
     start: Ints
+    history_end: Ints
     today: Ints
     end: Ints
 
@@ -53,17 +58,23 @@ class Windows:
 
     @property
     def length(self) -> Ints:
-        return self.end - self.start
+        return self.history + self.own
 
     @property
     def history(self) -> Ints:
         """Events before the day itself."""
-        return self.today - self.start
+        return self.history_end - self.start
 
     @property
     def own(self) -> Ints:
         """Events of the day itself."""
         return self.end - self.today
+
+    def places(self, steps: Ints) -> Ints:
+        """Places in the tokens (n, steps) of each window's events, newest first: step 0 is its last event."""
+        own = self.own[:, None]
+        earlier = self.history_end[:, None] - 1 - (steps - own)
+        return np.where(steps < own, self.end[:, None] - 1 - steps, earlier)
 
     def take(self, chosen: Flags | Ints) -> "Windows":
         """The user-days of a mask, or of positions in their order."""
@@ -87,7 +98,10 @@ class Sequences:
 
 
 def user_day_windows(tokens: Tokens, first: date, last: date) -> Windows:
-    """One window per user-day of `first`..`last`: its last 128 events of the 28 days that end with the day."""
+    """One window per user-day of `first`..`last`: its last 128 events of the 28 days that end with the day.
+
+    Of a day of more than 96 events the earliest make room for up to 32 of the days before: what is usual is not lost.
+    """
     day = (tokens.at // DAY_US).astype(np.int32)
     is_first = np.ones(len(tokens), bool)
     is_first[1:] = (np.diff(tokens.user) != 0) | (np.diff(day) != 0)
@@ -96,11 +110,12 @@ def user_day_windows(tokens: Tokens, first: date, last: date) -> Windows:
     user, day = tokens.user[begins], day[begins]
     key = user_day_key(user, day)  # sorted, as the tokens are
     chosen = np.flatnonzero((day >= day_number(first)) & (day <= day_number(last)))
-    oldest = begins[np.searchsorted(key, key[chosen] - (HISTORY_DAYS - 1))] if len(chosen) else chosen
     # Keys of one user cannot reach into those of the user before: day numbers are far above 28.
-    end = ends[chosen]
-    start = np.maximum(oldest, end - MAX_EVENTS)
-    return Windows(user[chosen], day[chosen], start, np.maximum(begins[chosen], start), end)
+    oldest = begins[np.searchsorted(key, key[chosen] - (HISTORY_DAYS - 1))] if len(chosen) else chosen
+    begin, end = begins[chosen], ends[chosen]
+    own = np.minimum(end - begin, MAX_EVENTS - np.minimum(begin - oldest, KEPT_HISTORY))
+    start = np.maximum(oldest, begin - (MAX_EVENTS - own))
+    return Windows(user[chosen], day[chosen], start, begin, end - own, end)
 
 
 def batches(windows: Windows, batch_events: int) -> Iterator[Ints]:
