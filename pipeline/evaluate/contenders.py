@@ -21,7 +21,7 @@ from pipeline.models.scoring import score_days
 from pipeline.models.surprise import learned_columns, score_windows
 from pipeline.models.tokens.windows import Sequences
 from pipeline.train.stacking import Columns, StackingPlan, fit_booster
-from pipeline.train.walk_forward import walk_forward, with_gaps
+from pipeline.train.walk_forward import walk_forward
 
 FEATURES = "XGBoost, features"
 PRODUCT = "Dawnlist"
@@ -109,22 +109,19 @@ def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan
 
 
 def autoencoder_in_full(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
-    """The stacker over the features and all columns of the bundle's autoencoder: surprise by field, and the code.
-
-    The autoencoder has no scores on the days it learned from.
-    """
+    """The stacker over the features and all columns of the bundle's autoencoders: surprise by field, and the code."""
     bundle, training = load_bundle(experiment, experiment.built.bundle), experiment.training
     if bundle.fields != training.fields:
         raise InputError("the bundle was trained on a sample of the accounts, so its vocabulary differs")
-    is_after, tested = training.windows.day >= experiment.since, experiment.test.samples
-    after, test = (
-        learned_columns(score_windows(bundle.autoencoder, sequences, plan.threads), bundle.fields)
+    tested = experiment.test.samples
+    learned, test = (
+        learned_columns(score_windows(bundle.autoencoders, sequences, plan.threads), bundle.fields)
         for sequences in (
-            training.sequences.take(is_after),
+            training.sequences,
             Sequences(training.tokens, training.fields, tested.windows),
         )
     )
-    learn: Columns = {**training.features(), **with_gaps(after, is_after)}
+    learn: Columns = {**training.features(), **learned}
     (results.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
         training, learn, plan, {**tested.features(training), **test}
     )

@@ -196,7 +196,7 @@ def _assemble(
         Sources(user_days, tokens, spells),
         AccountSample(settings.seed, EVERYBODY),
     )
-    everything = load_samples(con, domain, sources, split.learn_last, everybody)
+    everything = load_samples(con, domain, sources, split.last, everybody)
     known = as_known(everything.between(first, until), day_number(until) + 1, clock)
     tested = everything.between(test_first, test_last)
     truth = read_truth(con, home, built.truth, protocol.truth_until or test_last, as_of)

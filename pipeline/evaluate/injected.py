@@ -100,9 +100,9 @@ def run_injected(
     settings = Settings.load(home=home, domain=protocol.domain)
     training, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)
-    surprise = score_windows(bundle.autoencoder, Sequences(test.tokens, bundle.fields, test.windows), settings.threads)
+    surprise = score_windows(bundle.autoencoders, Sequences(test.tokens, bundle.fields, test.windows), settings.threads)
     scores = {f"{BASELINE}{name}": test.column(name) for name in protocol.baselines}
-    scores[SURPRISE] = bundle.reference.percentile(surprise.level, surprise.history)
+    scores[SURPRISE] = bundle.ordinary.percentile(surprise.level, bundle.novelty.score(test), surprise.history)
     for name in base_models:
         with console.status(f"base model {name}: {BASE_MODELS[name].about}"):
             options = FitOptions(settings.seed, settings.threads)
@@ -146,7 +146,7 @@ def _samples(protocol: Protocol, settings: Settings, first: date, as_of: datetim
         AccountSample(settings.seed, EVERYBODY),
     )
     with connect(settings) as con:
-        everything = load_samples(con, Domain.load(protocol.domain), sources, split.learn_last, everybody)
+        everything = load_samples(con, Domain.load(protocol.domain), sources, split.last, everybody)
     return everything.between(first, protocol.until), everything.between(*protocol.test)
 
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
     from pipeline.models.base import Scorer
+    from pipeline.models.base.novelty import NoveltyScorer
     from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-    from pipeline.models.reference import Reference
+    from pipeline.models.reference import Ordinary
     from pipeline.models.tokens.fields import Fields
 
 
@@ -64,9 +65,10 @@ class Bundle:
     """A bundle in memory. `stacker` and `calibration` are None while labels are too few."""
 
     manifest: Manifest
-    autoencoder: "BehaviourAutoencoder"
+    autoencoders: "tuple[BehaviourAutoencoder, ...]"  # one for each half of the accounts
     fields: "Fields"
-    reference: "Reference"
+    novelty: "NoveltyScorer"
+    ordinary: "Ordinary"
     stacker: "xgb.Booster | None"
     calibration: Calibration | None
     base_models: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
@@ -91,9 +93,10 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
     `base_models` is the folder of base models to use. Those in `early_base_models` have not learned from the holdout.
     """
     from pipeline.models import stacker
+    from pipeline.models.base import novelty
     from pipeline.models.base.catalogue import BASE_MODELS
-    from pipeline.models.nn.autoencoder import load_autoencoder
-    from pipeline.models.reference import Reference
+    from pipeline.models.nn.autoencoder import load_autoencoders
+    from pipeline.models.reference import Ordinary
 
     manifest = read_manifest(home, bundle)
     check_features(manifest)
@@ -104,13 +107,14 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
                 f"bundle {bundle} is damaged: {name} is not the file that training wrote",
                 fix="restore it from the backup, or dawnlist models rollback",
             )
-    autoencoder, fields = load_autoencoder(place)
+    autoencoders, fields = load_autoencoders(place)
     has_stacker = "stacker.ubj" in manifest.files
     return Bundle(
         manifest=manifest,
-        autoencoder=autoencoder,
+        autoencoders=autoencoders,
         fields=fields,
-        reference=Reference.load(place / "reference.json"),
+        novelty=novelty.load(place / "novelty"),
+        ordinary=Ordinary.load(place / "ordinary.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
         base_models={path.name: BASE_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},

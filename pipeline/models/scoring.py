@@ -1,7 +1,6 @@
 """Apply a bundle to user-days: the one path that training, promotion and the daily score share."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -41,6 +40,7 @@ class Scored:
     sequences: Sequences
     rows: Floats  # (n, features)
     surprise: Surprise
+    percentile: Doubles  # of surprise among ordinary user-days, 0..1: the order of a list without risks
     base_models: dict[str, Doubles]  # by column name
     matrix: Doubles | None  # (n, columns) the stacker's inputs
     score: Doubles | None
@@ -62,15 +62,19 @@ def read_sequences(
 def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: int) -> Scored:
     """Score user-days. Raises InputError where their features and their events disagree about who was active."""
     rows = user_days.rows[match(user_days, sequences.tokens, sequences.windows)]
-    surprise = score_windows(bundle.autoencoder, sequences, threads)
+    surprise = score_windows(bundle.autoencoders, sequences, threads)
+    samples = Samples.unlabelled(sequences, tuple(features()), rows)
+    percentile = bundle.ordinary.percentile(surprise.level, bundle.novelty.score(samples), surprise.history)
     if bundle.stacker is None or bundle.calibration is None:
-        return Scored(sequences, rows, surprise, {}, None, None, None)
+        return Scored(sequences, rows, surprise, percentile, {}, None, None, None)
     columns = bundle.manifest.columns
-    base_models = base_columns(bundle.base_models, Samples.unlabelled(sequences, tuple(features()), rows), threads)
+    base_models = base_columns(bundle.base_models, samples, threads)
     matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.fields) | base_models)
     score = stacker.predict(bundle.stacker, columns, matrix)
     risk = risk_of_bad(bundle.calibration.risk(score), bundle.manifest.reported_share)
-    return Scored(sequences, rows, surprise, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS))
+    return Scored(
+        sequences, rows, surprise, percentile, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS)
+    )
 
 
 def stacker_rows(columns: Sequence[str], rows: Floats, learned: Mapping[str, Doubles]) -> Doubles:
@@ -121,7 +125,7 @@ def score_days(
         user=windows.user,
         day=windows.day,
         risk=scored.risk if scored.risk is not None else np.full(len(windows), np.nan),
-        surprise=scored.surprise.level,
+        surprise=scored.percentile,
         is_bad=np.isin(windows.key, user_day_key(user, day)),
     )
 
@@ -132,14 +136,12 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     A bundle measures numbers in robust units of its own training days. Each event with a number gets the log of that
     unit added, which takes the unit out again.
     """
-    from pipeline.models.nn.unsupervised import nats_per_event
-
     with connect(settings) as con:
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         tokens = load_tokens(con, token_paths, bundle.fields)
     sequences = Sequences(tokens, bundle.fields, user_day_windows(tokens, first, last))
-    with ThreadPoolExecutor(settings.threads) as pool:
-        own = nats_per_event(bundle.autoencoder, sequences, pool)
+    per_event = score_windows(bundle.autoencoders, sequences, settings.threads).mean
+    own = float(np.average(per_event, weights=sequences.windows.own))
     is_own = tokens.at // DAY_US >= day_number(first)
     measured = np.isfinite(tokens.numbers[is_own]).mean(axis=0)  # missing is NaN, zero is -inf: neither has a unit
     return own + float(np.log([field.scale for field in bundle.fields.numeric]) @ measured)

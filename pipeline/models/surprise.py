@@ -1,6 +1,13 @@
-"""How surprising each user-day is: the network's nats per event, summed up per user-day."""
+"""How surprising each user-day is: the network's nats per event, summed up per user-day.
 
+There are two networks, each for one half of the accounts, and none reads an account that it learned from. So an
+account is as surprising on days of the training as it will be later (cross-fitting: Chernozhukov et al., 2018).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +19,8 @@ from pipeline.models.nn.training import SCORED_EVENTS, map_batches, one_thread_e
 from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences
 
-SURPRISE = "surprise"  # the column user-days are ranked by without labels
 WORST = 3  # events per user-day kept for reasons
+HALVES = 2  # of the accounts, by a hash of their ids
 DECIMALS = 5  # results are rounded, so that the last bits of a float never change a list
 LEAST_OWN_EVENTS = 5  # earlier events needed before a user is compared with their own past
 LEAST_OWN_SPREAD = 0.5  # nats; a perfectly even past would otherwise make any change infinite
@@ -23,7 +30,7 @@ LEAST_OWN_SPREAD = 0.5  # nats; a perfectly even past would otherwise make any c
 class Surprise:
     """Scores of n user-days in nats, in the order of their windows. F fields, categorical first."""
 
-    level: Doubles  # (n,) user-days are ranked by it
+    level: Doubles  # (n,) of the day as a whole
     mean: Doubles  # (n,) per event of the day
     per_field: Doubles  # (n, F) mean over the day's events
     worst: Doubles  # (n,) of the day's most surprising event
@@ -36,7 +43,7 @@ class Surprise:
     def columns(self, fields: Fields) -> dict[str, pa.Array]:
         """The columns of the `scores` snapshot: surprise, surprise_mean, …, surprise_<field>, code_00 …"""
         named = {
-            SURPRISE: self.level,
+            "surprise": self.level,
             "surprise_mean": self.mean,
             "surprise_worst_event": self.worst,
             "surprise_own_excess": self.own_excess,
@@ -44,6 +51,12 @@ class Surprise:
             **{f"code_{i:02d}": self.code[:, i] for i in range(self.code.shape[1])},
         }
         return {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in named.items()}
+
+
+def half_of(users: pa.Array) -> Ints:
+    """The half of each account, 0 or 1: by its id alone, so that it is the same in every training and every scoring."""
+    hashes = (blake2b(user.encode(), digest_size=1).digest()[0] for user in users.to_pylist())
+    return np.fromiter((value % HALVES for value in hashes), np.int64, len(users))
 
 
 def soft_maximum(nats: Doubles, is_own: Flags) -> Doubles:
@@ -88,10 +101,18 @@ def learned_columns(surprise: Surprise, fields: Fields) -> dict[str, Doubles]:
 
 
 def score_windows(
-    model: BehaviourAutoencoder, sequences: Sequences, threads: int = 2, batch_events: int = SCORED_EVENTS
+    models: Sequence[BehaviourAutoencoder],
+    sequences: Sequences,
+    threads: int = 2,
+    batch_events: int = SCORED_EVENTS,
 ) -> Surprise:
-    """Score user-days. A score depends on its own window alone, not on its neighbours or how they are batched."""
+    """Score user-days, those of each half of the accounts by its own model; a single model scores all of them.
+
+    Codes all come from the first model, because two models have different axes. A score depends on its own window
+    alone, not on its neighbours or how they are batched.
+    """
     n, n_fields = len(sequences), len(sequences.fields.names)
+    first = models[0]
     result = Surprise(
         level=np.empty(n),
         mean=np.empty(n),
@@ -99,20 +120,26 @@ def score_windows(
         worst=np.empty(n),
         own_excess=np.empty(n),
         history=sequences.windows.history,
-        code=np.empty((n, model.to_code.out_features)),
+        code=np.empty((n, first.to_code.out_features)),
         worst_position=np.full((n, WORST), -1, np.int64),
         worst_fields=np.full((n, WORST, n_fields), np.nan),
     )
 
-    def score(batch: WindowBatch, rows: Ints) -> None:
+    def score(model: BehaviourAutoencoder, of_model: Ints, batch: WindowBatch, chosen: Ints) -> None:
+        rows = of_model[chosen]
         nats, code = model(batch)
+        code = code if model is first else first.encode(batch)
         result.code[rows] = code.numpy().astype(np.float64).round(DECIMALS)
         _sum_up(nats.numpy(), sequences.windows.end[rows], sequences.windows.own[rows], rows, result)
 
-    model.eval()
+    half = half_of(sequences.tokens.users)[sequences.windows.user] if len(models) > 1 else np.zeros(n, np.int64)
     with one_thread_each(threads) as pool:
-        for _ in map_batches(model, sequences, score, pool, batch_events):
-            pass
+        for place, model in enumerate(models):
+            model.eval()
+            of_model = np.flatnonzero(half == place)
+            read = partial(score, model, of_model)
+            for _ in map_batches(model, sequences.take(of_model), read, pool, batch_events):
+                pass
     return result
 
 

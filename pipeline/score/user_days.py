@@ -56,12 +56,12 @@ def score_user_days(
     if not len(user_days):
         pq.write_table(_no_scores(), written["scores"])
         pq.write_table(CONTRIBUTIONS.empty_table(), written["contributions"])
-        no_codes = np.empty((0, bundle.autoencoder.to_code.out_features))
+        no_codes = np.empty((0, bundle.autoencoders[0].to_code.out_features))
         pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
     sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
     scored = apply(bundle, user_days, sequences, settings.threads)
-    percentile = bundle.reference.percentile(scored.surprise.level, scored.surprise.history).round(DECIMALS)
+    percentile = scored.percentile.round(DECIMALS)
     level = scored.risk if scored.risk is not None else percentile
     likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])
     today = next(path for path in token_paths if path.parent.name == f"day={day}")

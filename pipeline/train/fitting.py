@@ -1,9 +1,9 @@
 """Fit the models of a bundle on a split in time, and write them to its folder.
 
-    |--- the autoencoder learns ---|-- early stopping --|----------------------|-- not matured --| until
-    |--------------------------- the stacker learns ---------------------------|
-A model is measured, and read by the next one, only on days after those it learned from. On the autoencoder's own days
-the stacker reads features and labels only.
+    |------------- the autoencoders learn, each from one half of the accounts -----------------| until
+    |--------------------------- the stacker learns ---------------------------|-- not matured --|
+An autoencoder is read only for accounts that it did not learn from. Any other base model is measured, and read by the
+stacker, only on days after those it learned from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,16 +24,24 @@ from pipeline.domain import Domain
 from pipeline.errors import InputError
 from pipeline.metrics.reported import ReportedShare
 from pipeline.models import stacker
-from pipeline.models.base import Scorer, column_of
+from pipeline.models.base import Scorer, column_of, novelty
 from pipeline.models.base.catalogue import BASE_MODELS
+from pipeline.models.base.novelty import NoveltyScorer
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
 from pipeline.models.labels import bad_in_force, label_spells
-from pipeline.models.nn.autoencoder import AutoencoderPlan, Trained, save_autoencoder, train_autoencoder
+from pipeline.models.nn.autoencoder import (
+    AutoencoderPlan,
+    BehaviourAutoencoder,
+    Trained,
+    save_autoencoders,
+    train_autoencoder,
+)
 from pipeline.models.nn.baselines import marginal_nats
-from pipeline.models.reference import Reference
+from pipeline.models.reference import Ordinary
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import SURPRISE, learned_columns, score_windows
+from pipeline.models.surprise import HALVES, half_of, learned_columns, score_windows
+from pipeline.models.tokens.fields import Fields
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
@@ -41,10 +49,10 @@ from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Material, Sources, load_samples
 from pipeline.train.splits import Split, split_days
 from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
-from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
+from pipeline.train.walk_forward import FitOptions, walk_forward
 
 MAX_BASELINE = 20_000  # later user-days for the baselines of the sequence model
-MAX_REFERENCE = 200_000  # user-days for the reference of ordinary surprise
+MAX_QUIET = 200_000  # user-days on which ordinary surprise is measured
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ class BaseModels:
     columns: dict[str, Mapping[str, Doubles]]  # of each base model
     fitted: dict[str, dict[str, Scorer | None]]
     not_fitted: dict[str, str]  # and why
+    surprise: Doubles  # (n,) percentile among ordinary user-days: what a list without risks is ranked by
 
     @property
     def by_column(self) -> dict[str, Doubles]:
@@ -107,12 +116,13 @@ def fit_bundle(
     fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
     sources = Sources(user_days, tokens, spells)
-    loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
+    loaded = load_samples(con, domain, sources, split.last, AccountSample(settings.seed))
     known = as_known(loaded, day_number(until) + 1, clock)
 
     good = known.take(~known.is_bad_account)
-    learn, trained, autoencoder = _fit_autoencoder(fitting, good)
-    spreads = _spreads(learn.rows)
+    unlabelled, autoencoder = _fit_unlabelled(fitting, good)
+    _save_unlabelled(unlabelled, place)
+    spreads = _spreads(good.rows)
     samples = known.between(split.first, split.stack_last)
     matured_until = until - timedelta(days=clock.wait_days)
 
@@ -125,23 +135,45 @@ def fit_bundle(
     if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
         return FittedBundle([], spreads, autoencoder, without_stacker())
     try:
-        columns, about = _fit_stacker(fitting, trained, samples, bad)
+        columns, about = _fit_stacker(fitting, unlabelled, samples, bad)
     except InputError as error:  # nothing was known on the mornings it would be judged on
         return FittedBundle([], spreads, autoencoder, without_stacker(error.problem))
     return FittedBundle(columns, spreads, autoencoder, about)
 
 
-def _fit_autoencoder(fitting: Fitting, good: Samples) -> tuple[Samples, Trained, dict[str, Any]]:
-    """The user-days it learned from, the model, and what the manifest says of it."""
+@dataclass(frozen=True)
+class Unlabelled:
+    """What is learned without labels. Each autoencoder scores one half of the accounts, and learned from the other."""
+
+    trained: tuple[Trained, ...]
+    fields: Fields
+    novelty: NoveltyScorer
+    ordinary: Ordinary
+
+    @property
+    def autoencoders(self) -> list[BehaviourAutoencoder]:
+        return [each.model for each in self.trained]
+
+
+def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[str, Any]]:
+    """Learn from good accounts. Returns what the manifest says of the autoencoders too."""
     split, settings = fitting.split, fitting.settings
-    learn = good.between(split.learn_first, split.learn_last)
-    later = good.between(split.stop_first, split.stop_last)
-    plan = AutoencoderPlan(settings.seed, settings.threads, fitting.progress)
-    trained = train_autoencoder(learn.sequences, later.sequences, plan)
-    save_autoencoder(trained.model, good.fields, fitting.place)
-    reference = _reference(settings, trained, good.between(split.quiet_first, split.quiet_last))
-    reference.save(fitting.place / "reference.json")
-    return learn, trained, _about_autoencoder(trained, learn, later, split)
+    half = half_of(good.tokens.users)[good.windows.user]
+    is_late = good.windows.day >= day_number(split.stop_first)
+    trained = tuple(
+        train_autoencoder(
+            good.take(half != scored).sequences,
+            good.take((half == scored) & is_late).sequences,
+            AutoencoderPlan(settings.seed + scored, settings.threads, fitting.progress),
+        )
+        for scored in range(HALVES)
+    )
+    quiet = good.between(split.quiet_first, split.last)
+    quiet = quiet.take(np.arange(0, len(quiet), max(1, -(-len(quiet) // MAX_QUIET))))
+    new = novelty.fit(quiet, quiet, settings.seed, settings.threads, False)
+    surprise = score_windows([each.model for each in trained], quiet.sequences, settings.threads)
+    ordinary = Ordinary.of(surprise.level, new.score(quiet), surprise.history)
+    return Unlabelled(trained, good.fields, new, ordinary), _about_autoencoders(trained, good, split)
 
 
 @dataclass(frozen=True)
@@ -167,20 +199,13 @@ def no_stacker(known: KnownBad, needed: int, problem: str = "") -> dict[str, Any
     if problem:
         why += f"; {problem}"
     elif known.usable >= needed:
-        why += ", half of them on days after those the sequence model learns from, with at least ten matured days"
+        why += ", half of them after the first quarter of the days, with at least ten matured days"
     counts = {"bad_user_days": known.usable, "bad_user_days_needed": needed, "known_bad_user_days": asdict(known)}
     return {"is_used": False, "why": why, **counts}
 
 
 def _enough(matured: int, needed: int) -> str:
     return f"{matured} matured bad user-days, {needed} needed"
-
-
-def _reference(settings: Settings, trained: Trained, quiet: Samples) -> Reference:
-    """Surprise of good accounts on days the autoencoder did not learn from."""
-    step = max(1, -(-len(quiet.windows) // MAX_REFERENCE))
-    surprise = score_windows(trained.model, quiet.sequences.take(np.arange(0, len(quiet), step)), settings.threads)
-    return Reference.of(surprise.level, surprise.history)
 
 
 def _spreads(rows: NDArray[np.float32]) -> dict[str, Spread]:
@@ -195,37 +220,42 @@ def _spreads(rows: NDArray[np.float32]) -> dict[str, Spread]:
     return spreads
 
 
-def _about_autoencoder(trained: Trained, learn: Samples, later: Samples, split: Split) -> dict[str, Any]:
-    step = max(1, len(later.windows) // MAX_BASELINE)
-    some = later.windows.take(np.arange(0, len(later.windows), step))
+def _about_autoencoders(fits: Sequence[Trained], good: Samples, split: Split) -> dict[str, Any]:
+    late = good.between(split.stop_first, split.last).windows
+    some = late.take(np.arange(0, len(late), max(1, len(late) // MAX_BASELINE)))
     return {
-        "learned_from": [str(split.learn_first), str(split.learn_last)],
-        "validated_on": [str(split.stop_first), str(split.stop_last)],
-        "quiet_times": [str(split.quiet_first), str(split.quiet_last)],
-        "user_days": {"learned": len(learn.windows), "later": len(later.windows)},
-        "train_nats": [round(nats, 4) for nats in trained.train_nats],
-        "later_nats": [round(nats, 4) for nats in trained.later_nats],
+        "learned_from": [str(split.first), str(split.last)],
+        "validated_on": [str(split.stop_first), str(split.last)],
+        "quiet_times": [str(split.quiet_first), str(split.last)],
+        "user_days": {"learned": len(good), "later": len(late)},
         "later_nats_baselines": {  # each field alone: its frequency among all users, or with the user's own past
-            name: round(float(marginal_nats(learn.sequences, some, own).sum()), 4)
+            name: round(float(marginal_nats(good.sequences, some, own).sum()), 4)
             for name, own in {"all_users": False, "own_past": True}.items()
         },
-        "epochs": len(trained.train_nats),
-        "best_epoch": trained.best_epoch,  # from 0; this one is kept
+        "fits": [
+            {
+                "train_nats": [round(nats, 4) for nats in trained.train_nats],
+                "later_nats": [round(nats, 4) for nats in trained.later_nats],
+                "epochs": len(trained.train_nats),
+                "best_epoch": trained.best_epoch,  # from 0; this one is kept
+            }
+            for trained in fits
+        ],
     }
 
 
 def _fit_stacker(
-    fitting: Fitting, trained: Trained, samples: Samples, bad: pa.Table
+    fitting: Fitting, unlabelled: Unlabelled, samples: Samples, bad: pa.Table
 ) -> tuple[list[str], dict[str, Any]]:
     """Fit the pack's base models and the stacker, decide which of them it reads, and write those."""
     split, plan, place = fitting.split, fitting.plan, fitting.place
     since = day_number(split.stack_first)
-    base_models = _fit_base_models(fitting, trained, samples, since)
+    base_models = _fit_base_models(fitting, unlabelled, samples, since)
     stacked = fit_stack(samples, base_models.columns, plan, since)
     _save(place, stacked, base_models)
     matured = int(samples.is_bad.sum())
-    by_column = base_models.by_column
-    holdout = Holdout(samples, typologies_of(samples, bad), by_column, day_number(split.holdout_first))
+    typology, by_column = typologies_of(samples, bad), base_models.by_column
+    holdout = Holdout(samples, typology, by_column, base_models.surprise, day_number(split.holdout_first))
     return stacked.columns, {
         "is_used": True,
         "why": _enough(matured, fitting.settings.min_bad_labels),
@@ -236,7 +266,7 @@ def _fit_stacker(
         "monotone": dict(fitting.domain.monotone),
         "gates": [gate.to_dict() for gate in stacked.gates],
         "base_models_not_fitted": base_models.not_fitted,
-        "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
+        "over_surprise": lift(samples, stacked.scores, base_models.surprise, plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
         "share_of_accounts": round(samples.share, 6),
@@ -244,12 +274,10 @@ def _fit_stacker(
     }
 
 
-def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since: int) -> BaseModels:
-    is_after = samples.windows.day >= since
-    surprise = score_windows(trained.model, samples.sequences.take(is_after), fitting.settings.threads)
-    columns: dict[str, Mapping[str, Doubles]] = {
-        AUTOENCODER: with_gaps(learned_columns(surprise, trained.fields), is_after)
-    }
+def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples, since: int) -> BaseModels:
+    surprise = score_windows(unlabelled.autoencoders, samples.sequences, fitting.settings.threads)
+    columns: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: learned_columns(surprise, unlabelled.fields)}
+    percentile = unlabelled.ordinary.percentile(surprise.level, unlabelled.novelty.score(samples), surprise.history)
     fitted: dict[str, dict[str, Scorer | None]] = {}
     not_fitted: dict[str, str] = {}
     for name in fitting.domain.base_models:
@@ -260,7 +288,14 @@ def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since
             continue
         columns[name] = {column_of(name): found.scores}
         fitted[name] = {"base_models": found.final, "early_base_models": found.early}
-    return BaseModels(columns, fitted, not_fitted)
+    return BaseModels(columns, fitted, not_fitted, percentile)
+
+
+def _save_unlabelled(unlabelled: Unlabelled, place: Path) -> None:
+    save_autoencoders(unlabelled.autoencoders, unlabelled.fields, place)
+    (place / "novelty").mkdir()
+    unlabelled.novelty.save(place / "novelty")
+    unlabelled.ordinary.save(place / "ordinary.json")
 
 
 def _save(place: Path, stacked: Stacked, base_models: BaseModels) -> None:

@@ -20,7 +20,6 @@ from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
 from pipeline.models.days import day_number
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import SURPRISE
 from pipeline.train.stacking import Columns, Stacked, StackingPlan, fit_booster
 
 
@@ -31,6 +30,7 @@ class Holdout:
     samples: Samples
     typology: Names
     base_models: Mapping[str, Doubles]  # columns by name
+    surprise: Doubles  # what a list without risks is ranked by
     first: int  # day
 
     @property
@@ -68,9 +68,6 @@ def measure_holdout(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> d
     typologies = sorted(
         _recalls(labels, labels.catch(risk, plan.reviews)), key=lambda each: (each["recall"], each["typology"])
     )
-    surprise = {}
-    if SURPRISE in holdout.base_models:
-        surprise[SURPRISE] = _both(labels, holdout.base_models[SURPRISE][is_later], plan)
     return {
         **metrics,
         "baselines": {
@@ -79,7 +76,7 @@ def measure_holdout(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> d
                 "precision_at_reviews": rounded(_precision_by_chance(labels, plan.reviews)),
             },
             "single_feature": _single_feature(holdout, labels, plan),
-            **surprise,
+            "surprise": _both(labels, holdout.surprise[is_later], plan),
         },
         "upper_bound": _both(labels, oracle(labels, plan.reviews), plan),
         "typologies": typologies,

@@ -1,11 +1,10 @@
 """Walk-forward scores of a base model: each block is scored by a model fitted on earlier blocks."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.arrays import Doubles, Flags, Ints
+from pipeline.arrays import Doubles, Ints
 from pipeline.errors import InputError
 from pipeline.models.base import Learner, Scorer
 from pipeline.models.samples import Samples
@@ -62,14 +61,3 @@ def walk_forward(base_model: Learner, samples: Samples, since: int, options: Fit
             continue
         scores[block == b] = early.score(here, options.threads)
     return WalkForward(scores, early, fit_base_model(base_model, samples, options))
-
-
-def with_gaps(columns: Mapping[str, Doubles], is_scored: Flags) -> dict[str, Doubles]:
-    """Columns of the scored user-days, as columns of all of them (n,), NaN elsewhere.
-
-    A base model has no score on days it learned from: there it would look better than it is.
-    """
-    filled = {name: np.full(len(is_scored), np.nan) for name in columns}
-    for name, column in columns.items():
-        filled[name][is_scored] = column
-    return filled

@@ -15,22 +15,44 @@ levels = st.lists(st.floats(-10, 1e6), min_size=1, max_size=400)
 def test_a_percentile_never_falls_as_surprise_grows(held_out, asked):
     percentile = Distribution.of(np.array(held_out), 0).percentile(np.sort(asked))
     assert (np.diff(percentile) >= 0).all()
-    assert (percentile >= 0).all() and (percentile < 1).all()
+    assert (percentile >= 0).all() and (percentile <= 1).all()
 
 
 def test_a_percentile_is_the_share_of_held_out_user_days_below():
-    percentile = Distribution.of(np.arange(5000.0), 0).percentile(np.array([-1e9, 500, 2500, 4999]))
-    np.testing.assert_allclose(percentile, [0, 0.1, 0.5, 1], atol=1e-3)
+    held_out = -np.log1p(-(np.arange(5000) + 0.5) / 5000)
+    percentile = Distribution.of(held_out, 0).percentile(np.array([-1e9, *held_out[[500, 2500, 4500, 4900, 4999]]]))
+    np.testing.assert_allclose(percentile, [0, 0.1, 0.5, 0.9, 0.98, 1], atol=1e-3)
 
 
-def test_monsters_beyond_everything_seen_keep_their_order():
-    percentile = Distribution.of(np.random.default_rng(0).normal(8, 2, 3000), 0).percentile(10.0 ** np.arange(2, 9))
+def test_beyond_the_held_out_user_days_rarer_levels_have_higher_percentiles():
+    percentile = Distribution.of(np.random.default_rng(0).normal(8, 2, 3000), 0).percentile(np.linspace(16, 30, 8))
     assert (np.diff(percentile) > 0).all() and percentile[0] > 0.9996
+
+
+@pytest.mark.parametrize("shape", [0.0, 0.2, 0.4])
+def test_a_tail_is_as_heavy_as_what_was_drawn_and_tells_how_rare_unseen_levels_are(shape):
+    random = np.random.default_rng(3)
+    chance = random.random(40_000)
+    drawn = -np.log(chance) if shape == 0 else (chance**-shape - 1) / shape
+    found = Distribution.of(drawn, 0)
+    assert found.tail_shape == pytest.approx(shape, abs=0.08)
+    rare = np.array([1e-3, 1e-4, 1e-5])  # the last is rarer than anything drawn
+    level = -np.log(rare) if shape == 0 else (rare**-shape - 1) / shape
+    said = 1 - found.percentile(level)
+    assert (said / rare > 0.4).all() and (said / rare < 2.5).all()
+
+
+def test_an_account_with_a_short_history_reaches_the_top_as_easily_as_any_other():
+    random = np.random.default_rng(4)
+    history = np.concatenate([np.zeros(300, int), np.full(30_000, 100)])
+    level = np.where(history == 0, 20.0, 5.0) + random.exponential(size=len(history))
+    newcomer, regular = Reference.of(level, history).percentile(np.array([32.0, 17.0]), np.array([0, 100]))
+    assert 1 - newcomer == pytest.approx(1 - regular, rel=2) and newcomer > 1 - 3e-5
 
 
 def test_equal_held_out_levels_are_fine():
     percentile = Distribution.of(np.ones(500), 0).percentile(np.array([0.0, 1.0, 2.0]))
-    assert percentile[0] == 0 and 0.99 < percentile[1] < percentile[2] < 1
+    assert percentile[0] == 0 and 0.99 < percentile[1] < percentile[2] <= 1
 
 
 def test_users_are_judged_against_users_with_as_much_history():

@@ -7,8 +7,8 @@ from pipeline.arrays import Doubles
 from pipeline.models.nn.autoencoder import (
     AutoencoderPlan,
     BehaviourAutoencoder,
-    load_autoencoder,
-    save_autoencoder,
+    load_autoencoders,
+    save_autoencoders,
     train_autoencoder,
 )
 from pipeline.models.samples import Samples
@@ -25,10 +25,10 @@ class AutoencoderScorer:
     fields: Fields
 
     def score(self, samples: Samples, threads: int = 2) -> Doubles:
-        return score_windows(self.model, Sequences(samples.tokens, self.fields, samples.windows), threads).level
+        return score_windows([self.model], Sequences(samples.tokens, self.fields, samples.windows), threads).level
 
     def save(self, folder: Path) -> None:
-        save_autoencoder(self.model, self.fields, folder)
+        save_autoencoders([self.model], self.fields, folder)
 
 
 def fit(learn: Samples, stop: Samples, seed: int, threads: int, progress: bool) -> AutoencoderScorer:
@@ -40,4 +40,5 @@ def fit(learn: Samples, stop: Samples, seed: int, threads: int, progress: bool) 
 
 def load(folder: Path) -> AutoencoderScorer:
     """Raises InputError if a file is missing, damaged, or does not fit the others."""
-    return AutoencoderScorer(*load_autoencoder(folder))
+    (model, *_), fields = load_autoencoders(folder)
+    return AutoencoderScorer(model, fields)

@@ -1,5 +1,6 @@
 """An LSTM autoencoder over windows of events: it redraws ordinary behaviour well and odd events badly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.models.parts import unreadable
 from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences
 
-WEIGHTS, FIELDS = "autoencoder.safetensors", "fields.json"
+WEIGHTS, FIELDS = "autoencoder_{}.safetensors", "fields.json"
 
 
 class BehaviourAutoencoder(NatsNetwork):
@@ -116,20 +117,26 @@ def _noisy_nats(model: BehaviourAutoencoder, plan: AutoencoderPlan, batch: Windo
     return model.surprise(batch, redrawn).sum(dim=2).masked_fill(~batch.is_event, 0.0).sum()
 
 
-def save_autoencoder(model: BehaviourAutoencoder, fields: Fields, folder: Path) -> None:
-    """Write autoencoder.safetensors and fields.json."""
-    write_weights(folder / WEIGHTS, model)
+def save_autoencoders(models: Sequence[BehaviourAutoencoder], fields: Fields, folder: Path) -> None:
+    """Write autoencoder_0.safetensors, one for each model, and fields.json."""
+    for place, model in enumerate(models):
+        write_weights(folder / WEIGHTS.format(place), model)
     fields.save(folder / FIELDS)
 
 
-def load_autoencoder(folder: Path) -> tuple[BehaviourAutoencoder, Fields]:
-    """Read a saved model. Raises InputError if a file is missing or damaged, or the two do not fit each other."""
+def load_autoencoders(folder: Path) -> tuple[tuple[BehaviourAutoencoder, ...], Fields]:
+    """Read saved models. Raises InputError if a file is missing or damaged, or they do not fit each other."""
     fields = Fields.load(folder / FIELDS)
-    weights = read_weights(folder / WEIGHTS)
+    paths = sorted(folder.glob(WEIGHTS.format("*"))) or [folder / WEIGHTS.format(0)]
+    return tuple(_load(path, fields) for path in paths), fields
+
+
+def _load(path: Path, fields: Fields) -> BehaviourAutoencoder:
+    weights = read_weights(path)
     try:
         code_size, hidden_size = weights["to_code.weight"].shape
         embedding_size = weights["embed.codes.weight"].shape[1]
     except (KeyError, ValueError, IndexError) as error:
-        raise unreadable(folder / WEIGHTS, error) from None
+        raise unreadable(path, error) from None
     model = BehaviourAutoencoder(fields.sizes, len(fields.numeric), hidden_size, code_size, embedding_size)
-    return fill(model, weights, folder / WEIGHTS), fields
+    return fill(model, weights, path)

@@ -60,7 +60,9 @@ def test_windows_are_what_a_plain_loop_finds(lengths, a_day, first, n_days):
             of_user = (tokens.user == user) & (days > day - 28)
             earlier, own = np.flatnonzero(of_user & (days < day)), np.flatnonzero(of_user & (days == day))
             kept = own[-(128 - min(len(earlier), 32)) :]
-            expected.append((user, day, [*reversed(kept), *reversed(earlier[max(len(earlier) + len(kept) - 128, 0) :])]))
+            expected.append(
+                (user, day, [*reversed(kept), *reversed(earlier[max(len(earlier) + len(kept) - 128, 0) :])])
+            )
             assert len(kept) + len(earlier) <= 128 or len(expected[-1][2]) == 128
     places = windows.places(np.arange(128))
     found = [places[i, :length].tolist() for i, length in enumerate(windows.length)]
