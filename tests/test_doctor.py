@@ -56,7 +56,7 @@ def test_an_empty_home_is_sound(home):
 
 FILES = {
     "lake/events/*/*.parquet": "is not what was ingested",
-    "models/*/autoencoder.safetensors": "is not what was written",
+    "models/*/autoencoder_1.safetensors": "is not what was written",
     "models/*/card.md": "is not what was written",
     "lists/revisions/day=*/*/risk_list.csv": "is not what was written",
     f"snapshots/user_days/day={TODAY}/*.parquet": "is not what was written",

@@ -161,5 +161,6 @@ class Ordinary(BaseModel):
 
 def _rarity(*percentiles: Doubles) -> Doubles:
     """Minus the log of the chances, summed up (Fisher, 1932): one great rarity counts, and so do several small ones."""
-    total: Doubles = -sum(np.log(np.maximum(1 - percentile, LEAST_CHANCE)) for percentile in percentiles)
+    chances = np.maximum(1 - np.stack(percentiles), LEAST_CHANCE)
+    total: Doubles = -np.log(chances).sum(axis=0)
     return total

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.reference import Distribution, Reference
+from pipeline.models.reference import Distribution, Ordinary, Reference
 
 levels = st.lists(st.floats(-10, 1e6), min_size=1, max_size=400)
 
@@ -70,19 +70,39 @@ def test_a_rare_amount_of_history_is_judged_against_everybody():
     assert reference.percentile(np.array([50.0]), np.array([30]))[0] > 0.9
 
 
-def test_a_reference_comes_back_from_disk_as_it_was(tmp_path):
+def ordinary_days(n=3000):
     random = np.random.default_rng(0)
-    reference = Reference.of(random.normal(size=3000), random.integers(0, 100, 3000))
-    reference.save(tmp_path / "reference.json")
-    assert Reference.load(tmp_path / "reference.json") == reference
+    level, history = random.normal(size=n), random.integers(0, 100, n)
+    return level, random.poisson(0.4, n).astype(float), history
 
 
-@pytest.mark.parametrize("text", [None, "{}", '{"bins": [], "pooled": null}'])
-def test_a_reference_that_is_none_is_a_clear_error(tmp_path, text):
+def test_what_is_ordinary_comes_back_from_disk_as_it_was(tmp_path):
+    ordinary = Ordinary.of(*ordinary_days())
+    ordinary.save(tmp_path / "ordinary.json")
+    assert Ordinary.load(tmp_path / "ordinary.json") == ordinary
+
+
+def test_of_ordinary_user_days_each_share_has_such_a_percentile_whatever_their_history():
+    level, novelty, history = ordinary_days(40_000)
+    percentile = Ordinary.of(*ordinary_days(20_000)).percentile(level, novelty, history)
+    for chosen in (history < 16, history >= 64):
+        for share in (0.1, 0.01, 0.002):
+            assert (percentile[chosen] > 1 - share).mean() == pytest.approx(share, rel=0.35)
+
+
+def test_a_user_day_that_is_odd_in_both_ways_is_stranger_than_one_that_is_odd_in_one():
+    ordinary = Ordinary.of(*ordinary_days())
+    level, novelty = np.array([3.0, 3.0, 0.0, 0.0]), np.array([3.0, 0.0, 3.0, 0.0])
+    both, *one, none = ordinary.percentile(level, novelty, np.full(4, 50))
+    assert both > max(one) and min(one) > none
+
+
+@pytest.mark.parametrize("text", [None, "{}", '{"sequence": [], "novelty": null}'])
+def test_what_is_no_reference_is_a_clear_error(tmp_path, text):
     if text is not None:
-        (tmp_path / "reference.json").write_text(text)
-    with pytest.raises(InputError, match=r"cannot read .*/reference\.json"):
-        Reference.load(tmp_path / "reference.json")
+        (tmp_path / "ordinary.json").write_text(text)
+    with pytest.raises(InputError, match=r"cannot read .*/ordinary\.json"):
+        Ordinary.load(tmp_path / "ordinary.json")
 
 
 def test_no_held_out_user_days_are_a_clear_error():

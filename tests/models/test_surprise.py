@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from event_streams import FIELDS, FIRST, event, in_memory, ordinary_shop, random_tokens, write_days
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
-from pipeline.models.surprise import own_excess, score_windows, soft_maximum
+from pipeline.models.nn.training import seeded
+from pipeline.models.surprise import half_of, own_excess, score_windows, soft_maximum
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows
 
@@ -41,7 +43,7 @@ def odd_day(tmp_path_factory):
     trained = train_autoencoder(sequences, later, AutoencoderPlan(epochs=8, batch_events=256))
     day = days_of(tokens, FIRST + timedelta(LAST), FIRST + timedelta(LAST))
     users = tokens.users.take(day.windows.user).to_pylist()
-    return tokens, day.windows, score_windows(trained.model, day), {user: i for i, user in enumerate(users)}
+    return tokens, day.windows, score_windows([trained.model], day), {user: i for i, user in enumerate(users)}
 
 
 def test_one_monstrous_event_ranks_first(odd_day):
@@ -84,7 +86,7 @@ def test_scores_do_not_change_with_batch_size_or_threads(lengths, batch_events, 
     model = BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric)).eval()
     tokens = random_tokens(lengths)
     sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
-    one, other = (score_windows(model, sequences, t, size) for t, size in ((1, 1), (threads, batch_events)))
+    one, other = (score_windows([model], sequences, t, size) for t, size in ((1, 1), (threads, batch_events)))
     for name in ("level", "mean", "per_field", "worst", "own_excess", "code", "worst_fields"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=3e-5, rtol=1e-5, err_msg=name)
 
@@ -93,16 +95,36 @@ def test_scores_do_not_change_with_who_else_is_scored(model):
     tokens = random_tokens([30] * 20)
     sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
     some = np.arange(0, len(sequences), 7)
-    everyone, few = (score_windows(model, some_or_all) for some_or_all in (sequences, sequences.take(some)))
+    everyone, few = (score_windows([model], some_or_all) for some_or_all in (sequences, sequences.take(some)))
     np.testing.assert_allclose(everyone.level[some], few.level, atol=3e-5)
 
 
 def test_scoring_twice_gives_the_same_bytes(model):
     tokens = random_tokens([50] * 30)
     sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
-    one, other = (score_windows(model, sequences) for _ in range(2))
+    one, other = (score_windows([model], sequences) for _ in range(2))
     assert one.level.tobytes() == other.level.tobytes()
     assert one.per_field.tobytes() == other.per_field.tobytes()
+
+
+def test_each_half_of_the_accounts_is_read_by_its_own_model_and_all_codes_come_from_the_first():
+    with seeded(1):
+        models = [BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric)).eval() for _ in range(2)]
+    tokens = random_tokens([20] * 24)
+    sequences = days_of(tokens, FIRST, FIRST + timedelta(20))
+    both, *alone = (score_windows(each, sequences) for each in (models, models[:1], models[1:]))
+    half = half_of(tokens.users)[sequences.windows.user]
+    assert 0 < half.mean() < 1
+    np.testing.assert_allclose(both.level, np.where(half == 0, alone[0].level, alone[1].level), atol=3e-5)
+    np.testing.assert_allclose(both.code, alone[0].code, atol=3e-5)
+    assert not np.allclose(alone[0].level, alone[1].level, atol=1e-2)
+
+
+def test_an_account_stays_in_its_half_whoever_else_is_there():
+    users = [f"user-{n:06d}" for n in range(4000)]
+    halves = half_of(pa.array(users))
+    assert half_of(pa.array(users[7::13])).tolist() == halves[7::13].tolist()
+    assert abs(halves.mean() - 0.5) < 0.03
 
 
 def test_events_of_later_days_change_nothing(model):
@@ -110,19 +132,19 @@ def test_events_of_later_days_change_nothing(model):
     early = days_of(tokens, FIRST, FIRST + timedelta(3))
     changed = random_tokens([40])
     changed.numbers[early.windows.end[-1] :] = 9.0
-    one, other = (score_windows(model, replace(early, tokens=each)) for each in (tokens, changed))
+    one, other = (score_windows([model], replace(early, tokens=each)) for each in (tokens, changed))
     np.testing.assert_array_equal(one.level, other.level)
 
 
 def test_no_windows_give_empty_scores(model):
     tokens = random_tokens([])
-    surprise = score_windows(model, days_of(tokens, FIRST, FIRST))
+    surprise = score_windows([model], days_of(tokens, FIRST, FIRST))
     assert surprise.level.shape == (0,) and len(surprise.columns(FIELDS)["surprise"]) == 0
 
 
 def test_a_single_event_is_its_own_worst_and_has_no_own_past(model):
     tokens = random_tokens([1])
-    surprise = score_windows(model, days_of(tokens, FIRST, FIRST + timedelta(9)))
+    surprise = score_windows([model], days_of(tokens, FIRST, FIRST + timedelta(9)))
     assert surprise.level[0] == surprise.mean[0] == surprise.worst[0]
     assert np.isnan(surprise.own_excess[0])
 

@@ -16,7 +16,7 @@ from pipeline.models.base.tabular import Scale
 from pipeline.models.bundle import Bundle, Manifest, Spread
 from pipeline.models.calibration import Calibration
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-from pipeline.models.reference import Reference
+from pipeline.models.reference import Ordinary
 
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)
@@ -73,13 +73,21 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
     )
     return Bundle(
         manifest=manifest,
-        autoencoder=BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric), hidden_size=8, code_size=16).eval(),
+        autoencoders=tuple(
+            BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric), hidden_size=8, code_size=16).eval()
+            for _ in range(2)
+        ),
         fields=FIELDS,
-        reference=Reference.of(level, np.zeros(300, np.int64)),
+        novelty=novelty(),
+        ordinary=Ordinary.of(level, random.integers(0, 4, 300).astype(float), np.zeros(300, np.int64)),
         stacker=booster,
         calibration=Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0)) if booster else None,
         base_models={base_model: novelty()} if base_model else {},
     )
+
+
+def autoencoder() -> BehaviourAutoencoder:
+    return BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric), hidden_size=8, code_size=16).eval()
 
 
 def novelty() -> NoveltyScorer:

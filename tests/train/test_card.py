@@ -42,11 +42,11 @@ AUTOENCODER = {
     "validated_on": ["2026-02-11", "2026-02-13"],
     "quiet_times": ["2026-02-11", "2026-03-28"],
     "user_days": {"learned": 12345, "later": 4000},
-    "train_nats": [9.0, 6.25, 6.0],
-    "later_nats": [9.1, 6.5, 6.6],
     "later_nats_baselines": {"all_users": 11.0, "own_past": 8.25},
-    "epochs": 3,
-    "best_epoch": 1,
+    "fits": [
+        {"train_nats": [9.0, 6.25, 6.0], "later_nats": [9.1, 6.5, 6.6], "epochs": 3, "best_epoch": 1},
+        {"train_nats": [9.0, 6.125], "later_nats": [9.1, 6.75], "epochs": 2, "best_epoch": 1},
+    ],
 }
 HOLDOUT = {
     "user_days": 8000,
@@ -206,7 +206,7 @@ def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
     assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
     assert not lines(text, "average precision")
     assert not lines(text, "## Base models")
-    assert lines(text, "6.500 with epoch 2 of 3, which is kept; 6.250 on the days")
+    assert lines(text, "6.500 with epoch 2 of 3, which is kept, 6.250 for those it learned from; 6.750 with")
 
 
 def test_without_anything_bad_in_the_holdout_the_card_says_that_nothing_was_measured():

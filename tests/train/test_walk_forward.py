@@ -8,7 +8,7 @@ from user_days import FIRST_DAY, user_days
 
 from pipeline.errors import InputError
 from pipeline.models.base import Learner
-from pipeline.train.walk_forward import FitOptions, fit_base_model, walk_forward, with_gaps
+from pipeline.train.walk_forward import FitOptions, fit_base_model, walk_forward
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,6 @@ def test_a_block_with_too_little_before_it_is_not_scored(known):
     column = walk_forward(LAST_DAY, known, FIRST_DAY + 3, OPTIONS).scores
     assert np.isnan(column[known.windows.day < FIRST_DAY + 11]).all()
     assert not np.isnan(column[known.windows.day >= FIRST_DAY + 12]).any()
-
-
-def test_scores_on_the_days_learned_from_are_unknown(known):
-    is_after = known.windows.day >= FIRST_DAY + 5
-    found = with_gaps({"score_x": np.arange(is_after.sum(), dtype=float)}, is_after)
-    assert np.isnan(found["score_x"][~is_after]).all()
-    assert found["score_x"][is_after].tolist() == list(range(is_after.sum()))
 
 
 def test_the_last_fifth_of_the_days_says_when_to_stop(known):

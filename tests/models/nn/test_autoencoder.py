@@ -13,8 +13,8 @@ from pipeline.errors import InputError
 from pipeline.models.nn.autoencoder import (
     AutoencoderPlan,
     BehaviourAutoencoder,
-    load_autoencoder,
-    save_autoencoder,
+    load_autoencoders,
+    save_autoencoders,
     train_autoencoder,
 )
 from pipeline.models.nn.batch import WindowBatch, read_batch
@@ -136,9 +136,9 @@ def test_training_learns_and_is_repeatable_to_the_byte_on_any_number_of_threads(
     learn, later = shop
     for name, threads in (("first", 2), ("again", 2), ("alone", 1)):
         trained = train_autoencoder(learn, later, dataclasses.replace(PLAN, threads=threads))
-        save_autoencoder(trained.model, FIELDS, tmp_path / name)
+        save_autoencoders([trained.model], FIELDS, tmp_path / name)
     bytes_of = {
-        name: (tmp_path / name / "autoencoder.safetensors").read_bytes() for name in ("first", "again", "alone")
+        name: (tmp_path / name / "autoencoder_0.safetensors").read_bytes() for name in ("first", "again", "alone")
     }
     assert bytes_of["first"] == bytes_of["again"] == bytes_of["alone"]
     assert trained.later_nats[-1] < trained.later_nats[0]
@@ -198,25 +198,25 @@ def test_a_domain_without_categories_or_without_numbers_trains_too(shop):
 
 
 def test_a_saved_model_comes_back_the_same(model, tmp_path):
-    save_autoencoder(model, FIELDS, tmp_path)
-    loaded, fields = load_autoencoder(tmp_path)
+    save_autoencoders([model], FIELDS, tmp_path)
+    (loaded,), fields = load_autoencoders(tmp_path)
     assert fields == FIELDS
     np.testing.assert_array_equal(cells(loaded, one_event())[0], cells(model, one_event())[0])
 
 
 def test_weights_that_do_not_fit_the_fields_are_refused_by_name(model, tmp_path):
-    save_autoencoder(model, FIELDS, tmp_path)
+    save_autoencoders([model], FIELDS, tmp_path)
     Fields(categorical=FIELDS.categorical, numeric=FIELDS.numeric[:1]).save(tmp_path / "fields.json")
     with pytest.raises(InputError, match=r"encoder\.weight_ih_l0"):
-        load_autoencoder(tmp_path)
+        load_autoencoders(tmp_path)
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"\x80\x04pickle", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
 def test_damaged_weights_are_a_clear_error(model, tmp_path, damage):
-    save_autoencoder(model, FIELDS, tmp_path)
-    weights = tmp_path / "autoencoder.safetensors"
+    save_autoencoders([model], FIELDS, tmp_path)
+    weights = tmp_path / "autoencoder_0.safetensors"
     weights.unlink()
     if damage is not None:
         weights.write_bytes(damage)
-    with pytest.raises(InputError, match=r"cannot read .*/autoencoder\.safetensors"):
-        load_autoencoder(tmp_path)
+    with pytest.raises(InputError, match=r"cannot read .*/autoencoder_0\.safetensors"):
+        load_autoencoders(tmp_path)
