@@ -188,7 +188,7 @@ def quiet_lists(abusive: ShopRun, bundle: str) -> dict[str, Any]:
         "ranked_by": "risk" if trained["stacker"]["is_used"] else "surprise",
         "alone": [of["listed"] for of in alone],
         "lent": [of["listed"] for of in lent],
-        "quiet_percentile": alone[0]["quiet_percentile"],
+        "false_alarms": alone[0]["false_alarms"],
         "users": [user for of in alone for user in of["users"]],
         "failed": sorted({name for of in alone for name in of["failed"]}),
     }

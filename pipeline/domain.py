@@ -152,7 +152,7 @@ class Domain(Strict):
     list_size: int = Field(100, ge=1, le=100_000)
     audit_share: float = Field(0.05, ge=0, le=0.5)  # of list_size, for audit rows; none on lists of fewer than ten
     min_precision: float = Field(0.2, gt=0, lt=1)  # least expected precision of a list
-    quiet_percentile: float = Field(0.99, gt=0.5, lt=1)  # without labels: list only surprise above this quantile
+    false_alarms: float = Field(3, gt=0, le=100_000)  # without labels: so many rows of a list on an ordinary day
 
     @field_validator("timezone")
     @classmethod

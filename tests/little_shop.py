@@ -206,7 +206,7 @@ def history(folder: Path, last: int) -> list[Path]:
 def pack(folder: Path, **changes: Any) -> Path:
     """The shop's domain pack, with labels that mature within a week and a team that reviews eight accounts a day."""
     content: Mapping[str, Any] = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())
-    small = {"labels": {"delay_days": LABEL_DELAY_DAYS}, "list_size": 8, "quiet_percentile": 0.95, **changes}
+    small = {"labels": {"delay_days": LABEL_DELAY_DAYS}, "list_size": 8, "false_alarms": 2.4, **changes}
     path = folder / "shop.yml"
     path.write_text(yaml.safe_dump({**content, **small}))
     return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.domain import Domain
 from pipeline.publish import audit
 from pipeline.publish.audit import Stratum
-from pipeline.publish.ranking import Cut, RankedBy, cut_by_precision, cut_by_quiet_level, rank
+from pipeline.publish.ranking import Cut, RankedBy, cut_by_false_alarms, cut_by_precision, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int, see
     if by == "risk":
         cut = cut_by_precision(ranked["risk"].to_pylist(), domain.min_precision, list_size - slots)
     else:
-        cut = cut_by_quiet_level(ranked["surprise_percentile"].to_pylist(), domain.quiet_percentile, list_size - slots)
+        cut = cut_by_false_alarms(ranked["surprise_percentile"].to_pylist(), domain.false_alarms, list_size - slots)
     unpicked = ranked.slice(cut.length)
     strata = audit.strata(len(unpicked), slots)
     drawn = audit.draw(unpicked["user_id"].to_pylist(), strata, seed)

@@ -77,7 +77,7 @@ def outcome(choice: Choice, by: RankedBy, domain: Domain, list_size: int) -> dic
             "min_precision": domain.min_precision if by_risk else None,
             "expected_precision": None if cut.expected_precision is None else round(cut.expected_precision, 6),
             "expected_bad": expected_bad(risks).to_dict() if by_risk else None,
-            "quiet_percentile": None if by_risk else domain.quiet_percentile,
+            "false_alarms": None if by_risk else domain.false_alarms,
             "next": None if cut.next is None else _next(cut.next, by_risk),
         },
         "audit": {"slots": choice.slots, "strata": [stratum.to_dict() for stratum in choice.strata]},
@@ -86,7 +86,7 @@ def outcome(choice: Choice, by: RankedBy, domain: Domain, list_size: int) -> dic
 
 def _next(below: Next, by_risk: bool) -> dict[str, Any]:
     """It names no account: a manifest is read by more people than the accounts below the list are meant for."""
-    level, setting = ("risk", "min_precision") if by_risk else ("surprise_percentile", "quiet_percentile")
+    level, setting = ("risk", "min_precision") if by_risk else ("surprise_percentile", "false_alarms")
     return {
         "rank": below.rank,
         level: None if below.level is None else round(below.level, 6),

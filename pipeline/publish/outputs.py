@@ -136,7 +136,7 @@ def in_words(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def _next_in_words(below: Mapping[str, Any], slots: int) -> str:
     """For example: rank 9 with risk 3.1%; min_precision 0.04 would fill all 20 slots."""
-    setting = "min_precision" if "min_precision" in below else "quiet_percentile"
+    setting = "min_precision" if "min_precision" in below else "false_alarms"
     level = _risk(below["risk"]) if "risk" in below else _surprise(below["surprise_percentile"])
     what = f"rank {below['rank']} with {'risk' if 'risk' in below else 'surprise'} {level or 'unknown'}"
     if below[setting] is None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Context
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 RankedBy = Literal["risk", "surprise"]
 TOLERANCE = 1e-9  # a precision reached to the ninth digit is reached
 LEAST_PRECISION = 1e-6  # below this there is no min_precision worth naming
-LEAST_QUIET = 0.5  # quiet_percentile is above this
+LEAST_FALSE_ALARMS = 1e-4  # below this there is no number worth naming
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Next:
     """What stands just below a list that ended before its slots were full.
 
     `rank` is the place among all scored accounts, `level` its risk or surprise percentile. With `setting` in place of
-    min_precision or quiet_percentile, the list would have `would_list` accounts; None if no setting does that.
+    min_precision or false_alarms, the list would have `would_list` accounts; None if no setting does that.
     """
 
     rank: int
@@ -33,7 +34,7 @@ class Cut:
     """Where the list ends: `length` accounts, decided by `rule`. `expected_precision` is null without risks."""
 
     length: int
-    rule: Literal["min_precision", "quiet_level", "list_size", "all"]
+    rule: Literal["min_precision", "false_alarms", "list_size", "all"]
     expected_precision: float | None
     next: Next | None = None
 
@@ -65,16 +66,24 @@ def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_s
     return Cut(length, rule, expected, Next(length + 1, risks[length], _reached_precision(total / slots), slots))
 
 
-def cut_by_quiet_level(percentiles: Sequence[float | None], quiet_percentile: float, list_size: int) -> Cut:
-    """The accounts whose surprise is above the quiet percentile, at most `list_size`."""
-    loud = sum(percentile is not None and percentile >= quiet_percentile for percentile in percentiles)
-    length = min(loud, list_size)
-    rule = _why_it_ends(length, len(percentiles), list_size, "quiet_level")
-    if rule != "quiet_level":
+def cut_by_false_alarms(percentiles: Sequence[float | None], false_alarms: float, list_size: int) -> Cut:
+    """The accounts so surprising that of all these, on an ordinary day, at most `false_alarms` would be.
+
+    `percentiles` are in ranked order. An unknown one is listed by nobody.
+    """
+    listed = sum(_alarms(percentile, len(percentiles)) <= false_alarms + TOLERANCE for percentile in percentiles)
+    length = min(listed, list_size)
+    rule = _why_it_ends(length, len(percentiles), list_size, "false_alarms")
+    if rule != "false_alarms":
         return Cut(length, rule, None)
     slots = min(list_size, len(percentiles))
-    setting = _reached_percentile(percentiles[slots - 1])
+    setting = _reached_alarms(_alarms(percentiles[slots - 1], len(percentiles)))
     return Cut(length, rule, None, Next(length + 1, percentiles[length], setting, slots))
+
+
+def _alarms(percentile: float | None, accounts: int) -> float:
+    """How many of so many ordinary accounts would be at least as surprising."""
+    return inf if percentile is None else (1 - percentile) * accounts
 
 
 def _reached_precision(precision: float) -> float | None:
@@ -84,14 +93,14 @@ def _reached_precision(precision: float) -> float | None:
     return float(Context(prec=2, rounding=ROUND_DOWN).create_decimal_from_float(precision + TOLERANCE / 2))
 
 
-def _reached_percentile(percentile: float | None) -> float | None:
-    if percentile is None:
+def _reached_alarms(alarms: float) -> float | None:
+    """Rounded up to two significant digits, so that a list asked for it reaches it."""
+    if alarms == inf:
         return None
-    setting = float(Decimal(percentile).quantize(Decimal("0.0001"), ROUND_DOWN))
-    return setting if setting > LEAST_QUIET else None
+    return float(Context(prec=2, rounding=ROUND_UP).create_decimal_from_float(max(alarms, LEAST_FALSE_ALARMS)))
 
 
-def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["min_precision", "quiet_level"]) -> Any:
+def _why_it_ends(length: int, available: int, list_size: int, rule: Literal["min_precision", "false_alarms"]) -> Any:
     if length == list_size and length < available:
         return "list_size"
     return "all" if length == available else rule

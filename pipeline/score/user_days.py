@@ -16,12 +16,13 @@ from pipeline.models import stacker
 from pipeline.models.bundle import Bundle
 from pipeline.models.days import DAY_US
 from pipeline.models.feature_rows import read_user_days
-from pipeline.models.scoring import DECIMALS, Scored, apply, read_sequences
+from pipeline.models.scoring import Scored, apply, read_sequences
 from pipeline.models.surprise import WORST
 from pipeline.models.tokens.reading import look_up
 from pipeline.score.neighbours import EMBEDDINGS, embeddings
 from pipeline.settings import Settings
 
+PERCENTILE_DECIMALS = 9  # a list of a million accounts asks for chances of a millionth
 KEPT = 12  # contributions per account: reasons need three, the rest is for looking closer
 LEAST_DEVIATION = 1.0  # robust standard deviations from which a feature is evidence
 
@@ -61,7 +62,7 @@ def score_user_days(
         return written
     sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
     scored = apply(bundle, user_days, sequences, settings.threads)
-    percentile = scored.percentile.round(DECIMALS)
+    percentile = scored.percentile.round(PERCENTILE_DECIMALS)
     level = scored.risk if scored.risk is not None else percentile
     likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])
     today = next(path for path in token_paths if path.parent.name == f"day={day}")

@@ -19,7 +19,7 @@ UNTIL, FIRST, LAST = 18, 22, 23  # a Friday; the Tuesday and Wednesday after
 def live(tmp_path_factory):
     """A home with three weeks of the shop, and an Airflow that works in it."""
     folder = tmp_path_factory.mktemp("live")
-    home = Home(folder / "shop", shop.pack(folder, quiet_percentile=0.6))
+    home = Home(folder / "shop", shop.pack(folder, false_alarms=19))
     shop.history(folder / "delivered", LAST)
     home.run_ok("ingest", "--history", "--events", folder / "delivered")
     port = laptop.free_port()

@@ -116,7 +116,7 @@ def pack_files(draw: DrawFn) -> bytes:
                 st.dictionaries(st.sampled_from((*CONTRACT, "", "a b", '"', "_line")), kinds)
             )
     for _ in range(draw(st.integers(0, 2))):
-        name = draw(st.sampled_from((*pack, "arms", "monotone", "quiet_percentile", "nosuch", "events", "")))
+        name = draw(st.sampled_from((*pack, "arms", "monotone", "false_alarms", "nosuch", "events", "")))
         pack[name] = draw(st.sampled_from(ODD_VALUES))
     content = yaml.safe_dump(pack, allow_unicode=draw(st.booleans()), sort_keys=False).encode(errors="surrogatepass")
     content += draw(

@@ -83,8 +83,8 @@ def test_what_is_ordinary_comes_back_from_disk_as_it_was(tmp_path):
 
 
 def test_of_ordinary_user_days_each_share_has_such_a_percentile_whatever_their_history():
-    level, novelty, history = ordinary_days(40_000)
-    percentile = Ordinary.of(*ordinary_days(20_000)).percentile(level, novelty, history)
+    level, novelty, history = ordinary_days(150_000)
+    percentile = Ordinary.of(*ordinary_days(60_000)).percentile(level, novelty, history)
     for chosen in (history < 16, history >= 64):
         for share in (0.1, 0.01, 0.002):
             assert (percentile[chosen] > 1 - share).mean() == pytest.approx(share, rel=0.35)

@@ -24,7 +24,7 @@ SHOP = Domain(
     event_types={"purchase": "purchase"},
     list_size=4,
     min_precision=0.5,
-    quiet_percentile=0.9,
+    false_alarms=0.7,
 )
 RISKS = {"ann": 0.95, "bob": 0.6, "cat": 0.6, "dan": 0.3, "eve": 0.05, "fay": 0.01, "gus": 0.01, "hal": 0.0}
 

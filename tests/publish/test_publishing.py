@@ -89,13 +89,13 @@ def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, publish_in):
     add_scores(tmp_path, dict.fromkeys(RISKS))
     publish_in(tmp_path)
     table, manifest = read_list(tmp_path, DAY)
-    assert table["user_id"].to_pylist() == ["ann", "bob", "cat"]  # the others are not above the quiet level
+    assert table["user_id"].to_pylist() == ["ann", "bob", "cat"]  # the others are no rarer than on an ordinary day
     assert table["risk"].null_count == 3
     assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("surprise", "12 matured bad labels, 50 needed")
     assert manifest["cut"]["min_precision"] is None
     cut = manifest["cut"]
-    assert (cut["rule"], cut["expected_bad"]) == ("quiet_level", None)
-    assert cut["next"] == {"rank": 4, "surprise_percentile": 0.879, "quiet_percentile": 0.879, "would_list": 4}
+    assert (cut["rule"], cut["expected_bad"]) == ("false_alarms", None)
+    assert cut["next"] == {"rank": 4, "surprise_percentile": 0.879, "false_alarms": 0.97, "would_list": 4}
 
 
 def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, publish_in):

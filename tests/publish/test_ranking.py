@@ -1,15 +1,17 @@
 """The rules of the list, for any scores at all."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish.ranking import cut_by_precision, cut_by_quiet_level, rank
+from pipeline.publish.ranking import cut_by_false_alarms, cut_by_precision, rank
 
 risk = st.floats(0, 1)
 maybe = st.none() | risk
 risks = st.lists(risk, max_size=40).map(lambda found: sorted(found, reverse=True))
+alarms = st.floats(0.01, 20)
 share = st.floats(0.01, 0.99)
 size = st.integers(1, 50)
 
@@ -93,19 +95,16 @@ def test_a_list_cut_short_says_what_stands_next_and_which_min_precision_would_fi
         assert cut.next.setting >= 0.9 * precision(found[:slots])
 
 
-@given(st.lists(share, max_size=40), st.floats(0.51, 0.99), size)
-def test_a_quiet_list_says_which_quiet_percentile_would_fill_it(found, level, list_size):
+@given(st.lists(share, max_size=40), alarms, size)
+def test_a_quiet_list_says_how_many_false_alarms_would_fill_it(found, asked, list_size):
     found = sorted(found, reverse=True)
-    cut = cut_by_quiet_level(found, level, list_size)
+    cut = cut_by_false_alarms(found, asked, list_size)
     slots = min(len(found), list_size)
-    assert (cut.next is not None) == (cut.length < slots) == (cut.rule == "quiet_level")
+    assert (cut.next is not None) == (cut.length < slots) == (cut.rule == "false_alarms")
     if cut.next is not None:
         assert (cut.next.rank, cut.next.level) == (cut.length + 1, found[cut.length])
-        if cut.next.setting is None:
-            assert found[slots - 1] < 0.5002
-        else:
-            assert cut.next.setting > 0.5
-            assert cut_by_quiet_level(found, cut.next.setting, list_size).length == slots
+        assert cut.next.setting > asked
+        assert cut_by_false_alarms(found, cut.next.setting, list_size).length == slots
 
 
 @pytest.mark.parametrize(
@@ -144,11 +143,18 @@ def test_ties_go_to_the_more_surprising_then_to_the_first_name():
     assert rank(table(found))["user_id"].to_pylist() == ["c", "a", "b", "d"]
 
 
-@given(rows, st.floats(0.51, 0.99), size)
-def test_without_risks_only_accounts_above_the_quiet_level_are_listed(found, level, list_size):
+@given(rows, alarms, size)
+def test_without_risks_so_many_ordinary_accounts_as_asked_would_be_as_surprising_as_the_last(found, asked, list_size):
     ranked = rank(table([(user, None, surprise, percentile) for user, _, surprise, percentile in found]))
     percentiles = ranked["surprise_percentile"].to_pylist()
-    cut = cut_by_quiet_level(percentiles, level, list_size)
-    loud = [percentile for percentile in percentiles if percentile is not None and percentile >= level]
-    assert cut.length == min(len(loud), list_size)
-    assert percentiles[: cut.length] == loud[: cut.length]
+    cut = cut_by_false_alarms(percentiles, asked, list_size)
+    rare = [each for each in percentiles if each is not None and (1 - each) * len(percentiles) <= asked + 1e-9]
+    assert cut.length == min(len(rare), list_size)
+    assert percentiles[: cut.length] == rare[: cut.length]
+
+
+@pytest.mark.parametrize("accounts", [40, 4000])
+def test_on_ordinary_days_a_list_holds_as_many_false_alarms_as_were_asked_for(accounts):
+    random = np.random.default_rng(5)
+    lengths = [cut_by_false_alarms(sorted(random.random(accounts))[::-1], 3, 100).length for _ in range(400)]
+    assert np.mean(lengths) == pytest.approx(3, abs=0.35)

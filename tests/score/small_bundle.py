@@ -42,11 +42,15 @@ def user_days(path: Path, active: list[str], day: date = DAY) -> Path:
         "user_id": pa.array(active, pa.string()),
         "event_day": pa.array([day] * len(active), pa.date32()),
     }
-    for place, name in enumerate(features()):
-        known = [float((3 * int(user[1:]) + place) % 5) for user in active]
-        columns[name] = pa.array(known if name in SEEN else [None] * len(active), pa.float64())
+    for name in features():
+        columns[name] = pa.array(seen(name, active) if name in SEEN else [None] * len(active), pa.float64())
     pq.write_table(pa.table(columns), path)
     return path
+
+
+def seen(name: str, active: list[str]) -> list[float]:
+    """A feature of SEEN, of each account."""
+    return [float((3 * int(user[1:]) + list(features()).index(name)) % 5) for user in active]
 
 
 def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: str = "2026-01-01-abc") -> Bundle:

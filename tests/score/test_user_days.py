@@ -54,11 +54,14 @@ def test_everybody_active_has_a_score_and_an_embedding_and_the_likeliest_what_sp
     assert len(set(column(found["contributions"], "user_id"))) > 1
 
 
-def test_the_more_surprising_of_two_days_never_has_the_lower_percentile(score):
-    scores = score(small.bundle())["scores"]
-    by_surprise = np.argsort(column(scores, "score_surprise"))
-    assert np.all(np.diff(np.array(column(scores, "surprise_percentile"))[by_surprise]) >= 0)
-    assert column(scores, "risk") == [None] * len(score.active)
+def test_of_two_days_with_as_much_new_the_more_surprising_never_has_the_lower_percentile(score):
+    rows = score(small.bundle())["scores"].to_pylist()
+    new = dict(zip(score.active, small.seen("new_device_count", score.active), strict=True))
+    for one in rows:
+        for other in rows:
+            if one["score_surprise"] > other["score_surprise"] and new[one["user_id"]] >= new[other["user_id"]]:
+                assert one["surprise_percentile"] >= other["surprise_percentile"]
+    assert [row["risk"] for row in rows] == [None] * len(score.active)
 
 
 def test_contributions_are_above_zero_and_the_largest_comes_first(score):

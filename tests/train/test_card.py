@@ -152,7 +152,7 @@ def test_every_number_stands_between_baselines_and_the_upper_bound():
 def test_each_part_of_the_split_has_its_days_and_its_numbers():
     text = card(manifest(), SHOP, "shop")
     assert lines(text, "all days read", "2026-02-01 to 2026-03-28 (3 active days)")
-    assert lines(text, "the sequence model learns", "2026-02-01 to 2026-02-10", "12,345")
+    assert lines(text, "the sequence models learn", "2026-02-01 to 2026-02-10", "12,345")
     assert lines(text, "the stacker learns", "2026-02-11 to 2026-03-20", "32,000", "320")
     assert lines(text, "holdout: its last block", "2026-03-10 to 2026-03-20", "8,000", "80")
 
