@@ -38,7 +38,7 @@ accounts as (
             and events.{{ kind }}_id = numbered.value
     where
         {{ is_on_days('events.event_at', days_after(first_day(), -var('window_days')), last_day()) }}
-    group by numbered.entity, {{ passing_key('events.user_id') }}
+    group by numbered.entity, {{ key_of(['events.user_id']) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
