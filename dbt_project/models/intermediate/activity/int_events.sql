@@ -3,14 +3,14 @@
 
 select
     events.*,
-    {{ local_hour('events.event_at') }} as local_hour,
-    {{ local_weekday('events.event_at') }} as local_weekday,
     {% for kind in novel_kinds() -%}
     case
         when events.{{ kind_column(kind) }} is not null
             then coalesce({{ kind }}_pairs.first_seen_day = events.event_day, false)
-    end as is_new_{{ kind }}{{ ',' if not loop.last }}
+    end as is_new_{{ kind }},
     {% endfor -%}
+    {{ local_hour('events.event_at') }} as local_hour,
+    {{ local_weekday('events.event_at') }} as local_weekday
 from {{ ref('stg_events') }} as events
 {% for kind in novel_kinds() -%}
 left join {{ ref('int_first_days') }} as {{ kind }}_pairs

@@ -4,7 +4,6 @@
 -- any `as_of` stays known. Absorbing a file twice adds nothing.
 -- Pairs are 64-bit keys, because the table grows with all of history and is read every day.
 {{ config(
-    database=target.database,
     materialized='incremental',
     incremental_strategy='append',
     pre_hook='{{ create_absorbed_files(this) }}',
