@@ -163,7 +163,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def start_over_if_other_code_filled_it(home: Path) -> None:
-    """Remove a warehouse that other SQL or another DuckDB filled: its columns may mean something else, and its keys too."""
+    """Remove a warehouse that other SQL or another DuckDB filled: its columns or its keys may mean something else."""
     made_by = {"code": code_digest(), "duckdb": duckdb.__version__}
     if (home / MADE_BY).is_file() and read_json(home / MADE_BY) == made_by:
         return
