@@ -25,7 +25,7 @@ LIBRARIES = ("duckdb", "_duckdb", "pyarrow")  # what reads the lake
 FULL = ("No space left on device", "File too large")
 OWNER = "home.json"  # in a home: which domain it holds, and how it is laid out
 LAYOUT = 3  # version of the home's folders, files and columns; 2: before labels could end
-MADE_BY = "warehouse.json"  # beside the warehouse: the SQL that filled it
+MADE_BY = "warehouse.json"  # beside the warehouse: the SQL and the DuckDB that filled it
 
 
 class Owner(BaseModel):
@@ -135,7 +135,7 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
         DO_NOT_TRACK="1",
         DBT_SEND_ANONYMOUS_USAGE_STATS="false",
     )
-    _start_over_if_sql_changed(settings.home)
+    start_over_if_other_code_filled_it(settings.home)
     target = settings.home / "dbt"
     make_folder(target)
     arguments = ["build", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
@@ -162,9 +162,9 @@ def dbt_build(settings: Settings, variables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _start_over_if_sql_changed(home: Path) -> None:
-    """Remove a warehouse that other SQL filled: its columns may have another meaning."""
-    made_by = {"code": code_digest()}
+def start_over_if_other_code_filled_it(home: Path) -> None:
+    """Remove a warehouse that other SQL or another DuckDB filled: its columns or its keys may mean something else."""
+    made_by = {"code": code_digest(), "duckdb": duckdb.__version__}
     if (home / MADE_BY).is_file() and read_json(home / MADE_BY) == made_by:
         return
     for path in home.glob("warehouse.duckdb*"):

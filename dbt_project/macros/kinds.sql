@@ -17,5 +17,5 @@
     `relation`: where the columns are read from, if the query has more than one relation. -#}
 {% macro pair_key(kind, relation=none) -%}
     {%- set prefix = relation ~ '.' if relation else '' -%}
-    {{ lasting_key(["'" ~ kind ~ "'", prefix ~ 'user_id', prefix ~ kind_column(kind)]) }}
+    {{ key_of(["'" ~ kind ~ "'", prefix ~ 'user_id', prefix ~ kind_column(kind)]) }}
 {%- endmacro %}

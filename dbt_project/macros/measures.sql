@@ -52,6 +52,12 @@
     {{ return(['event_count', 'spend_amount', 'max_purchase_amount', 'refund_amount']) }}
 {%- endmacro %}
 
+{#- The measures that are compared with all users of the day. -#}
+{% macro ranked_measures() -%}
+    {{ return(['event_count', 'spend_amount', 'max_purchase_amount', 'refund_amount', 'max_hour_event_count',
+               'new_counterparty_count']) }}
+{%- endmacro %}
+
 {#- Measures are compared on a log scale that also takes negative amounts. -#}
 {% macro to_log(x) -%}
     sign({{ x }}) * ln(1 + abs({{ x }}))

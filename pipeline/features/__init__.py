@@ -102,15 +102,15 @@ def _variables(
     last = chunk[-1]
     user_days = [day for table, day in missing if table == "user_days" and day in chunk]
     oldest = chunk[0] - timedelta(days=WINDOW_DAYS + domain.label_delay_days)
+    files = [file for file in inputs.events if file.event_day and oldest <= file.event_day <= last]
     present = set(domain.event_types.values())
     return {
         "first_day": str(user_days[0] if user_days else last + timedelta(days=1)),  # after the last: tokens only
         "last_day": str(last),
         "token_first_day": str(chunk[0]),
         "as_of": run.as_of.strftime("%Y-%m-%d %H:%M:%S.%f"),
-        "event_files": [
-            str(home / file.path) for file in inputs.events if file.event_day and oldest <= file.event_day <= last
-        ],
+        "event_files": [str(home / file.path) for file in files],
+        "has_later_arrivals": any(file.last_arrived > run.as_of for file in files),
         "all_event_files": [str(home / file.path) for file in inputs.events],
         "label_files": [str(home / file.path) for file in inputs.labels],
         "label_delay_days": domain.label_delay_days,

@@ -3,7 +3,18 @@
 -- A row uses no event from after its day, and only labels known by the end of it.
 {{ config(post_hook="{{ export_days(this, var('first_day'), 'user_id') }}") }}
 
-with user_days as (
+-- ranked by themselves: each ranking sorts all columns of its query
+with percentiles as (
+    select
+        {% for measure in ranked_measures() -%}
+        {{ percentile_of(measure, 'activity') }} as {{ measure }}_percentile,
+        {% endfor -%}
+        activity.user_id,
+        activity.event_day
+    from {{ ref('int_user_day_activity') }} as activity
+),
+
+user_days as (
     select
         activity.user_id || '|' || activity.event_day as user_day_id,
         activity.user_id,
@@ -70,12 +81,9 @@ with user_days as (
         usual.highest_purchase_14d_amount
         / nullif(usual.mean_purchase_before_amount, 0) as max_purchase_14d_own_ratio,
         -- everyone
-        {{ percentile_of('event_count', 'activity') }} as event_count_percentile,
-        {{ percentile_of('spend_amount', 'activity') }} as spend_amount_percentile,
-        {{ percentile_of('max_purchase_amount', 'activity') }} as max_purchase_amount_percentile,
-        {{ percentile_of('refund_amount', 'activity') }} as refund_amount_percentile,
-        {{ percentile_of('max_hour_event_count', 'activity') }} as max_hour_event_count_percentile,
-        {{ percentile_of('new_counterparty_count', 'activity') }} as new_counterparty_count_percentile,
+        {% for measure in ranked_measures() -%}
+        percentiles.{{ measure }}_percentile,
+        {% endfor -%}
         -- shared
         {% for kind in entity_kinds() -%}
         entities.{{ kind }}_other_user_count,
@@ -97,6 +105,10 @@ with user_days as (
         {{ label_column('entities.counterparty_first_bad_days') }} as counterparty_first_bad_days,
         {{ label_column('entities.counterparty_last_bad_days') }} as counterparty_last_bad_days
     from {{ ref('int_user_day_activity') }} as activity
+    inner join percentiles
+        on
+            activity.user_id = percentiles.user_id
+            and activity.event_day = percentiles.event_day
     left join {{ ref('int_first_days') }} as first_days
         on
             first_days.kind = 'user'

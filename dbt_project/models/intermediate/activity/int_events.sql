@@ -3,15 +3,14 @@
 
 select
     events.*,
-    {{ local_hour('events.event_at') }} as local_hour,
-    {{ local_weekday('events.event_at') }} as local_weekday,
     {% for kind in novel_kinds() -%}
     case
         when events.{{ kind_column(kind) }} is not null
             then coalesce({{ kind }}_pairs.first_seen_day = events.event_day, false)
     end as is_new_{{ kind }},
     {% endfor -%}
-    lag(events.event_at) over earlier_that_day as previous_event_at
+    {{ local_hour('events.event_at') }} as local_hour,
+    {{ local_weekday('events.event_at') }} as local_weekday
 from {{ ref('stg_events') }} as events
 {% for kind in novel_kinds() -%}
 left join {{ ref('int_first_days') }} as {{ kind }}_pairs
@@ -21,7 +20,3 @@ left join {{ ref('int_first_days') }} as {{ kind }}_pairs
         and {{ pair_key(kind, 'events') }} = {{ kind }}_pairs.pair_key
 {% endfor -%}
 where {{ is_on_days('events.event_at', token_first_day(), last_day()) }}
-window earlier_that_day as (
-    partition by events.user_id, events.event_day
-    order by events.event_at, events.event_id
-)

@@ -2,11 +2,34 @@
 -- Amounts are decimals, so sums are exact in any order of rows.
 
 with events as (
-    select
-        *,
-        {{ seconds_between('previous_event_at', 'event_at') }} as gap_seconds
+    select *
     from {{ ref('int_events') }}
     where event_day >= {{ first_day() }}
+),
+
+-- sorted by itself: all columns of an event are dear to sort
+gaps as (
+    select
+        user_id,
+        event_day,
+        {{ seconds_between('lag(event_at) over earlier_that_day', 'event_at') }} as gap_seconds
+    from events
+    window earlier_that_day as (partition by user_id, event_day order by event_at)
+),
+
+paces as (
+    select
+        user_id,
+        event_day,
+        median(gap_seconds) as median_gap_seconds,
+        min(gap_seconds) as min_gap_seconds,
+        -- a single gap has no deviation
+        case
+            when count(gap_seconds) >= 2
+                then {{ median_absolute_deviation('gap_seconds') }}
+        end as gap_deviation_seconds
+    from gaps
+    group by user_id, event_day
 ),
 
 busiest_hour as (
@@ -39,14 +62,6 @@ user_days as (
         {% for role in all_roles() -%}
         {{ count_of(role) }} as {{ role }}_count,
         {% endfor -%}
-        -- pace: scripts are fast and even, people are neither
-        median(gap_seconds) as median_gap_seconds,
-        min(gap_seconds) as min_gap_seconds,
-        -- a single gap has no deviation
-        case
-            when count(gap_seconds) >= 2
-                then {{ median_absolute_deviation('gap_seconds') }}
-        end as gap_deviation_seconds,
         count(*) filter (where local_hour < 6) / cast(count(*) as double) as night_ratio,
         {{ seconds_between('min(event_at)', 'max(event_at)') }} / 3600 as active_span_hours,
         -- money
@@ -74,9 +89,17 @@ user_days as (
 
 select
     user_days.*,
+    -- pace: scripts are fast and even, people are neither
+    paces.median_gap_seconds,
+    paces.min_gap_seconds,
+    paces.gap_deviation_seconds,
     busiest_hour.max_hour_event_count
 from user_days
 inner join busiest_hour
     on
         user_days.user_id = busiest_hour.user_id
         and user_days.event_day = busiest_hour.event_day
+inner join paces
+    on
+        user_days.user_id = paces.user_id
+        and user_days.event_day = paces.event_day
