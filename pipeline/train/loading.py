@@ -92,7 +92,8 @@ def _labelled(spells: pa.Table, users: pa.Array) -> LabelledDays:
     """The spells of these accounts."""
     user = pa.compute.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
     days = (_days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at"))
-    return labelled_days(user[user >= 0].astype(np.int64), *days)
+    source = spells.column("source").to_numpy()[user >= 0].astype(np.str_)
+    return labelled_days(user[user >= 0].astype(np.int64), *days, source)
 
 
 def _days(column: pa.ChunkedArray) -> Ints:
