@@ -61,7 +61,8 @@ class ReportingDelay:
         return next(age for age, part in enumerate(self.known) if part >= share)
 
     def share_at(self, age: NDArray[np.integer]) -> Doubles:
-        return np.array(self.known)[np.clip(age, 0, len(self.known) - 1)]
+        share: Doubles = np.array(self.known)[np.clip(age, 0, len(self.known) - 1)]
+        return share
 
 
 def share_known(arrivals: Arrivals, horizon: int) -> Doubles:

@@ -37,8 +37,10 @@ class LabelledDays:
         return self._take(np.isin(self.user, users))
 
     def _take(self, chosen: Flags) -> "LabelledDays":
-        parts = (self.user, self.day, self.known_day, self.cleared_day)
-        return LabelledDays(*(part[chosen] for part in parts), self.source[chosen])
+        user, day, known_day, cleared_day = (
+            part[chosen] for part in (self.user, self.day, self.known_day, self.cleared_day)
+        )
+        return LabelledDays(user, day, known_day, cleared_day, self.source[chosen])
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
         """For each of `user` the day on which one of its days was first known, else NEVER."""

@@ -16,9 +16,9 @@ NEAR = 14  # days from a bad day within which the account's other days are neith
 def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
     """The samples with the labels known before the day `morning` (days since 1970).
 
-    A bad day is up-weighted for those that its source has not named yet. Where not all that is bad is reported, a day without a
-    label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad: nobody has
-    looked at it, and it is no good example. Where labels have no clock they are known at once.
+    A bad day is up-weighted for those that its source has not named yet. Where not all that is bad is reported, a day
+    without a label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad:
+    nobody has looked at it, and it is no good example. Where labels have no clock they are known at once.
     """
     if samples.bad is None:
         return samples

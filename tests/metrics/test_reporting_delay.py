@@ -64,7 +64,7 @@ def arrivals(rows):
 
 @given(ROWS)
 def test_it_is_the_share_that_came_where_all_days_are_old(rows):
-    delay, more, count = zip(*rows, strict=True)
+    delay, _, count = zip(*rows, strict=True)
     found = share_known(arrivals([(d, m + 9, c) for d, m, c in rows]), 9)
     came = [sum(c for d, c in zip(delay, count, strict=True) if d <= age) / sum(count) for age in range(10)]
     assert found == pytest.approx(came) and found[-1] == 1
