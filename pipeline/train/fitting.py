@@ -22,7 +22,6 @@ from pipeline.catalogue import features
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.metrics.reported import ReportedShare
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of
 from pipeline.models.base.catalogue import BASE_MODELS
@@ -39,6 +38,7 @@ from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
 from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Material, Sources, load_samples
+from pipeline.train.reported import Reported
 from pipeline.train.splits import Split, split_days
 from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
 from pipeline.train.walk_forward import FitOptions, walk_forward, with_gaps
@@ -65,7 +65,7 @@ class Fitting:
     domain: Domain
     split: Split
     clock: LabelClock
-    reported: ReportedShare
+    reported: Reported
     place: Path  # the bundle's folder
     progress: bool
 
@@ -103,7 +103,7 @@ def fit_bundle(
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
     arrivals = label_arrivals(con, run.home, until, run.as_of)
-    clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, material.reported.share)
+    clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, material.reported.pooled.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
@@ -239,7 +239,11 @@ def _fit_stacker(
         "base_models_not_fitted": base_models.not_fitted,
         "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
+        "reported": {
+            **asdict(fitting.reported.pooled),
+            "from": fitting.reported.pooled.source,
+            **fitting.reported.to_dict(),
+        },
         "label_clocks": fitting.clock.to_dict(),
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),

@@ -12,7 +12,6 @@ import pyarrow as pa
 from pipeline.arrays import Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
-from pipeline.metrics.reported import ReportedShare
 from pipeline.models.feature_rows import match, read_user_days
 from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.models.tokens.fitting import fit_fields
@@ -20,6 +19,7 @@ from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.storage.snapshots import Snapshot
 from pipeline.train.known_labels import labelled_days
+from pipeline.train.reported import Reported
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
 
@@ -33,7 +33,7 @@ class Material:
 
     user_days: list[Snapshot]
     tokens: list[Snapshot]
-    reported: ReportedShare
+    reported: Reported
 
 
 @dataclass(frozen=True)
