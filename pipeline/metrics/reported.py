@@ -52,10 +52,6 @@ class Reviewed:
     propensity: Doubles
     is_audit: Flags  # drawn at random
 
-    @classmethod
-    def nobody(cls) -> "Reviewed":
-        return cls(np.empty(0, np.bool_), np.empty(0), np.empty(0, np.bool_))
-
     def take(self, chosen: Flags) -> "Reviewed":
         return Reviewed(self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen])
 

@@ -24,7 +24,8 @@ class LabelClock:
 
     Reports are all labels but verdicts': verdicts follow our own lists, so they say nothing of what is still to come.
     `wait_days`: days younger than this are not learned from. `reported`: share of the bad days that are ever reported.
-    `by_source` has the sources with labels enough for a clock of their own, verdicts among them.
+    `by_source` has the sources with labels enough for a clock of their own, verdicts among them. `reports` is how many
+    user-days the pace of reports was measured on; 0 where they were too few.
 
     Recent labels are incomplete, so a known bad user-day is up-weighted by 1 / share known.
     Chapelle, "Modeling delayed feedback in display advertising", KDD 2014, in its plainest form.
@@ -34,6 +35,7 @@ class LabelClock:
     wait_days: int = 0
     reported: float = 1.0
     by_source: Mapping[str, ReportingDelay] = field(default_factory=dict)
+    reports: int = 0
 
     @classmethod
     def of(cls, arrivals: pa.Table, until: date, delay_days: int, learn_at: float = 1.0, reported: float = 1.0) -> Self:
@@ -46,10 +48,10 @@ class LabelClock:
             for source in arrivals.column("source").unique().to_pylist()
             if (delay := ReportingDelay.of(_of_source(arrivals, source, until), delay_days)) is not None
         }
-        reports = by_source.pop(None, None)
-        if reports is None:
+        pooled = by_source.pop(None, None)
+        if pooled is None:
             return cls((0.0,) * delay_days + (1.0,), delay_days, reported, by_source)
-        return cls(reports.known, reports.days_until(learn_at), reported, by_source)
+        return cls(pooled.known, pooled.days_until(learn_at), reported, by_source, pooled.labels)
 
     def weight(self, age: Ints, source: NDArray[np.str_]) -> Doubles:
         """Weight of known bad user-days of these ages in days, by the source that named them (n,).
@@ -69,7 +71,8 @@ class LabelClock:
         by_labels = sorted(self.by_source.items(), key=lambda each: (-each[1].labels, each[0]))
         return {
             "wait_days": self.wait_days,
-            "reports_known": _at_shown_ages(self.known),
+            "reports": self.reports,
+            "reports_known": _at_shown_ages(self.known) if self.reports else None,
             "by_source": [
                 {
                     "source": source,

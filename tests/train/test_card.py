@@ -240,7 +240,7 @@ def sources(name="chargeback", count=1):
         "by_source": [{"source": name, **share}] * count,
         "between_sources": [pair],
     }
-    clocks = {"wait_days": 9, "reports_known": known, "by_source": [clock] * count}
+    clocks = {"wait_days": 9, "reports": 1100, "reports_known": known, "by_source": [clock] * count}
     return {**STACKER, "label_clocks": clocks, "reported": {**STACKER["reported"], **parts}}
 
 
@@ -248,9 +248,12 @@ def test_each_source_of_labels_has_its_pace_on_the_card_with_a_stacker_and_witho
     without = {**NO_STACKER, "label_clocks": sources()["label_clocks"]}
     for text in (card(manifest(stacker), SHOP, "shop") for stacker in (sources(), without)):
         assert lines(text, "| chargeback | 1,051 | 19 | 3.2 % | 18.3 % | 100.0 % |")
-        assert lines(text, "| all reports | – | – | 3.2 %")
+        assert lines(text, "| all reports | 1,100 | – | 3.2 %")
         assert lines(text, "Days younger than 9 days wait")
     assert not lines(card(manifest(), SHOP, "shop"), "all reports"), "too few labels: no pace is claimed"
+    verdicts = {**sources("verdict")["label_clocks"], "reports": 0, "reports_known": None}
+    text = card(manifest({**STACKER, "label_clocks": verdicts}), SHOP, "shop")
+    assert not lines(text, "all reports") and lines(text, "wait for their reports, of which there are too few")
 
 
 def test_how_much_is_reported_is_shown_by_typology_by_source_and_between_sources():

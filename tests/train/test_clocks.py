@@ -88,6 +88,8 @@ def test_verdicts_never_make_reports_look_complete(delays, learn_at):
 def test_with_verdicts_only_a_day_waits_for_its_reports():
     clock = LabelClock.of(verdicts([0] * 500), UNTIL, delay_days=10, learn_at=0.5)
     assert clock.wait_days == 10
+    about = clock.to_dict()
+    assert (about["reports"], about["reports_known"]) == (0, None), "no pace of reports is claimed"
 
 
 def test_each_source_has_a_clock_of_its_own():
@@ -115,6 +117,7 @@ def test_the_manifest_says_how_fast_each_source_is():
     clock = LabelClock.of(pa.concat_tables([labels([2] * 50 + [9] * 50), verdicts([1] * 60)]), UNTIL, 10, 0.5)
     assert clock.to_dict() == {
         "wait_days": 2,
+        "reports": 100,
         "reports_known": {"7": 0.5, "14": 1.0, "30": 1.0},
         "by_source": [
             {"source": "chargeback", "labels": 100, "median_days": 2, "known": {"7": 0.5, "14": 1.0, "30": 1.0}},
