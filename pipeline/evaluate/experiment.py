@@ -20,7 +20,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_in_force, label_spells
+from pipeline.models.labels import bad_in_force, label_arrivals, label_spells
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
@@ -179,7 +179,8 @@ def _assemble(
     bad = bad_in_force(spells)
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
-    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
+    arrivals = label_arrivals(con, home, until, as_of)
+    clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, domain.reported_share)
     wait_days = clock.wait_days
     days = [day for day in user_days if day <= until]
     split = split_days(days, until, wait_days, bad.column("event_day").to_pylist(), settings.min_bad_labels)

@@ -1,8 +1,11 @@
 """Which share of what is bad is ever reported: estimated from accounts that people reviewed."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from pipeline.arrays import Doubles, Flags
+import numpy as np
+
+from pipeline.arrays import Doubles, Flags, Names
 
 STRENGTH = 20.0  # reviewed bad accounts that the assumption is worth
 COVERAGE = 0.9
@@ -30,21 +33,65 @@ class ReportedShare:
         )
 
 
-def reported_share(is_reported: Flags, propensity: Doubles, assumed: float, audited: int = 0) -> ReportedShare:
-    """From bad accounts (n,) that were reviewed with these propensities: which of them were reported as well.
+@dataclass(frozen=True)
+class Prior:
+    """What is assumed before an account was reviewed: worth `strength` reviewed bad accounts."""
 
-    `audited` of them were drawn at random. Each stands for 1 / propensity accounts (Horvitz and Thompson, 1952), so
-    that what a list picks does not count for more than what it leaves out. Kish's effective number of them joins the
+    share: float
+    strength: float = STRENGTH
+
+
+KNOWS_NOTHING = Prior(0.5, 1.0)  # Jeffreys': no pack assumes anything about one source
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Bad accounts (n,) that were reviewed, each with the probability of that. Which of them were reported as well?"""
+
+    is_reported: Flags
+    propensity: Doubles
+    is_audit: Flags  # drawn at random
+
+    def take(self, chosen: Flags) -> "Reviewed":
+        return Reviewed(self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen])
+
+
+def reported_share(reviewed: Reviewed, prior: Prior) -> ReportedShare:
+    """Each account stands for 1 / propensity accounts (Horvitz and Thompson, 1952).
+
+    So what a list picks does not count for more than what it leaves out. Kish's effective number of accounts joins the
     assumption in a beta distribution.
     """
     from scipy.stats import beta
 
-    if not len(is_reported):
+    n, assumed = len(reviewed.is_reported), prior.share
+    if not n:
         return ReportedShare(assumed, assumed, assumed, 0, 0, assumed)
-    weight = 1 / propensity
-    found = float(weight[is_reported].sum() / weight.sum())
+    weight = 1 / reviewed.propensity
+    found = float(weight[reviewed.is_reported].sum() / weight.sum())
     effective = float(weight.sum() ** 2 / (weight**2).sum())
-    yes, no = STRENGTH * assumed + effective * found, STRENGTH * (1 - assumed) + effective * (1 - found)
+    yes = prior.strength * assumed + effective * found
+    no = prior.strength * (1 - assumed) + effective * (1 - found)
     tail = (1 - COVERAGE) / 2
     low, high = beta.ppf([tail, 1 - tail], yes, no) if no > 0 else (1.0, 1.0)
-    return ReportedShare(yes / (yes + no), float(low), float(high), len(is_reported), audited, assumed)
+    audited = int(reviewed.is_audit.sum())
+    return ReportedShare(yes / (yes + no), float(low), float(high), n, audited, assumed)
+
+
+def by_typology(reviewed: Reviewed, typology: Names, pooled: ReportedShare) -> dict[str, ReportedShare]:
+    """The share of each typology, most reviewed first.
+
+    The pooled share counts as STRENGTH accounts of each: with few accounts of a kind it is near that. Accounts without
+    a typology are in none.
+    """
+    kinds = {str(kind): np.equal(typology, kind).astype(np.bool_) for kind in typology if kind is not None}
+    shares = {kind: reported_share(reviewed.take(chosen), Prior(pooled.share)) for kind, chosen in kinds.items()}
+    return dict(sorted(shares.items(), key=lambda each: (-each[1].reviewed, each[0])))
+
+
+def by_source(reviewed: Reviewed, named_by: Iterable[tuple[str, Flags]]) -> dict[str, ReportedShare]:
+    """The share of what is bad that each source names, largest first. `named_by` has the accounts (n,) each named."""
+    shares = {
+        source: reported_share(replace(reviewed, is_reported=is_named), KNOWS_NOTHING) for source, is_named in named_by
+    }
+    return dict(sorted(shares.items(), key=lambda each: (-each[1].share, each[0])))

@@ -1,6 +1,6 @@
 """Labels as they were known at the end of a day."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.schemas import VERDICT
 from pipeline.sql import parquet
 from pipeline.storage import lake
 
@@ -19,9 +20,14 @@ SPELLS = pa.schema(
         ("cleared_at", pa.timestamp("us")),
         ("typology", pa.string()),
         ("is_bad", pa.bool_()),
+        ("source", pa.string()),
     ]
 )
 SCHEMA = pa.schema([field for field in SPELLS if field.name not in ("cleared_at", "is_bad")])
+ARRIVALS = pa.schema(
+    [("source", pa.string()), ("event_day", pa.date32()), ("known_day", pa.date32()), ("user_days", pa.int64())]
+)
+UNNAMED = "unnamed"  # labels without a source
 
 
 def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
@@ -40,23 +46,17 @@ def bad_in_force(spells: pa.Table) -> pa.Table:
 def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
-    From `known_at` to `cleared_at`, null while it holds. Of several labels of one event, the latest known counts; of
-    equally late ones, the bad one. A label of a whole day overrules earlier labels of its events. A label with an end
-    is one of each day before it on which its account was active. The features read labels alike: stg_labels.sql.
+    From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. Of several labels of one
+    event, the latest known counts; of equally late ones, the bad one. A label of a whole day overrules earlier labels
+    of its events. A label with an end is one of each day before it on which its account was active. The features read
+    labels alike: stg_labels.sql.
     """
-    files = [str(home / file.path) for file in lake.label_files(home)]
-    if not files:
+    known = _Known.of(con, home, until, as_of)
+    if known is None:
         return SPELLS.empty_table()
-    until_known = {"known_before": lake.end_of(until).replace(tzinfo=None), "as_of": as_of.replace(tzinfo=None)}
-    seen = f"(from {parquet(files)} where known_at < $known_before and arrived_at <= $as_of)"
     rows = con.sql(
         f"""
-        with by_day as (
-            select user_id, event_id, cast(happened_at as date) as event_day, is_bad, known_at, typology
-            from {seen} where ends_at is null
-            union all
-            {_of_several_days(con, home, seen, until_known)}
-        ),
+        with by_day as ({known.by_day}),
         holding as (
             select
                 *,
@@ -104,29 +104,84 @@ def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of:
             min(known_at) as known_at,
             nullif(max(overruled_at), timestamp 'infinity') as cleared_at,
             min(typology) as typology,
-            is_bad
+            is_bad,
+            first(source order by known_at, source) as source
         from spells
         group by user_id, event_day, is_bad, spell
         order by user_id, event_day, known_at, is_bad
         """,
-        params=until_known,
+        params=known.parameters,
     )
     return rows.to_arrow_table().cast(SPELLS)
 
 
-def _of_several_days(con: duckdb.DuckDBPyConnection, home: Path, seen: str, parameters: Mapping[str, datetime]) -> str:
-    """SQL of labels with an end, one row per day on which the account was active. Events are read if there are any."""
-    columns = "distinct user_id, null as event_id, event_day, is_bad, known_at, typology"
-    about = f"select min(cast(happened_at as date)), max(cast(ends_at as date)) from {seen} where ends_at is not null"
-    [(first, last)] = con.execute(about, parameters).fetchall()
-    files = [str(home / file.path) for file in lake.event_files(home, first, last)] if first else []
-    if not files:
-        return f"select {columns} from (select *, cast(happened_at as date) as event_day from {seen}) where false"
-    return f"""
-        select {columns}
-        from {seen} as labels
-        join (
-            select user_id, cast(event_at as date) as event_day from {parquet(files)} where arrived_at <= $as_of
-        ) as events using (user_id)
-        where ends_at is not null and cast(happened_at as date) <= event_day and ends_at > event_day
+def label_arrivals(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
+    """How many user-days each source called bad for the first time, by their day and the day it became known. Sorted.
+
+    Rows without a source are of all reports together, which are all labels but verdicts'. Labels that were taken back
+    count too: they came.
     """
+    known = _Known.of(con, home, until, as_of)
+    if known is None:
+        return ARRIVALS.empty_table()
+    rows = con.sql(
+        f"""
+        with first_calls as (
+            select source, user_id, event_day, cast(min(known_at) as date) as known_day
+            from ({known.by_day})
+            where is_bad
+            group by source, user_id, event_day
+        ),
+        first_reports as (
+            select null as source, user_id, event_day, min(known_day) as known_day
+            from first_calls
+            where source <> '{VERDICT}'
+            group by user_id, event_day
+        )
+        select source, event_day, known_day, count(*) as user_days
+        from (select * from first_calls union all select * from first_reports)
+        group by source, event_day, known_day
+        order by source nulls first, event_day, known_day
+        """,
+        params=known.parameters,
+    )
+    return rows.to_arrow_table().cast(ARRIVALS)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """SQL of the labels known by then, one row per event or day that they are about, and its parameters."""
+
+    by_day: str
+    parameters: dict[str, datetime]
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> "_Known | None":
+        """None without label files. Events are read if a label has an end: it is about the days of activity before."""
+        files = [str(home / file.path) for file in lake.label_files(home)]
+        if not files:
+            return None
+        known = {"known_before": lake.end_of(until).replace(tzinfo=None), "as_of": as_of.replace(tzinfo=None)}
+        seen = f"(from {parquet(files)} where known_at < $known_before and arrived_at <= $as_of)"
+        columns = f"is_bad, known_at, typology, coalesce(source, '{UNNAMED}') as source"
+        by_day = f"""
+            select user_id, event_id, cast(happened_at as date) as event_day, {columns}
+            from {seen} where ends_at is null
+        """
+        about = (
+            f"select min(cast(happened_at as date)), max(cast(ends_at as date)) from {seen} where ends_at is not null"
+        )
+        [(first, last)] = con.execute(about, known).fetchall()
+        events = [str(home / file.path) for file in lake.event_files(home, first, last)] if first else []
+        if events:
+            by_day += f"""
+                union all
+                select distinct user_id, null as event_id, event_day, {columns}
+                from {seen} as labels
+                join (
+                    select user_id, cast(event_at as date) as event_day
+                    from {parquet(events)} where arrived_at <= $as_of
+                ) as events using (user_id)
+                where ends_at is not null and cast(happened_at as date) <= event_day and ends_at > event_day
+            """
+        return cls(by_day, known)

@@ -23,6 +23,7 @@ class LabelledDays:
     day: Ints
     known_day: Ints  # on which it became known
     cleared_day: Ints  # on which that was taken back, else NEVER
+    source: NDArray[np.str_]  # of the label that made it known
 
     @property
     def key(self) -> Ints:
@@ -36,7 +37,10 @@ class LabelledDays:
         return self._take(np.isin(self.user, users))
 
     def _take(self, chosen: Flags) -> "LabelledDays":
-        return LabelledDays(self.user[chosen], self.day[chosen], self.known_day[chosen], self.cleared_day[chosen])
+        user, day, known_day, cleared_day = (
+            part[chosen] for part in (self.user, self.day, self.known_day, self.cleared_day)
+        )
+        return LabelledDays(user, day, known_day, cleared_day, self.source[chosen])
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
         """For each of `user` the day on which one of its days was first known, else NEVER."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline.catalogue import code_digest, features, model_code_digest
 from pipeline.context import Run
 from pipeline.errors import InputError
-from pipeline.metrics.reported import ReportedShare
 from pipeline.models import bundle as bundles
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
@@ -22,7 +21,7 @@ from pipeline.storage import lake, snapshots
 from pipeline.storage.files import digest, publish, sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
 from pipeline.train.promotion import promote
-from pipeline.train.reported import reported_by
+from pipeline.train.reported import Reported, reported_by
 from pipeline.warehouse import connect
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         "user_days": {str(s.day): s.id for s in material.user_days},
         "event_tokens": digest({str(s.day): s.id for s in material.tokens}),
         "labels": digest(lake.visible(_known_labels(run), run.as_of)),
-        "reported": asdict(reported),
+        "reported": asdict(reported.pooled),
+        "reported_in_parts": digest(reported.to_dict()),
     }
 
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
@@ -112,7 +112,7 @@ def _known_labels(run: Run) -> list[lake.LakeFile]:
     return [file for file in files if file.first_known is None or file.first_known < lake.end_of(run.day)]
 
 
-def _material(run: Run, reported: ReportedShare) -> "Material":
+def _material(run: Run, reported: Reported) -> "Material":
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
     from pipeline.train.loading import Material
 

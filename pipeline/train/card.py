@@ -55,11 +55,21 @@ def card(manifest: Manifest, domain: Domain, pack: str) -> str:
             autoencoder=manifest.autoencoder,
             stacker=manifest.stacker,
             holdout=manifest.stacker.get("holdout_metrics", {}),
+            clocks=manifest.stacker.get("label_clocks", {"by_source": []}),
+            reported_in_parts=_reported_in_parts(manifest.stacker.get("reported", {})),
             not_tried=[name for name in BASE_MODELS if name not in tried],
             packages={name: version(name) for name in PACKAGES},
             shown=SHOWN,
         )
     )
+
+
+def _reported_in_parts(reported: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Tables of the share reported: their first column, and their rows."""
+    parts = {"typology": "typology", "source": "named by"}
+    return [
+        (title, [{"name": row[part], **row} for row in reported.get(f"by_{part}", [])]) for part, title in parts.items()
+    ]
 
 
 def write(place: Path, manifest: Manifest, domain: Domain, pack: str) -> None:

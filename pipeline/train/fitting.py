@@ -22,14 +22,13 @@ from pipeline.catalogue import features
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.metrics.reported import ReportedShare
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of, novelty
 from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.base.novelty import NoveltyScorer
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_in_force, label_spells
+from pipeline.models.labels import bad_in_force, label_arrivals, label_spells
 from pipeline.models.nn.autoencoder import (
     AutoencoderPlan,
     BehaviourAutoencoder,
@@ -47,6 +46,7 @@ from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
 from pipeline.train.known_labels import as_known
 from pipeline.train.loading import AccountSample, Material, Sources, load_samples
+from pipeline.train.reported import Reported
 from pipeline.train.splits import Split, split_days
 from pipeline.train.stacking import AUTOENCODER, Stacked, StackingPlan, fit_stack, lift
 from pipeline.train.walk_forward import FitOptions, walk_forward
@@ -73,7 +73,7 @@ class Fitting:
     domain: Domain
     split: Split
     clock: LabelClock
-    reported: ReportedShare
+    reported: Reported
     place: Path  # the bundle's folder
     progress: bool
 
@@ -111,7 +111,8 @@ def fit_bundle(
     bad = bad_in_force(spells)
     days = [snapshot.day for snapshot in material.user_days]
     bad_days = bad.column("event_day").to_pylist()
-    clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, material.reported.share)
+    arrivals = label_arrivals(con, run.home, until, run.as_of)
+    clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, material.reported.pooled.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
     fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
@@ -129,7 +130,7 @@ def fit_bundle(
     def without_stacker(problem: str = "") -> dict[str, Any]:
         usable = int((samples.is_bad & (samples.windows.day <= day_number(matured_until))).sum())
         counts = KnownBad.of(bad_days, usable, days[0], matured_until)
-        return no_stacker(counts, settings.min_bad_labels, problem)
+        return no_stacker(counts, settings.min_bad_labels, problem) | {"label_clocks": clock.to_dict()}
 
     is_early_bad = samples.is_bad & (samples.windows.day < day_number(split.holdout_first))
     if not split.has_labels or samples.is_bad.sum() < settings.min_bad_labels or not is_early_bad.any():
@@ -268,7 +269,12 @@ def _fit_stacker(
         "base_models_not_fitted": base_models.not_fitted,
         "over_surprise": lift(samples, stacked.scores, base_models.surprise, plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
-        "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
+        "reported": {
+            **asdict(fitting.reported.pooled),
+            "from": fitting.reported.pooled.source,
+            **fitting.reported.to_dict(),
+        },
+        "label_clocks": fitting.clock.to_dict(),
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }

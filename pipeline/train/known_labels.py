@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.arrays import Flags, Ints
-from pipeline.models.days import user_day_key
+from pipeline.models.days import places_of, user_day_key
 from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.train.clocks import LabelClock
 
@@ -15,20 +16,22 @@ NEAR = 14  # days from a bad day within which the account's other days are neith
 def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
     """The samples with the labels known before the day `morning` (days since 1970).
 
-    A bad day is up-weighted for those that are not known yet. Where not all that is bad is reported, a day without a
-    label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad: nobody has
-    looked at it, and it is no good example. Where labels have no clock they are known at once.
+    A bad day is up-weighted for those that its source has not named yet. Where not all that is bad is reported, a day
+    without a label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad:
+    nobody has looked at it, and it is no good example. Where labels have no clock they are known at once.
     """
     if samples.bad is None:
         return samples
     bad, windows = samples.bad.known_before(morning), samples.windows
-    is_bad = np.isin(windows.key, bad.key)
+    place = places_of(windows.key, bad.key)
+    is_bad = place >= 0
     is_unclear = _is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user))
     is_neither = ~is_bad & is_unclear & (clock.reported < 1)
     if samples.good is not None:
         is_neither &= ~np.isin(windows.key, samples.good.known_before(morning).key)
-    age = np.maximum(morning - 1 - windows.day, 0)
-    weight = samples.stands_for * np.where(is_bad, clock.weight(age), 1.0) * ~is_neither
+    weight = samples.stands_for * ~is_neither
+    age = np.maximum(morning - 1 - windows.day[is_bad], 0)
+    weight[is_bad] *= clock.weight(age, bad.source[place[is_bad]])
     is_bad_account = np.isin(windows.user, bad.user)
     return replace(samples, is_bad=is_bad, is_bad_account=is_bad_account, weight=weight)
 
@@ -54,7 +57,7 @@ def _is_near(key: Ints, bad_key: Ints) -> Flags:
     return near
 
 
-def labelled_days(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints) -> LabelledDays:
+def labelled_days(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints, source: NDArray[np.str_]) -> LabelledDays:
     """Sorted by account and day."""
     order = np.argsort(user_day_key(user, day), kind="stable")
-    return LabelledDays(user[order], day[order], known_day[order], cleared_day[order])
+    return LabelledDays(user[order], day[order], known_day[order], cleared_day[order], source[order])

@@ -12,7 +12,6 @@ import pyarrow as pa
 from pipeline.arrays import Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
-from pipeline.metrics.reported import ReportedShare
 from pipeline.models.feature_rows import match, read_user_days
 from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.models.tokens.fitting import fit_fields
@@ -20,6 +19,7 @@ from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.storage.snapshots import Snapshot
 from pipeline.train.known_labels import labelled_days
+from pipeline.train.reported import Reported
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
 
@@ -33,7 +33,7 @@ class Material:
 
     user_days: list[Snapshot]
     tokens: list[Snapshot]
-    reported: ReportedShare
+    reported: Reported
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,11 @@ def load_samples(
 def _labelled(spells: pa.Table, users: pa.Array) -> LabelledDays:
     """The spells of these accounts."""
     user = pa.compute.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
-    days = (_days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at"))
-    return labelled_days(user[user >= 0].astype(np.int64), *days)
+    day, known_day, cleared_day = (
+        _days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at")
+    )
+    source = spells.column("source").to_numpy()[user >= 0].astype(np.str_)
+    return labelled_days(user[user >= 0].astype(np.int64), day, known_day, cleared_day, source)
 
 
 def _days(column: pa.ChunkedArray) -> Ints:

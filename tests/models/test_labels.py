@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import support
 
-from pipeline.models.labels import known_bad_user_days, label_spells
+from pipeline.models.labels import UNNAMED, known_bad_user_days, label_arrivals, label_spells
+from pipeline.schemas import VERDICT
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
 
@@ -140,3 +141,74 @@ def test_rows_are_sorted_whatever_the_order_of_files(known):
     for user in ("zed", "ann", "mia"):
         found = known(support.label(user, NOON, days_after(5), "e"))
     assert found == [("ann", DAY), ("mia", DAY), ("zed", DAY)]
+
+
+@pytest.mark.parametrize("late_first", [False, True])
+def test_a_bad_day_was_named_by_the_source_that_came_first(tmp_path, late_first):
+    named = [("takedown", 5, "e1"), ("chargeback", 3, "e2"), (VERDICT, 4, None), ("takedown", 3, "e3")]
+    labels = [support.label("ann", NOON, days_after(n), event, source=source) for source, n, event in named]
+    support.write_labels(tmp_path, reversed(labels) if late_first else labels)
+    with connect(Settings(home=tmp_path)) as con:
+        [spell] = label_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
+    assert (spell["source"], spell["known_at"]) == ("chargeback", days_after(3)), "of two at once the first by name"
+
+
+@pytest.fixture
+def arrivals(tmp_path):
+    """(source, day, known so many days later, user-days), after writing some labels. Days are counted from DAY."""
+
+    def ask(*labels, until=date(2026, 4, 30), as_of=LATER):
+        support.write_labels(tmp_path, labels)
+        with connect(Settings(home=tmp_path)) as con:
+            found = label_arrivals(con, tmp_path, until, as_of).to_pylist()
+        return [
+            (row["source"], (row["event_day"] - DAY).days, (row["known_day"] - row["event_day"]).days, row["user_days"])
+            for row in found
+        ]
+
+    return ask
+
+
+def of(source, user, late, happened=NOON, event="e1", **values):
+    return support.label(user, happened, happened + timedelta(days=late), event, source=source, **values)
+
+
+def test_each_source_has_its_own_first_label_of_a_user_day_and_reports_are_all_but_verdicts(arrivals):
+    labels = [
+        of("chargeback", "ann", 9),
+        of("chargeback", "ann", 12, event="e2"),
+        of("takedown", "ann", 4),
+        of(VERDICT, "ann", 1, event=None),
+        of(VERDICT, "bob", 2, event=None),
+        of(None, "cat", 4),
+    ]
+    by_source = [
+        ("chargeback", 0, 9, 1),
+        ("takedown", 0, 4, 1),
+        (UNNAMED, 0, 4, 1),
+        (VERDICT, 0, 1, 1),
+        (VERDICT, 0, 2, 1),
+    ]
+    assert arrivals(*labels) == [(None, 0, 4, 2), *by_source], "what a verdict named first was reported all the same"
+
+
+def test_arrivals_are_what_was_known_and_taking_a_label_back_does_not_undo_that_it_came(arrivals):
+    labels = [
+        of("takedown", "ann", 3),
+        of("review_desk", "ann", 5, is_bad=False),
+        of("takedown", "bob", 30),
+        of("takedown", "cat", 3, arrived_at=days_after(200)),
+    ]
+    found = arrivals(*labels, until=DAY + timedelta(days=20), as_of=days_after(100).replace(tzinfo=UTC))
+    assert found == [(None, 0, 3, 1), ("takedown", 0, 3, 1)]
+
+
+def test_a_label_with_an_end_arrives_for_each_day_on_which_its_account_was_active(arrivals, tmp_path):
+    support.write_events(tmp_path, [support.event("ann", support.moment(DAY + timedelta(days=n))) for n in (0, 2)])
+    label = support.label("ann", NOON, days_after(5), ends_at=days_after(3, hour=0), source=VERDICT)
+    assert arrivals(label) == [(VERDICT, 0, 5, 1), (VERDICT, 2, 3, 1)]
+
+
+def test_without_labels_none_arrived(tmp_path):
+    with connect(Settings(home=tmp_path)) as con:
+        assert not label_arrivals(con, tmp_path, DAY, LATER).num_rows

@@ -229,9 +229,45 @@ def test_of_many_kinds_of_abuse_the_worst_are_shown_and_the_rest_counted():
     assert lines(text, "And 30 more")
 
 
+def sources(name="chargeback", count=1):
+    """A stacker whose labels came from one source, or from several of that name."""
+    known = {"7": 0.032, "14": 0.1828, "30": 1.0}
+    clock = {"source": name, "labels": 1051, "median_days": 19, "known": known}
+    share = {"share": 0.4, "low": 0.2, "high": 0.7, "reviewed": 30, "audited": 2}
+    pair = {"first": name, "second": name, "named_by_first": 20, "named_by_second": 1030, "both": 10, **share}
+    parts = {
+        "by_typology": [{"typology": name, **share}] * count,
+        "by_source": [{"source": name, **share}] * count,
+        "between_sources": [pair],
+    }
+    clocks = {"wait_days": 9, "reports": 1100, "reports_known": known, "by_source": [clock] * count}
+    return {**STACKER, "label_clocks": clocks, "reported": {**STACKER["reported"], **parts}}
+
+
+def test_each_source_of_labels_has_its_pace_on_the_card_with_a_stacker_and_without():
+    without = {**NO_STACKER, "label_clocks": sources()["label_clocks"]}
+    for text in (card(manifest(stacker), SHOP, "shop") for stacker in (sources(), without)):
+        assert lines(text, "| chargeback | 1,051 | 19 | 3.2 % | 18.3 % | 100.0 % |")
+        assert lines(text, "| all reports | 1,100 | – | 3.2 %")
+        assert lines(text, "Days younger than 9 days wait")
+    assert not lines(card(manifest(), SHOP, "shop"), "all reports"), "too few labels: no pace is claimed"
+    verdicts = {**sources("verdict")["label_clocks"], "reports": 0, "reports_known": None}
+    text = card(manifest({**STACKER, "label_clocks": verdicts}), SHOP, "shop")
+    assert not lines(text, "all reports") and lines(text, "wait for their reports, of which there are too few")
+
+
+def test_how_much_is_reported_is_shown_by_typology_by_source_and_between_sources():
+    text = card(manifest(sources()), SHOP, "shop")
+    assert len(lines(text, "| chargeback | 40.0 % | 20.0 % to 70.0 % | 30 | 2 |")) == 2
+    assert lines(text, "chargeback named 20 accounts, chargeback 1,030, both 10. If they were independent")
+    assert lines(text, "40.0 % (20.0 % to 70.0 %) of what is bad")
+    assert len(lines(card(manifest(sources(count=50)), SHOP, "shop"), "| chargeback ")) == 3 * cards.SHOWN
+
+
 def test_every_table_has_as_many_cells_in_each_row():
     table: list[int] = []
-    for line in [*card(manifest(changed(worst_typology=HOSTILE[0])), SHOP, "shop").splitlines(), ""]:
+    stacker = {**sources(HOSTILE[0]), "holdout_metrics": changed(worst_typology=HOSTILE[0])["holdout_metrics"]}
+    for line in [*card(manifest(stacker), SHOP, "shop").splitlines(), ""]:
         if line.startswith("|"):
             table.append(len(re.findall(r"(?<!\\)\|", line)))
         else:
@@ -257,11 +293,12 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_kind_of_abuse_stays_one_cell_of_plain_text(name):
-    kinds = [{"typology": name, "accounts": 1, "user_days": 1, "recall": 0.5}]
-    text = card(manifest(changed(typologies=kinds, worst_typology=name)), SHOP, "shop")
-    usual = card(
-        manifest(changed(typologies=[{**kinds[0], "typology": "usual"}], worst_typology="usual")), SHOP, "shop"
-    )
+    def shown_with(name):
+        kinds = [{"typology": name, "accounts": 1, "user_days": 1, "recall": 0.5}]
+        metrics = changed(typologies=kinds, worst_typology=name)["holdout_metrics"]
+        return card(manifest({**sources(name), "holdout_metrics": metrics}), SHOP, "shop")
+
+    text, usual = shown_with(name), shown_with("usual")
     assert len(text.splitlines()) == len(usual.splitlines())
     kinds_of_token = {token.type for token in tokens(text)}
     assert kinds_of_token == {token.type for token in tokens(usual)}

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from user_days import FIRST_DAY, user_days
 
+from pipeline.metrics.reporting_delay import ReportingDelay
 from pipeline.models.samples import NEVER
+from pipeline.schemas import VERDICT
 from pipeline.train.clocks import AT_ONCE, LabelClock
 from pipeline.train.known_labels import NEAR, as_known, is_judged, labelled_days
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
@@ -18,12 +20,16 @@ USERS, DAYS = 4, 40
 HALF = LabelClock((1.0,), reported=0.5)  # known at once, if at all
 
 
-def samples(bad, share=1.0):
-    """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known, day it was cleared), from 0."""
+def samples(bad, share=1.0, sources=None):
+    """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known, day it was cleared), from 0.
+
+    `sources` names who called each of them bad.
+    """
     rows = [(*each, NEVER)[:4] for each in sorted(bad)]
     user, day, known, cleared = np.array(rows, np.int64).reshape(-1, 4).T
     plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
-    days = labelled_days(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY)
+    source = np.array(sources or ["complaint"] * len(rows), np.str_)
+    days = labelled_days(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY, source)
     is_bad_account = np.isin(plain.windows.user, user)
     return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
 
@@ -74,6 +80,15 @@ def test_where_labels_have_no_clock_they_are_known_at_once():
     assert as_known(plain, 0, AT_ONCE) is plain and is_judged(plain).all()
 
 
+def test_a_verdict_stands_for_verdicts_and_a_report_for_reports():
+    """A day known by a fast verdict does not stand for slow reports, which the other reports stand for."""
+    verdicts = ReportingDelay((0.8, 1.0), labels=90)
+    clock = LabelClock((0.25, 0.5, 1.0), wait_days=1, by_source={VERDICT: verdicts})
+    days = [(0, 9, 9), (1, 9, 9), (2, 8, 9)]
+    found = as_known(samples(days, sources=["complaint", VERDICT, VERDICT]), FIRST_DAY + 10, clock)
+    assert [weights(found, user)[day] for user, day, _ in days] == pytest.approx([4, 1 / 0.8, 1])
+
+
 def test_no_block_learns_from_a_label_that_was_not_known_on_its_morning():
     """A label that comes later may not move a score, however old the day it is about."""
     random = np.random.default_rng(3)
@@ -115,5 +130,6 @@ def test_what_was_cleared_later_counted_as_bad_until_then():
 
 @pytest.mark.parametrize("n_bad", [0, 3])
 def test_bad_days_are_sorted_by_account_and_day(n_bad):
-    found = labelled_days(*(np.arange(n_bad)[::-1].copy() for _ in range(4)))
-    assert found.user.tolist() == list(range(n_bad))
+    user = np.arange(n_bad)[::-1].copy()
+    found = labelled_days(user, user, user, user, user.astype(np.str_))
+    assert found.user.tolist() == list(range(n_bad)) == found.source.astype(int).tolist()

@@ -53,9 +53,12 @@ def judge(home, *rows, decided="2026-05-05T12:00:00Z", now=datetime(2026, 5, 6, 
     feedback.run(Settings(home=home, now=now), SHOP, path)
 
 
+def in_parts(home, until=DAY + timedelta(days=10)):
+    return reported_by(Run(Settings(home=home), SHOP, until, datetime(2026, 7, 1, tzinfo=UTC)))
+
+
 def estimate(home, until=DAY + timedelta(days=10)):
-    run = Run(Settings(home=home), SHOP, until, datetime(2026, 7, 1, tzinfo=UTC))
-    return reported_by(run)
+    return in_parts(home, until).pooled
 
 
 def report(user, back=0, known=3, **values):
@@ -119,3 +122,40 @@ def test_young_lists_later_verdicts_and_earlier_ones_of_the_same_day_do_not_coun
     judge(home, ("ann", "dismissed", ""), decided="2026-05-16T12:00:00Z", now=datetime(2026, 5, 17, tzinfo=UTC))
     assert estimate(home).reviewed == 1, "was not known then"
     assert estimate(home, until=DAY + timedelta(days=12)).reviewed == 0
+
+
+def test_typologies_are_those_of_verdicts_and_sources_those_of_reports(home):
+    path = home.parent / "verdicts.csv"
+    kinds = {"ann": "x", "bob": "y", "cat": ""}
+    rows = [f"{DAY},{user},confirmed,2026-05-05T12:00:00Z,{kind}" for user, kind in kinds.items()]
+    path.write_text("\n".join(["day,user_id,verdict,decided_at,typology", *rows, ""]))
+    feedback.run(Settings(home=home, now=datetime(2026, 5, 6, tzinfo=UTC)), SHOP, path)
+    named = [report("ann", source="takedown"), report("ann", source="chargeback"), report("bob", source=None)]
+    support.write_labels(home, [*named, report("dan", source="complaint")])
+    found = in_parts(home)
+    assert {kind: share.reviewed for kind, share in found.by_typology.items()} == {"x": 1, "y": 1}
+    assert {source: share.share for source, share in found.by_source.items()} == dict.fromkeys(
+        ("chargeback", "takedown", "unnamed"), pytest.approx(1.5 / 4)
+    )
+    assert found.pooled.share == pytest.approx((10 + 2) / 23)
+
+
+def test_pairs_of_sources_are_compared_by_the_accounts_that_both_name_on_matured_days(home):
+    def named(source, accounts, **values):
+        return [report(f"user{n}", source=source, **values) for n in accounts]
+
+    support.write_labels(
+        home,
+        [
+            *named("chargeback", range(20)),
+            *named("takedown", range(10, 40)),
+            *named("verdict", range(40)),
+            *named("complaint", range(6)),
+            *named("chargeback", range(30, 40), back=-1),  # that day has not matured
+        ],
+    )
+    [pair] = in_parts(home).between_sources
+    counts = pair.named_by_first, pair.named_by_second, pair.both
+    assert (pair.first, pair.second, *counts) == ("chargeback", "takedown", 20, 30, 10)
+    assert pair.in_all == pytest.approx(21 * 31 / 11 - 1)
+    assert in_parts(home).to_dict()["between_sources"][0]["share"] == round(40 / pair.in_all, 4)
