@@ -20,7 +20,7 @@ from pipeline.evaluate.protocol import Protocol
 from pipeline.evaluate.truth import Truth, read_truth, reported_accounts
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_in_force, label_arrivals, label_spells
+from pipeline.models.labels import bad_in_force, label_arrivals, label_spells, named
 from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
@@ -176,7 +176,7 @@ def _assemble(
     home, until, as_of = settings.home, protocol.until, _morning_after(protocol)
     first, (test_first, test_last) = built.first, protocol.test
     spells = label_spells(con, home, until, as_of)
-    bad = bad_in_force(spells)
+    bad = named(bad_in_force(spells))
     user_days = snapshots.paths(home, "user_days", first, test_last, as_of)
     tokens = snapshots.paths(home, "event_tokens", window_days(first)[0], test_last, as_of)
     arrivals = label_arrivals(con, home, until, as_of)

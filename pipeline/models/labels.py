@@ -21,6 +21,7 @@ SPELLS = pa.schema(
         ("typology", pa.string()),
         ("is_bad", pa.bool_()),
         ("source", pa.string()),
+        ("named_at", pa.timestamp("us")),
     ]
 )
 SCHEMA = pa.schema([field for field in SPELLS if field.name not in ("cleared_at", "is_bad")])
@@ -43,10 +44,16 @@ def bad_in_force(spells: pa.Table) -> pa.Table:
     return spells.filter(pc.and_(spells["is_bad"], pc.is_null(spells["cleared_at"]))).select(SCHEMA.names)
 
 
+def named(bad: pa.Table) -> pa.Table:
+    """Those of the user-days that a label named, without those that only a label of their account covers."""
+    return bad.filter(pc.is_valid(bad["named_at"]))
+
+
 def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
-    From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. Of several labels of one
+    From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. `named_at`: since when the
+    day itself was named; null where only a label of the account covers it, which names the first active day it covers. Of several labels of one
     event, the latest known counts; of equally late ones, the bad one. A label of a whole day overrules earlier labels
     of its events. A label with an end is one of each day before it on which its account was active. The features read
     labels alike: stg_labels.sql.
@@ -105,7 +112,8 @@ def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of:
             nullif(max(overruled_at), timestamp 'infinity') as cleared_at,
             min(typology) as typology,
             is_bad,
-            first(source order by known_at, source) as source
+            first(source order by known_at, source) as source,
+            min(known_at) filter (where is_named) as named_at
         from spells
         group by user_id, event_day, is_bad, spell
         order by user_id, event_day, known_at, is_bad
@@ -165,7 +173,7 @@ class _Known:
         seen = f"(from {parquet(files)} where known_at < $known_before and arrived_at <= $as_of)"
         columns = f"is_bad, known_at, typology, coalesce(source, '{UNNAMED}') as source"
         by_day = f"""
-            select user_id, event_id, cast(happened_at as date) as event_day, {columns}
+            select user_id, event_id, cast(happened_at as date) as event_day, {columns}, true as is_named
             from {seen} where ends_at is null
         """
         about = (
@@ -176,7 +184,9 @@ class _Known:
         if events:
             by_day += f"""
                 union all
-                select distinct user_id, null as event_id, event_day, {columns}
+                select distinct
+                    user_id, null as event_id, event_day, {columns},
+                    event_day = min(event_day) over (partition by user_id, happened_at, ends_at, known_at, is_bad)
                 from {seen} as labels
                 join (
                     select user_id, cast(event_at as date) as event_day

@@ -1,6 +1,6 @@
 """User-days to learn from or to score: everything a model may read, in one order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 import numpy as np
@@ -24,6 +24,7 @@ class LabelledDays:
     known_day: Ints  # on which it became known
     cleared_day: Ints  # on which that was taken back, else NEVER
     source: NDArray[np.str_]  # of the label that made it known
+    named_day: Ints  # on which a label named this very day, NEVER if only one of the account covers it
 
     @property
     def key(self) -> Ints:
@@ -31,16 +32,13 @@ class LabelledDays:
 
     def known_before(self, day: int) -> "LabelledDays":
         """Those that counted so on the morning of `day`."""
-        return self._take((self.known_day < day) & (self.cleared_day >= day))
+        return self.take((self.known_day < day) & (self.cleared_day >= day))
 
     def among(self, users: NDArray[np.integer]) -> "LabelledDays":
-        return self._take(np.isin(self.user, users))
+        return self.take(np.isin(self.user, users))
 
-    def _take(self, chosen: Flags) -> "LabelledDays":
-        user, day, known_day, cleared_day = (
-            part[chosen] for part in (self.user, self.day, self.known_day, self.cleared_day)
-        )
-        return LabelledDays(user, day, known_day, cleared_day, self.source[chosen])
+    def take(self, chosen: Flags | Ints) -> "LabelledDays":
+        return LabelledDays(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
         """For each of `user` the day on which one of its days was first known, else NEVER."""

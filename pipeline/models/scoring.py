@@ -16,7 +16,7 @@ from pipeline.models.bundle import Bundle
 from pipeline.models.calibration import risk_of_bad
 from pipeline.models.days import DAY_US, day_number, user_day_key
 from pipeline.models.feature_rows import UserDays, match, read_user_days
-from pipeline.models.labels import known_bad_user_days
+from pipeline.models.labels import known_bad_user_days, named
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import Surprise, learned_columns, score_windows
 from pipeline.models.tokens.reading import load_tokens
@@ -116,7 +116,7 @@ def score_days(
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
         scored = apply(bundle, user_days, sequences, settings.threads)
-        bad = known_bad_user_days(con, settings.home, known_until, as_of)
+        bad = named(known_bad_user_days(con, settings.home, known_until, as_of))
     windows = sequences.windows
     user = pc.index_in(bad.column("user_id"), value_set=sequences.tokens.users).fill_null(-1).to_numpy()
     day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)

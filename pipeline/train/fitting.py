@@ -28,7 +28,7 @@ from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.base.novelty import NoveltyScorer
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
-from pipeline.models.labels import bad_in_force, label_arrivals, label_spells
+from pipeline.models.labels import bad_in_force, label_arrivals, label_spells, named
 from pipeline.models.nn.autoencoder import (
     AutoencoderPlan,
     BehaviourAutoencoder,
@@ -110,7 +110,7 @@ def fit_bundle(
     spells = label_spells(con, run.home, until, run.as_of)
     bad = bad_in_force(spells)
     days = [snapshot.day for snapshot in material.user_days]
-    bad_days = bad.column("event_day").to_pylist()
+    bad_days = named(bad).column("event_day").to_pylist()
     arrivals = label_arrivals(con, run.home, until, run.as_of)
     clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, material.reported.pooled.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)

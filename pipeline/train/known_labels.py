@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.arrays import Flags, Ints
-from pipeline.models.days import places_of, user_day_key
+from pipeline.models.days import places_of
 from pipeline.models.samples import NEVER, LabelledDays, Samples
 from pipeline.train.clocks import LabelClock
 
@@ -18,15 +17,17 @@ def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
 
     A bad day is up-weighted for those that its source has not named yet. Where not all that is bad is reported, a day
     without a label weighs nothing within 14 days of a bad day of its account, or once the account is known to be bad:
-    nobody has looked at it, and it is no good example. Where labels have no clock they are known at once.
+    nobody has looked at it, and it is no good example. Nor does a day that only a label of the account covers: such an
+    account does ordinary things too, and which days those are nobody said. Where labels have no clock they are known at
+    once.
     """
     if samples.bad is None:
         return samples
     bad, windows = samples.bad.known_before(morning), samples.windows
     place = places_of(windows.key, bad.key)
-    is_bad = place >= 0
+    is_bad = (place >= 0) & (bad.named_day < morning)[place] if len(bad.day) else place >= 0
     is_unclear = _is_near(windows.key, bad.key) | (windows.day >= bad.first_known_of(windows.user))
-    is_neither = ~is_bad & is_unclear & (clock.reported < 1)
+    is_neither = ~is_bad & ((place >= 0) | is_unclear & (clock.reported < 1))
     if samples.good is not None:
         is_neither &= ~np.isin(windows.key, samples.good.known_before(morning).key)
     weight = samples.stands_for * ~is_neither
@@ -57,7 +58,6 @@ def _is_near(key: Ints, bad_key: Ints) -> Flags:
     return near
 
 
-def labelled_days(user: Ints, day: Ints, known_day: Ints, cleared_day: Ints, source: NDArray[np.str_]) -> LabelledDays:
+def labelled_days(days: LabelledDays) -> LabelledDays:
     """Sorted by account and day."""
-    order = np.argsort(user_day_key(user, day), kind="stable")
-    return LabelledDays(user[order], day[order], known_day[order], cleared_day[order], source[order])
+    return days.take(np.argsort(days.key, kind="stable"))

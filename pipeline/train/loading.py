@@ -91,11 +91,11 @@ def load_samples(
 def _labelled(spells: pa.Table, users: pa.Array) -> LabelledDays:
     """The spells of these accounts."""
     user = pa.compute.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
-    day, known_day, cleared_day = (
-        _days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at")
+    day, known_day, cleared_day, named_day = (
+        _days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at", "named_at")
     )
     source = spells.column("source").to_numpy()[user >= 0].astype(np.str_)
-    return labelled_days(user[user >= 0].astype(np.int64), day, known_day, cleared_day, source)
+    return labelled_days(LabelledDays(user[user >= 0].astype(np.int64), day, known_day, cleared_day, source, named_day))
 
 
 def _days(column: pa.ChunkedArray) -> Ints:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from user_days import FIRST_DAY, user_days
 
 from pipeline.metrics.reporting_delay import ReportingDelay
-from pipeline.models.samples import NEVER
+from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.schemas import VERDICT
 from pipeline.train.clocks import AT_ONCE, LabelClock
 from pipeline.train.known_labels import NEAR, as_known, is_judged, labelled_days
@@ -20,16 +20,19 @@ USERS, DAYS = 4, 40
 HALF = LabelClock((1.0,), reported=0.5)  # known at once, if at all
 
 
-def samples(bad, share=1.0, sources=None):
+def samples(bad, share=1.0, sources=None, named=None):
     """USERS accounts, active on DAYS days; `bad` are (user, day, day it became known, day it was cleared), from 0.
 
-    `sources` names who called each of them bad.
+    `sources` names who called each of them bad, `named` the day on which each was named, by default when it was known.
     """
     rows = [(*each, NEVER)[:4] for each in sorted(bad)]
     user, day, known, cleared = np.array(rows, np.int64).reshape(-1, 4).T
     plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
     source = np.array(sources or ["complaint"] * len(rows), np.str_)
-    days = labelled_days(user, day + FIRST_DAY, known + FIRST_DAY, cleared + FIRST_DAY, source)
+    named = known if named is None else np.array(named, np.int64)
+    days = labelled_days(
+        LabelledDays(user, *(of + FIRST_DAY for of in (day, known, cleared)), source, named + FIRST_DAY)
+    )
     is_bad_account = np.isin(plain.windows.user, user)
     return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
 
@@ -128,8 +131,24 @@ def test_what_was_cleared_later_counted_as_bad_until_then():
     assert bad_on == {5: False, 6: True, 20: True, 21: False, 25: False, 26: True}
 
 
+@pytest.mark.parametrize("reported", [0.5, 1.0])
+def test_a_day_that_only_a_label_of_the_account_covers_is_neither_until_it_is_named(reported):
+    covered = samples([(0, 5, 8), (0, 20, 8), (0, 30, 8)], named=[8, 12, NEVER])
+    clock = LabelClock((1.0,), reported=reported)
+    found = {morning: as_known(covered, FIRST_DAY + morning, clock) for morning in (8, 9, 13)}
+    days = [5, 20, 30]
+    is_bad = {morning: each.is_bad[each.windows.user == 0][days].tolist() for morning, each in found.items()}
+    assert is_bad == {8: [False] * 3, 9: [True, False, False], 13: [True, True, False]}
+    assert {morning: weights(each, 0)[days].tolist() for morning, each in found.items()} == {
+        8: [1, 1, 1],
+        9: [1, 0, 0],
+        13: [1, 1, 0],
+    }
+    assert found[9].is_bad_account[found[9].windows.user == 0].all()
+
+
 @pytest.mark.parametrize("n_bad", [0, 3])
 def test_bad_days_are_sorted_by_account_and_day(n_bad):
     user = np.arange(n_bad)[::-1].copy()
-    found = labelled_days(user, user, user, user, user.astype(np.str_))
+    found = labelled_days(LabelledDays(user, user, user, user, user.astype(np.str_), user))
     assert found.user.tolist() == list(range(n_bad)) == found.source.astype(int).tolist()
