@@ -66,6 +66,7 @@ class Fitting:
     split: Split
     clock: LabelClock
     reported: ReportedShare
+    new_features: tuple[str, ...]  # those that the champion does not know
     place: Path  # the bundle's folder
     progress: bool
 
@@ -77,7 +78,15 @@ class Fitting:
     def plan(self) -> StackingPlan:
         reviews = self.settings.list_size or self.domain.list_size
         signs = self.domain.monotone_signs
-        return StackingPlan(reviews, self.settings.seed, self.settings.threads, signs, self.clock)
+        return StackingPlan(
+            reviews,
+            self.settings.seed,
+            self.settings.threads,
+            signs,
+            self.clock,
+            min_precision=self.domain.min_precision,
+            new_features=self.new_features,
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def fit_bundle(
     bad_days = bad.column("event_day").to_pylist()
     clock = LabelClock.of(bad, until, domain.label_delay_days, domain.learn_at, material.reported.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
-    fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
+    fitting = Fitting(settings, domain, split, clock, material.reported, material.new_features, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
     sources = Sources(user_days, tokens, spells)
     loaded = load_samples(con, domain, sources, split.learn_last, AccountSample(settings.seed))
@@ -223,7 +232,7 @@ def _fit_stacker(
     base_models = _fit_base_models(fitting, trained, samples, since)
     stacked = fit_stack(samples, base_models.columns, plan, since)
     _save(place, stacked, base_models)
-    matured = int(samples.is_bad.sum())
+    matured, length = int(samples.is_bad.sum()), stacked.list_length
     by_column = base_models.by_column
     holdout = Holdout(samples, typologies_of(samples, bad), by_column, day_number(split.holdout_first))
     return stacked.columns, {
@@ -236,7 +245,8 @@ def _fit_stacker(
         "monotone": dict(fitting.domain.monotone),
         "gates": [gate.to_dict() for gate in stacked.gates],
         "base_models_not_fitted": base_models.not_fitted,
-        "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan).to_dict(),
+        "new_features": None if stacked.new_features is None else stacked.new_features.to_dict(),
+        "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan.seed, length).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
         "share_of_accounts": round(samples.share, 6),

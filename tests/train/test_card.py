@@ -83,18 +83,23 @@ HOLDOUT = {
 }
 
 
+def lift(value, low, high):
+    least = {"least_seen": value - low, "least_loss_seen": None if high is None else high - value}
+    found = {"value": value, "low": low, "high": high, **least}
+    return {"list_length": 17, "caught": found, "average_precision": found}
+
+
 def gate(base_model, is_on, value, low, high):
-    found = {"value": value, "low": low, "high": high, "least_seen": value - low}
-    why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
+    found = lift(value, low, high)
+    why = "catches more" if is_on else "no proven lift"
     base = {
         "base_model": base_model,
         "is_on": is_on,
         "why": why,
         "rule": "on if better",
         "bad_accounts": 123,
-        "reviews": 25,
     }
-    return {**base, "caught": found, "average_precision": found}
+    return {**base, **found}
 
 
 STACKER = {
@@ -108,6 +113,8 @@ STACKER = {
     "share_of_accounts": 1.0,
     "monotone": {"spend_amount": "rises"},
     "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
+    "new_features": None,
+    "over_surprise": lift(9.0, 2.5, 15.0),
     "calibration": {"kind": "beta", "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04}},
     "holdout_metrics": HOLDOUT,
 }
