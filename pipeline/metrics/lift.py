@@ -11,7 +11,7 @@ from pipeline.metrics.bootstrap import Bootstrap, Difference, draw
 from pipeline.metrics.scored_labels import ScoredLabels
 
 REPEATS = 500  # of the bootstrap
-TOLERANCE = 1e-9  # a precision reached to the ninth digit is reached
+TOLERANCE = 1e-6  # of an account: sums are rounded
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,23 @@ def compare(labels: ScoredLabels, score: str, over: str, length: int, seed: int)
 
 
 def list_length(labels: ScoredLabels, risk: Doubles, min_precision: float, list_size: int) -> int:
-    """Accounts on a day's list, on average over the days. `list_size` if no day would list anybody.
+    """Accounts on a day's list, on average over the days. 0 if no day would list anybody, else at least 1.
 
     A list is the longest top with a mean risk of at least `min_precision`, of at most `list_size` accounts.
     """
     order = np.lexsort((-risk, labels.day))
-    day = labels.day[order]
+    day, ranked = labels.day[order], risk[order]
     if not len(day):
-        return list_size
+        return 0
     accounts = np.ones(len(day)) if labels.stands_for is None else labels.stands_for[order]
     starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
-    place, total = (_sums_by_day(column, starts) for column in (accounts, accounts * risk[order]))
-    is_listed = total + TOLERANCE * place >= min_precision * place
-    lengths = np.minimum(np.maximum.reduceat(np.where(is_listed, place, 0.0), starts), list_size)
-    return max(1, round(float(lengths.mean()))) if lengths.any() else list_size
+    spare = accounts * (ranked - min_precision)  # what accounts of high risk leave for others
+    left = _sums_by_day(spare, starts) - spare
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = np.where(ranked >= min_precision, accounts, left / np.maximum(min_precision - ranked, 0))
+    lengths = np.add.reduceat(np.clip(places, 0, accounts), starts)
+    lengths = np.minimum(np.floor(lengths + TOLERANCE), list_size)
+    return max(1, round(float(lengths.mean()))) if lengths.any() else 0
 
 
 def _sums_by_day(column: Doubles, starts: Ints) -> Doubles:

@@ -163,14 +163,18 @@ def _compare_stackers(run: Run, challenger: bundles.Manifest, champion: bundles.
         for name, bundle, booster in (("challenger", loaded, early), ("champion", champion, champion.stacker))
     }
     theirs = scored["champion"]
+    is_judged = ~theirs.is_known
     reported = {name: of.reported for name, of in scored.items()}
-    labels = ScoredLabels.of(theirs.user, theirs.day, theirs.is_bad, reported).take(~theirs.is_known)
+    labels = ScoredLabels.of(theirs.user, theirs.day, theirs.is_bad, reported).take(is_judged)
     metrics: dict[str, Any] = {
         name: list_metrics(labels, score, run.list_size) for name, score in labels.scores.items()
     }
     if not labels.is_bad.any():
         return Decision(False, f"no matured bad user-day between {first} and {last} to compare by", metrics)
-    length = list_length(labels, theirs.risk[~theirs.is_known], run.domain.min_precision, run.list_size)
+    lengths = [
+        list_length(labels, of.risk[is_judged], run.domain.min_precision, run.list_size) for of in scored.values()
+    ]
+    length = max(lengths) or run.list_size
     lift = compare(labels, "challenger", "champion", length, settings.seed)
     words = "worse" if lift.is_worse else "not worse"
     return Decision(not lift.is_worse, f"{lift}, on {first}..{last}: {words}", metrics | {"lift": lift.to_dict()})

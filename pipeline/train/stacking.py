@@ -171,11 +171,10 @@ def fit_stack(
     bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged_by(samples, block > 0)]))
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
     alone = scores[()][0]
-    length = _length_of_lists(samples, alone, _calibrated(samples, alone, block)[0], plan)
     gates: list[Gate] = []
     for name, columns in base_models.items():
         scores[name,] = walk_forward_scores(samples, {**features, **columns}, plan, block)
-        gates.append(Gate(name, bad_accounts, lift(samples, scores[name,][0], alone, plan.seed, length)))
+        gates.append(Gate(name, bad_accounts, lift_of_stackers(samples, scores[name,][0], alone, plan)))
     chosen: dict[str, NDArray[np.floating]] = dict(features)
     read = tuple(gate.base_model for gate in gates if gate.is_on)
     for name in read:
@@ -188,7 +187,7 @@ def fit_stack(
     if 0 < len(new) < len(features):
         older = {name: column for name, column in chosen.items() if name not in new}
         without = walk_forward_scores(samples, older, plan, block)
-        new_features = NewFeatures(new, lift(samples, walk_forward, without[0], plan.seed, length))
+        new_features = NewFeatures(new, lift_of_stackers(samples, walk_forward, without[0], plan))
         if not new_features.is_on:
             chosen, (walk_forward, early) = older, without
     calibration, losses = _calibrated(samples, walk_forward, block)
@@ -201,7 +200,7 @@ def fit_stack(
         log_losses=losses,
         gates=gates,
         new_features=new_features,
-        list_length=_length_of_lists(samples, walk_forward, calibration, plan),
+        list_length=_length_of_lists(samples, walk_forward, calibration, plan) or plan.reviews,
         block=block,
         scores=walk_forward,
     )
@@ -214,7 +213,7 @@ def _calibrated(samples: Samples, score: Doubles, block: Ints) -> tuple[Calibrat
 
 
 def _length_of_lists(samples: Samples, score: Doubles, calibration: Calibration, plan: StackingPlan) -> int:
-    """How long lists of accounts that were not known before would have been, on the days that have scores."""
+    """How long lists of accounts that were not known before would have been, on the days that have scores. Or 0."""
     judged = judged_by(samples, np.isfinite(score))
     risk = risk_of_bad(calibration.risk(score[judged]), plan.clock.reported)
     return list_length(_labels(samples, judged, {}), risk, plan.min_precision, plan.reviews)
@@ -224,6 +223,18 @@ def judged_by(samples: Samples, among: Flags) -> Flags:
     """What comparisons `among` user-days (n,) look at: accounts not known to be bad before; all if no other was bad."""
     judged = among & is_judged(samples)
     return judged if (judged & samples.is_bad).any() else among & (samples.weight > 0)
+
+
+def lift_of_stackers(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) -> Lift:
+    """`score` minus `over` on lists as long as the longer of the two would have had; if neither lists anybody, by the
+    review budget. For a length Platt's calibration is good enough.
+    """
+    lengths = []
+    for each in (score, over):
+        later = (samples.weight > 0) & np.isfinite(each)
+        platt = Calibration.fit("platt", each[later], samples.is_bad[later], samples.weight[later])
+        lengths.append(_length_of_lists(samples, each, platt, plan))
+    return lift(samples, score, over, plan.seed, max(lengths) or plan.reviews)
 
 
 def lift(samples: Samples, score: Doubles, over: Doubles, seed: int, length: int) -> Lift:

@@ -176,11 +176,27 @@ def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried()
 def test_with_few_bad_accounts_the_card_says_by_which_rule_the_autoencoder_is_read():
     few = {**gate("lstm_autoencoder", True, 1.0, -4.0, 4.0), "rule": "on unless worse", "bad_accounts": 12}
     text = card(manifest({**STACKER, "gates": [few]}), SHOP, "shop")
-    assert lines(text, "12 bad accounts.")
+    assert lines(text, "12 bad accounts and lists of 17 accounts a day.")
     assert lines(text, "`lstm_autoencoder` needs no labels, so it is read unless proven worse")
     usual = card(manifest(), SHOP, "shop")
-    assert lines(usual, "123 bad accounts.")
+    assert lines(usual, "123 bad accounts and lists of 17 accounts a day.")
     assert not lines(usual, "unless proven worse")
+
+
+def test_the_lift_over_surprise_stands_beside_the_one_that_could_have_been_seen():
+    text = card(manifest(), SHOP, "shop")
+    assert lines(text, "lists of 17 accounts a day: +9.0 (+2.5 to +15.0) bad accounts caught, +9.0000 (+2.5000 to")
+    assert lines(text, "A lift of 6.5 or 6.5000 could have been seen.")
+
+
+@pytest.mark.parametrize(("is_on", "words"), [(True, "Not worse, so they are read."), (False, "**Worse")])
+def test_new_features_are_named_with_what_they_add_and_without_any_nothing_is_said(is_on, words):
+    new = {"names": ["event_count", "spend_amount"], "is_on": is_on, **lift(1.0, -4.0, 3.0)}
+    text = card(manifest({**STACKER, "new_features": new}), SHOP, "shop")
+    assert lines(text, "did not know `event_count`, `spend_amount`. With them")
+    assert lines(text, "+1.0 (-4.0 to +3.0)", words)
+    assert lines(text, "A loss of 2.0 or 2.0000 could have been seen")
+    assert not lines(card(manifest(), SHOP, "shop"), "New features")
 
 
 def test_the_worst_kind_of_abuse_is_named():
