@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import little_shop as shop
@@ -233,9 +234,11 @@ def test_days_are_scored_with_what_labels_show_and_who_was_known_before(chapters
     home, until = chapters.end_of("with labels"), shop.day(LABELLED - 1)
     now, settings = datetime.fromisoformat(shop.morning_after(LABELLED)), Settings(home=home.path)
     bundle = bundles.load(home.path, registry.champions(home.path, now)[-1].bundle, 2)
+    six_in_ten = bundle.manifest.model_copy(update={"stacker": bundle.manifest.stacker | {"reported": {"share": 0.6}}})
+    bundle = replace(bundle, manifest=six_in_ten)
     scored = score_days(settings, bundle, shop.day(LISTED), until, until, now)
-    assert 0 < bundle.manifest.reported_share < 1
-    assert risk_of_bad(scored.reported, bundle.manifest.reported_share) == pytest.approx(scored.risk, abs=1e-5)
+    assert risk_of_bad(scored.reported, 0.6) == pytest.approx(scored.risk, abs=1e-5)
+    assert scored.reported.sum() < 0.9 * scored.risk.sum()
     with connect(settings) as con:
         bad = known_bad_user_days(con, home.path, until, now).to_pylist()
     first_known = {}
@@ -269,7 +272,9 @@ def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
     listed = home.run_ok("models", "list", "--json", now=now).json
     assert [entry["action"] for entry in listed] == ["promoted", "rejected", "promoted"]
-    assert "the first stacker: average precision -" in listed[1]["why"]
+    assert listed[1]["why"].startswith("the stacker over surprise alone: caught +0.0")
+    assert "not proven better, so ranked by surprise" in listed[1]["why"]
+    assert [entry["leaves_stacker_out"] for entry in listed] == [False, True, False]
     first, second = listed[0]["bundle"], listed[1]["bundle"]
     assert home.run_ok("models", "promote", first, now=now).out.startswith("promote")
     assert home.run_ok("models", "list", "--json", now=now).json[-1]["why"] == "by hand"
