@@ -22,6 +22,7 @@ from pipeline.catalogue import features
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.metrics.lift import Lift
 from pipeline.metrics.reported import ReportedShare
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of
@@ -232,7 +233,7 @@ def _fit_stacker(
     base_models = _fit_base_models(fitting, trained, samples, since)
     stacked = fit_stack(samples, base_models.columns, plan, since)
     _save(place, stacked, base_models)
-    matured, length = int(samples.is_bad.sum()), stacked.list_length
+    matured = int(samples.is_bad.sum())
     by_column = base_models.by_column
     holdout = Holdout(samples, typologies_of(samples, bad), by_column, day_number(split.holdout_first))
     return stacked.columns, {
@@ -246,12 +247,18 @@ def _fit_stacker(
         "gates": [gate.to_dict() for gate in stacked.gates],
         "base_models_not_fitted": base_models.not_fitted,
         "new_features": None if stacked.new_features is None else stacked.new_features.to_dict(),
-        "over_surprise": lift(samples, stacked.scores, by_column[SURPRISE], plan.seed, length).to_dict(),
+        "over_surprise": _over_surprise(stacked, holdout, plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "reported": {**asdict(fitting.reported), "from": fitting.reported.source},
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }
+
+
+def _over_surprise(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> Lift:
+    """On the holdout only: earlier walk-forward scores are of stackers that had learned from far fewer labels."""
+    score = np.where(holdout.is_later, stacked.scores, np.nan)
+    return lift(holdout.samples, score, holdout.base_models[SURPRISE], plan.seed, stacked.list_length)
 
 
 def _fit_base_models(fitting: Fitting, trained: Trained, samples: Samples, since: int) -> BaseModels:
