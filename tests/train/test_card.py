@@ -187,7 +187,7 @@ def test_the_lift_over_surprise_stands_beside_the_one_that_could_have_been_seen(
     text = card(manifest(), SHOP, "shop")
     assert lines(
         text,
-        "On 2026-03-10 to 2026-03-20, with lists of 17 accounts a day: +9.0 (+2.5 to +15.0) bad accounts caught, +9.0000 (+2.5000 to",
+        "On 2026-03-10 to 2026-03-20, with lists of 17 accounts a day: +9.0 (+2.5 to +15.0) bad accounts caught",
     )
     assert lines(text, "A lift of 6.5 or 6.5000 could have been seen.")
 
