@@ -15,10 +15,10 @@ from pipeline.models import stacker
 from pipeline.models.base import base_columns
 from pipeline.models.bundle import Bundle
 from pipeline.models.calibration import risk_of_bad
-from pipeline.models.days import DAY_US, day_number, user_day_key
+from pipeline.models.days import DAY_US, day_number
 from pipeline.models.feature_rows import UserDays, match, read_user_days
 from pipeline.models.labels import known_bad_user_days
-from pipeline.models.samples import Samples
+from pipeline.models.samples import LabelledDays, Samples
 from pipeline.models.surprise import Surprise, learned_columns, score_windows
 from pipeline.models.tokens.reading import load_tokens
 from pipeline.models.tokens.windows import Sequences, user_day_windows, window_days
@@ -84,14 +84,16 @@ def stacker_rows(columns: Sequence[str], rows: Floats, learned: Mapping[str, Dou
 
 @dataclass(frozen=True)
 class ScoredDays:
-    """User-days with their risk and their labels."""
+    """User-days with their scores and their labels. `risk` and `reported` are NaN without a stacker."""
 
     user_id: "pa.Array"
     user: Codes
     day: Codes
-    risk: Doubles
+    risk: Doubles  # probability of being bad
+    reported: Doubles  # probability of being reported as bad: what labels show
     surprise: Doubles
     is_bad: Flags
+    is_known: Flags  # the account was known to be bad before the day
 
 
 def score_days(
@@ -104,6 +106,7 @@ def score_days(
     booster: "xgb.Booster | None" = None,
 ) -> ScoredDays:
     """Score `first`..`last`, with labels known at the end of `known_until`. `booster` replaces the bundle's stacker."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     bundle = replace(bundle, stacker=booster or bundle.stacker)
@@ -113,16 +116,25 @@ def score_days(
         sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
         scored = apply(bundle, user_days, sequences, settings.threads)
         bad = known_bad_user_days(con, settings.home, known_until, as_of)
-    windows = sequences.windows
+    windows, unknown = sequences.windows, np.full(len(sequences), np.nan)
     user = pc.index_in(bad.column("user_id"), value_set=sequences.tokens.users).fill_null(-1).to_numpy()
-    day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
+    day, known_day = (
+        bad.column(name).cast(pa.date32(), safe=False).cast(pa.int32()).to_numpy().astype(np.int64)
+        for name in ("event_day", "known_at")
+    )
+    has_events = user >= 0
+    bad_days = LabelledDays(user[has_events], day[has_events], known_day[has_events], known_day[has_events])
     return ScoredDays(
         user_id=scored.user_id,
         user=windows.user,
         day=windows.day,
-        risk=scored.risk if scored.risk is not None else np.full(len(windows), np.nan),
+        risk=unknown if scored.risk is None else scored.risk,
+        reported=unknown
+        if scored.score is None or bundle.calibration is None
+        else bundle.calibration.risk(scored.score),
         surprise=scored.surprise.level,
-        is_bad=np.isin(windows.key, user_day_key(user, day)),
+        is_bad=np.isin(windows.key, bad_days.key),
+        is_known=windows.day > bad_days.first_known_of(windows.user),
     )
 
 

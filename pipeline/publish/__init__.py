@@ -17,12 +17,12 @@ from pipeline.context import Run
 from pipeline.errors import InputError
 from pipeline.models import bundle as bundles
 from pipeline.models.reasons import sentences
-from pipeline.models.registry import bundle_for
+from pipeline.models.registry import Entry, champion_for
 from pipeline.publish import revisions
 from pipeline.publish.entries import Explanations, assemble, choose
 from pipeline.publish.manifest import inputs, outcome
 from pipeline.publish.outputs import in_words, render, render_ranking, to_csv, write_parquet
-from pipeline.publish.ranking import RankedBy, rank
+from pipeline.publish.ranking import rank
 from pipeline.publish.revisions import read_list
 from pipeline.publish.sources import active_among, choose_snapshots, contributions_of, features_of, read_scores
 from pipeline.receipt import Receipt
@@ -43,12 +43,12 @@ def run(run: Run) -> Receipt:
     for checkpoint in CHECKPOINTS[:2]:
         if (report := read_report(home, day, checkpoint, run.as_of)) is not None:
             fail_if_critical(report)
-    bundle = bundle_for(home, day, run.as_of)
-    used = choose_snapshots(home, day, run.as_of, bundle, run.list_size)
-    made_from = inputs(run, bundle, used)
+    champion = champion_for(home, day, run.as_of)
+    used = choose_snapshots(home, day, run.as_of, champion, run.list_size)
+    made_from = inputs(run, champion.bundle, used)
 
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
-        yield day, _build(run, used, made_from, missing[day], folder)
+        yield day, _build(run, champion, used, made_from, folder / missing[day])
 
     made = made_once(home, "publish", {day: made_from}, revisions.Shelf(home, run.as_of), build)[day]
     revision, manifest = made.result["revision"], made.result
@@ -131,17 +131,16 @@ def _marked_stale(table: "pa.Table") -> "pa.Table":
 
 def _build(
     run: Run,
+    champion: Entry,
     used: dict[str, Snapshot],
     made_from: MadeFrom,
-    revision: str,
-    aside: Path,
+    folder: Path,
 ) -> Path:
-    """Make the list under `aside` and validate it at the last checkpoint. Returns its folder."""
+    """Make the list in `folder`, named by its revision, and validate it at the last checkpoint. Returns the folder."""
     from expectations import risk_list as suites
 
-    home, domain, day, bundle = run.home, run.domain, run.day, made_from["bundle"]["id"]
-    stacker = bundles.read_manifest(home, bundle).stacker
-    by: RankedBy = "risk" if stacker["is_used"] else "surprise"
+    home, domain, day, bundle, revision = run.home, run.domain, run.day, champion.bundle, folder.name
+    by, why = champion.ranked_by(bundles.read_manifest(home, bundle).stacker)
     scores = read_scores(used["scores"].path(home))
     choice = choose(scores, by, domain, run.list_size, seed=revision)
     users = choice.rows["user_id"].to_pylist()
@@ -158,7 +157,6 @@ def _build(
     tables = [("list", _frame(table, levels), suite)]
     report = checkpoints.validate(run, "risk_list", tables, seen={"listed": len(table)})
     fail_if_critical(write_report(home, report, run.as_of), run.accept)
-    folder = aside / revision
     folder.mkdir()
     (folder / "risk_list.csv").write_bytes(to_csv(table).encode())
     write_parquet(table, folder / "risk_list.parquet")
@@ -167,7 +165,7 @@ def _build(
         "revision": revision,
         "as_of": run.as_of.isoformat(),
         "ranked_by": by,
-        "ranked_by_why": stacker["why"],
+        "ranked_by_why": why,
         **outcome(choice, by, domain, run.list_size),
         "rows": {"scored": len(scores), "listed": len(table), "picked": choice.picked, "audit": choice.audited},
         "warnings": [*made_from["warnings"], *report.warnings],

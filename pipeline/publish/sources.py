@@ -4,6 +4,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.models.registry import Entry
 from pipeline.publish.entries import SCORE_COLUMNS, Contribution
 from pipeline.settings import Settings
 from pipeline.sql import parquet
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 KEYS = ("user_id", "user_day_id", "event_day")
 
 
-def choose_snapshots(home: Path, day: date, as_of: datetime, bundle: str, list_size: int) -> dict[str, Snapshot]:
+def choose_snapshots(home: Path, day: date, as_of: datetime, champion: Entry, list_size: int) -> dict[str, Snapshot]:
     """The day's scores as of `as_of`, with their contributions and user-days.
 
-    Raises InputError if another bundle or other user-days made the scores, such as before a rollback. Also if they
-    explain fewer accounts than the list may hold.
+    Raises InputError if another bundle or other user-days made the scores, such as before a rollback, or the same
+    bundle with its stacker instead of without. Also if they explain fewer accounts than the list may hold.
     """
     fix = f"dawnlist score --day {day}"
     user_days = snapshots.require(snapshots.newest(home, "user_days", day, as_of), home, "user_days", day, fix)
     newest = snapshots.newest(home, "scores", day, as_of)
     if newest is not None and (
-        newest.made_from["bundle"] != bundle
+        newest.made_from["bundle"] != champion.bundle
+        or newest.made_from.get("leaves_stacker_out", False) != champion.leaves_stacker_out
         or newest.made_from["user_days"] != user_days.id
         or newest.made_from["candidates"] < list_size
     ):

@@ -6,13 +6,14 @@ Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.context import Run
 from pipeline.models import bundle as bundles
-from pipeline.models.registry import bundle_for
+from pipeline.models.registry import champion_for
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
@@ -31,7 +32,8 @@ def run(run: Run) -> Receipt:
     Raises InputError without a bundle, or with one that was trained on other features.
     """
     home, day = run.home, run.day
-    bundle_id = bundle_for(home, day, run.as_of)
+    champion = champion_for(home, day, run.as_of)
+    bundle_id = champion.bundle
     manifest = bundles.read_manifest(home, bundle_id)
     bundles.check_features(manifest)
     fix = f"dawnlist features --from {day} --to {day}"
@@ -41,6 +43,7 @@ def run(run: Run) -> Receipt:
     made_from = {
         "bundle": bundle_id,
         "bundle_files": digest(manifest.files),
+        "leaves_stacker_out": champion.leaves_stacker_out,
         "user_days": user_days.id,
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "features": code_digest(),
@@ -56,6 +59,8 @@ def run(run: Run) -> Receipt:
             snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
         with connect(run.settings) as con:
             bundle = bundles.load(home, bundle_id, run.settings.threads)
+            if champion.leaves_stacker_out:
+                bundle = replace(bundle, stacker=None, calibration=None)
             token_paths = [s.path(home) for s in tokens if s.rows]
             written = score_user_days(
                 con, run.settings, bundle, user_days.path(home), token_paths, day, candidates, aside
@@ -64,6 +69,7 @@ def run(run: Run) -> Receipt:
             yield (table, day), written[table]
 
     wanted = {(table, day): made_from for table in TABLES}
+    ranked_by, why = champion.ranked_by(manifest.stacker)
     made = made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)
     return Receipt(
         step="score",
@@ -71,8 +77,8 @@ def run(run: Run) -> Receipt:
         details={
             "bundle": bundle_id,
             "user_days": made["scores", day].result.rows,
-            "ranked_by": "risk" if manifest.stacker["is_used"] else "surprise",
-            "why": manifest.stacker["why"],
+            "ranked_by": ranked_by,
+            "why": why,
         },
     )
 

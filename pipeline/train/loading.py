@@ -28,12 +28,13 @@ MAX_USERS = 60_000  # good accounts that a training run reads; each stands for a
 class Material:
     """Snapshots to learn from: user-days, and the tokens that their windows may hold. In order of days.
 
-    And what is known of how much is reported.
+    And what is known of how much is reported, and which features the champion does not know.
     """
 
     user_days: list[Snapshot]
     tokens: list[Snapshot]
     reported: Reported
+    new_features: tuple[str, ...]
 
 
 @dataclass(frozen=True)
