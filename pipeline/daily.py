@@ -75,7 +75,7 @@ def _validate(request: Request, checkpoint: Literal["events", "user_days"] | Non
 
 
 def build_features(request: Request, first: date | None = None) -> Answer:
-    """Build the features of the day, or of all days since `first`."""
+    """Build the features of the days that the run scores, or of all days since `first`."""
     from pipeline import features
 
     run = open_run(request)

@@ -36,6 +36,7 @@ from pipeline.commands.terminal import (
     shows_progress,
     status,
 )
+from pipeline.domain import Domain
 from pipeline.errors import STOPPED, STOPPED_WORDS, CheckpointFailedError, InputError, PipelineError
 from pipeline.safe_text import one_line
 from pipeline.settings import Settings, in_order
@@ -219,7 +220,7 @@ def show(
     from pipeline.publish import latest_good, ranking_behind, render, render_ranking
 
     settings = daily.settings_of(request(home, domain))
-    table, manifest = latest_good(settings.home, day)
+    table, manifest = latest_good(settings.home, day, Domain.load(settings.domain).list_every)
     shown = (ranking_behind(settings.home, table, manifest) if everybody else table).slice(0, limit)
     if as_json:
         print(json.dumps({"manifest": manifest, "rows": shown.to_pylist()}, indent=2, default=str))

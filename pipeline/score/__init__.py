@@ -1,11 +1,15 @@
 """Score: how surprising, and how risky, each account active on a day is.
 
+All days of a list are scored by one bundle, which learned from none of them. A run that makes a list scores all of its
+days again, with what has arrived by now.
+
 Reads   snapshots/user_days, snapshots/event_tokens, the champion
 Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -26,14 +30,27 @@ TABLES = ("scores", "contributions", EMBEDDINGS)
 
 
 def run(run: Run) -> Receipt:
-    """Score every user-day of the run's day with its champion.
+    """Score every user-day of the run's days with their champion.
 
     Raises InputError without a bundle, or with one that was trained on other features.
     """
-    home, day = run.home, run.day
-    bundle_id = bundle_for(home, day, run.as_of)
-    manifest = bundles.read_manifest(home, bundle_id)
+    manifest = bundles.read_manifest(run.home, bundle_for(run.home, run.period.first, run.as_of))
     bundles.check_features(manifest)
+    return Receipt(
+        step="score",
+        day=run.day,
+        details={
+            "bundle": manifest.id,
+            "user_days": sum(_score_day(replace(run, day=day), manifest).rows for day in run.scored_days),
+            "ranked_by": "risk" if manifest.stacker["is_used"] else "surprise",
+            "why": manifest.stacker["why"],
+        },
+    )
+
+
+def _score_day(run: Run, manifest: bundles.Manifest) -> Snapshot:
+    """The scores of the run's day by this bundle."""
+    home, day, bundle_id = run.home, run.day, manifest.id
     fix = f"dawnlist features --from {day} --to {day}"
     user_days = _present(run, "user_days", day, fix)
     tokens = [_present(run, "event_tokens", other, fix) for other in window_days(day)]
@@ -64,17 +81,7 @@ def run(run: Run) -> Receipt:
             yield (table, day), written[table]
 
     wanted = {(table, day): made_from for table in TABLES}
-    made = made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)
-    return Receipt(
-        step="score",
-        day=day,
-        details={
-            "bundle": bundle_id,
-            "user_days": made["scores", day].result.rows,
-            "ranked_by": "risk" if manifest.stacker["is_used"] else "surprise",
-            "why": manifest.stacker["why"],
-        },
-    )
+    return made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)["scores", day].result
 
 
 def _present(run: Run, table: str, day: date, fix: str) -> Snapshot:

@@ -98,7 +98,7 @@ def _compare_stackers(
     for name, bundle, booster in (("challenger", loaded, early), ("champion", champion, champion.stacker)):
         scored = score_days(settings, bundle, first, last, challenger.until, run.as_of, booster)
         labels = ScoredLabels.of(scored.user, scored.day, scored.is_bad)
-        metrics[name] = list_metrics(labels, scored.risk, run.list_size)
+        metrics[name] = list_metrics(labels, scored.risk, run.reviews_a_day)
     if not metrics["champion"]["bad"]:
         return "rejected", f"no matured bad user-day between {first} and {last} to compare by", metrics
     mine, theirs = (metrics[name]["average_precision"] for name in ("challenger", "champion"))
