@@ -30,6 +30,15 @@ def settings_of(request: Request) -> Settings:
     return run.settings
 
 
+def suggest_settings(request: Request) -> Answer:
+    """Settings that fit the home's data. Only reads."""
+    from pipeline import suggest
+
+    run = open_run(request)
+    belongs_to(run.home, run.domain)
+    return suggest.run(run).model_dump(mode="json", exclude_none=True)
+
+
 def ingest_events(
     request: Request,
     *,

@@ -279,6 +279,18 @@ def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> N
         raise typer.Exit(InputError.exit_code)
 
 
+@app.command()
+def suggest(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Suggest settings that fit the data: how often a list, how long, how many days and labels to learn from."""
+    from pipeline.suggest import in_lines
+
+    answer = daily.suggest_settings(request(home, domain))
+    print_answer(answer, as_json)
+    if not as_json:
+        for line in in_lines(answer["details"]["suggestions"]):
+            print(one_line(line))
+
+
 for command in (laboratory.simulate, laboratory.evaluate, laboratory.rehearse):
     app.command()(command)
 
