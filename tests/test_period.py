@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain import MOST_DAYS, Domain
@@ -12,6 +12,7 @@ DAYS = st.dates(date(1990, 1, 1), date(2199, 12, 31))
 EVERY = st.integers(1, MOST_DAYS)
 
 
+@settings(deadline=None)
 @given(DAYS, EVERY)
 def test_every_day_is_in_one_period_and_all_its_days_agree_on_it(day, every):
     period = Period.of(day, every)
@@ -20,6 +21,7 @@ def test_every_day_is_in_one_period_and_all_its_days_agree_on_it(day, every):
     assert Period.of(period.last + timedelta(days=1), every).first == period.last + timedelta(days=1)
 
 
+@settings(deadline=None)
 @given(DAYS, EVERY)
 def test_the_newest_period_that_is_over_ends_at_most_a_period_ago(day, every):
     ended = Period.ended_by(day, every)

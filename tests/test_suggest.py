@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import event, label, moment, write_events, write_labels
 
@@ -47,6 +47,7 @@ def lines(facts, pack):
     return in_lines([vars(each) for each in suggest(facts, pack)])
 
 
+@settings(deadline=None)
 @given(FACTS, PACKS)
 def test_the_lines_are_a_pack_and_an_environment_that_we_read(facts, pack):
     text = lines(facts, pack)
@@ -57,6 +58,7 @@ def test_the_lines_are_a_pack_and_an_environment_that_we_read(facts, pack):
     Settings(home="home", **{name.removeprefix("RISK_").lower(): value for name, value in environment.items()})
 
 
+@settings(deadline=None)
 @given(FACTS, PACKS)
 def test_nobody_is_asked_to_review_more_than_now(facts, pack):
     found = values(facts, pack)
@@ -64,6 +66,7 @@ def test_nobody_is_asked_to_review_more_than_now(facts, pack):
     assert int(found["list_size"]) <= max(1, pack.list_size * every / pack.list_every)
 
 
+@settings(deadline=None)
 @given(FACTS)
 def test_a_training_finds_as_many_labels_as_it_is_told_to_need_if_there_are_enough(facts):
     found = values(facts)
@@ -72,6 +75,7 @@ def test_a_training_finds_as_many_labels_as_it_is_told_to_need_if_there_are_enou
     assert usable < BAD_LABELS[0] or int(found["RISK_MIN_BAD_LABELS"]) <= usable
 
 
+@settings(deadline=None)
 @given(FACTS, BAD_DAYS)
 def test_one_more_label_never_asks_for_a_longer_window_with_the_same_delay(facts, another):
     more = replace(facts, bad_days=(*facts.bad_days, another))
