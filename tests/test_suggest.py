@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import event, label, moment, write_events, write_labels
 
 from pipeline.context import Run
-from pipeline.domain import Domain
+from pipeline.domain import Domain, Labels
 from pipeline.errors import InputError
 from pipeline.settings import Settings
 from pipeline.suggest import BAD_LABELS, PLENTY, BadDay, Facts, in_lines, read_facts, suggest
@@ -31,9 +31,10 @@ FACTS = st.builds(
     bad_accounts=st.integers(0, 500),
     bad_days=st.lists(BAD_DAYS, max_size=400).map(tuple),
 )
+LABELS = st.none() | st.builds(Labels, delay_days=st.integers(0, 365), reported=st.floats(0.01, 1))
 PACKS = st.builds(
-    lambda labels, size, every: Domain(**FINE, labels=labels, list_size=size, list_every=f"{every} days"),
-    labels=st.none() | st.builds(dict, delay_days=st.integers(0, 365), reported=st.floats(0.01, 1)),
+    lambda labels, size, every: PACK.model_copy(update={"labels": labels, "list_size": size, "list_every": every}),
+    labels=LABELS,
     size=st.integers(1, 100_000),
     every=st.integers(1, 28),
 )
@@ -47,7 +48,7 @@ def lines(facts, pack):
     return in_lines([vars(each) for each in suggest(facts, pack)])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)  # a pack is slow to check: it looks for all time zones
 @given(FACTS, PACKS)
 def test_the_lines_are_a_pack_and_an_environment_that_we_read(facts, pack):
     text = lines(facts, pack)
