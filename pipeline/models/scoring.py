@@ -123,7 +123,8 @@ def score_days(
         for name in ("event_day", "known_at")
     )
     has_events = user >= 0
-    bad_days = LabelledDays(user[has_events], day[has_events], known_day[has_events], known_day[has_events])
+    source = bad.column("source").to_numpy()[has_events].astype(np.str_)
+    bad_days = LabelledDays(user[has_events], day[has_events], known_day[has_events], known_day[has_events], source)
     return ScoredDays(
         user_id=scored.user_id,
         user=windows.user,

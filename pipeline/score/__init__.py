@@ -1,5 +1,8 @@
 """Score: how surprising, and how risky, each account active on a day is.
 
+All days of a list are scored by one bundle, which learned from none of them. A run that makes a list scores all of its
+days again, with what has arrived by now.
+
 Reads   snapshots/user_days, snapshots/event_tokens, the champion
 Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
@@ -13,7 +16,7 @@ from pathlib import Path
 from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.context import Run
 from pipeline.models import bundle as bundles
-from pipeline.models.registry import champion_for
+from pipeline.models.registry import Entry, champion_for
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
@@ -27,15 +30,29 @@ TABLES = ("scores", "contributions", EMBEDDINGS)
 
 
 def run(run: Run) -> Receipt:
-    """Score every user-day of the run's day with its champion.
+    """Score every user-day of the run's days with their champion.
 
     Raises InputError without a bundle, or with one that was trained on other features.
     """
-    home, day = run.home, run.day
-    champion = champion_for(home, day, run.as_of)
-    bundle_id = champion.bundle
-    manifest = bundles.read_manifest(home, bundle_id)
+    champion = champion_for(run.home, run.period.first, run.as_of)
+    manifest = bundles.read_manifest(run.home, champion.bundle)
     bundles.check_features(manifest)
+    ranked_by, why = champion.ranked_by(manifest.stacker)
+    return Receipt(
+        step="score",
+        day=run.day,
+        details={
+            "bundle": manifest.id,
+            "user_days": sum(_score_day(replace(run, day=day), champion, manifest).rows for day in run.scored_days),
+            "ranked_by": ranked_by,
+            "why": why,
+        },
+    )
+
+
+def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapshot:
+    """The scores of the run's day by this bundle."""
+    home, day, bundle_id = run.home, run.day, manifest.id
     fix = f"dawnlist features --from {day} --to {day}"
     user_days = _present(run, "user_days", day, fix)
     tokens = [_present(run, "event_tokens", other, fix) for other in window_days(day)]
@@ -69,18 +86,7 @@ def run(run: Run) -> Receipt:
             yield (table, day), written[table]
 
     wanted = {(table, day): made_from for table in TABLES}
-    ranked_by, why = champion.ranked_by(manifest.stacker)
-    made = made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)
-    return Receipt(
-        step="score",
-        day=day,
-        details={
-            "bundle": bundle_id,
-            "user_days": made["scores", day].result.rows,
-            "ranked_by": ranked_by,
-            "why": why,
-        },
-    )
+    return made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)["scores", day].result
 
 
 def _present(run: Run, table: str, day: date, fix: str) -> Snapshot:

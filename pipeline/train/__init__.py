@@ -157,4 +157,5 @@ def _why_no_stacker(stacker: Mapping[str, Any]) -> str:
         "without activity that day": known["without_activity"],
     }
     rest = [f"{count} {what}" for what, count in lost.items() if count]
-    return f"{stacker['why']}; {sum(known.values())} known" + (f", of them {', '.join(rest)}" if rest else "")
+    counts = f"{sum(known.values())} known" + (f", of them {', '.join(rest)}" if rest else "")
+    return f"{stacker['why']}; {counts}; dawnlist suggest says which settings fit"

@@ -77,7 +77,7 @@ class Fitting:
 
     @property
     def plan(self) -> StackingPlan:
-        reviews = self.settings.list_size or self.domain.list_size
+        reviews = self.domain.reviews_a_day(self.settings.list_size)
         signs = self.domain.monotone_signs
         return StackingPlan(
             reviews,

@@ -167,14 +167,14 @@ def _compare_stackers(run: Run, challenger: bundles.Manifest, champion: bundles.
     reported = {name: of.reported for name, of in scored.items()}
     labels = ScoredLabels.of(theirs.user, theirs.day, theirs.is_bad, reported).take(is_judged)
     metrics: dict[str, Any] = {
-        name: list_metrics(labels, score, run.list_size) for name, score in labels.scores.items()
+        name: list_metrics(labels, score, run.reviews_a_day) for name, score in labels.scores.items()
     }
     if not labels.is_bad.any():
         return Decision(False, f"no matured bad user-day between {first} and {last} to compare by", metrics)
     lengths = [
-        list_length(labels, of.risk[is_judged], run.domain.min_precision, run.list_size) for of in scored.values()
+        list_length(labels, of.risk[is_judged], run.domain.min_precision, run.reviews_a_day) for of in scored.values()
     ]
-    length = max(lengths) or run.list_size
+    length = max(lengths) or run.reviews_a_day
     lift = compare(labels, "challenger", "champion", length, settings.seed)
     words = "worse" if lift.is_worse else "not worse"
     return Decision(not lift.is_worse, f"{lift}, on {first}..{last}: {words}", metrics | {"lift": lift.to_dict()})

@@ -227,6 +227,12 @@ def test_the_way_to_make_it_again_names_a_pack_of_your_own_by_its_path(tmp_path,
     assert shlex.split(command)[shlex.split(command).index("--domain") + 1] == str(tmp_path / "my packs" / "it's.yml")
 
 
+def test_the_reviews_are_those_of_a_list_whenever_there_is_one():
+    weekly = Domain(name="shop", currency="EUR", event_types={"purchase": "purchase"}, list_every="7 days")
+    assert "25 accounts a day." in card(manifest(), SHOP, "shop")
+    assert "25 accounts every 7 days." in card(manifest(), weekly, "shop")
+
+
 def test_without_a_stacker_the_card_says_so_and_claims_no_precision():
     text = card(manifest(NO_STACKER), SHOP, "shop")
     assert lines(text, "**There is no stacker:** 3 matured bad user-days, 50 needed")
