@@ -1,7 +1,7 @@
 """Daily risk list: one day's events in, ranked accounts with reasons out.
 
 Reads   `$RISK_HOME/landing`, and the bundle that was promoted last
-Writes  `$RISK_HOME/lists/day=D`: risk_list.csv, risk_list.parquet, manifest.json
+Writes  `$RISK_HOME/lists/day=D`: risk_list.csv, risk_list.parquet, manifest.json, on days that a list ends with
 Rerun   always safe: each step replaces its own day and nothing else
 
 A run makes the list of its partition, the UTC day before. **By hand:** Trigger, choose a day.
@@ -11,6 +11,7 @@ When a checkpoint fails, the run stops there without a retry, and the last good 
 """
 
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 from common import (
     MODEL_BUNDLE,
     NOT_MISSED_RUNS,
@@ -98,10 +99,16 @@ def daily_risk_list():
 
     @task(outlets=[RISK_LIST])
     def publish_list(run):
-        """Rank, cut by expected precision, explain, validate at the third checkpoint, and publish."""
+        """Rank, cut by expected precision, explain, validate at the third checkpoint, and publish.
+
+        Skipped on a day without a list: the pack's `list_every`.
+        """
         from pipeline import daily
 
-        return daily.publish_list(run)
+        receipt = daily.publish_list(run)
+        if until := receipt["details"].get("no_list"):
+            raise AirflowSkipException(f"no list {until}")
+        return receipt
 
     run = ingest_events(choose_day())
     check_events(run) >> build_features(run) >> check_user_days(run) >> score_users(run) >> publish_list(run)

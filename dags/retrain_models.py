@@ -4,7 +4,7 @@ Reads   `$RISK_HOME/lake`: events, and labels known by the end of `until`
 Writes  `$RISK_HOME/models`: a bundle, and a line in registry.jsonl that says whether it was promoted and why
 Rerun   always safe: the same inputs give the same bundle, and a promotion is recorded once
 
-The challenger is promoted only if it is the first or does better on later days whose labels have matured. To go
+The challenger is promoted unless it is worse on later days whose labels have matured. See docs/operations.md. To go
 back to the one before: `dawnlist models rollback`.
 """
 

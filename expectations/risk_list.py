@@ -26,9 +26,12 @@ from expectations.rules import (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the day's list was asked to be. `users`: those active that day. `by`: what ranked them, risk or surprise."""
+    """What the list was asked to be. `by`: what ranked it, risk or surprise.
 
-    day: date
+    `users`: the listed accounts that were active on the day that their row is about.
+    """
+
+    days: Collection[date]
     list_size: int
     audit_slots: int
     bundle: str
@@ -39,20 +42,20 @@ class Wanted:
 def entries(wanted: Wanted) -> gx.ExpectationSuite:
     """One row per account: first the picked ones, then those drawn at random."""
     rules: Rules = {
-        ("rows", at_most_rows(wanted.list_size), CRITICAL): "The team reviews this many a day, and no more.",
+        ("rows", at_most_rows(wanted.list_size), CRITICAL): "The team reviews this many per list, and no more.",
         ("user_id", not_null, CRITICAL): "Nobody can review an account without a name.",
-        ("user_id", unique, CRITICAL): "An account takes one review slot a day.",
+        ("user_id", unique, CRITICAL): "An account takes one review slot per list.",
         ("user_id", one_of(wanted.users), CRITICAL): (
-            "Only accounts active that day can be on its list: others come from another day's scores."
+            "A row is about a day on which its account was active: others come from another day's scores."
         ),
-        ("rank", unique, CRITICAL): "Ranks order the day's work.",
+        ("rank", unique, CRITICAL): "Ranks order the work.",
         ("rank", between(1, wanted.list_size), CRITICAL): "Rank 1 is the worst.",
         ("picked_by", not_null, CRITICAL): "An analyst must know which rows were drawn at random.",
         ("picked_by", one_of([wanted.by, "audit"]), CRITICAL): "One thing ranks a list; other rows are audit rows.",
         ("propensity", not_null, CRITICAL): "Without its propensity a row cannot speak for those that were not drawn.",
         ("propensity", above(0, 1), CRITICAL): "It is the probability with which the row came onto the list.",
         ("audit_number", at_most(wanted.audit_slots), CRITICAL): "Audit rows take no more reviews than the pack says.",
-        ("day", one_of([str(wanted.day)]), CRITICAL): "A list is about one day.",
+        ("day", one_of([str(day) for day in wanted.days]), CRITICAL): "A row is about one of the list's days.",
         ("bundle", one_of([wanted.bundle]), CRITICAL): "Scores of two bundles cannot be ranked together.",
         ("surprise_percentile", between(0, 1), CRITICAL): (
             "A percentile outside 0 to 1: the reference quantiles are broken."

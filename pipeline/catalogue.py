@@ -16,8 +16,8 @@ LIBRARIES = ("numpy", "scikit-learn", "torch", "xgboost")  # whose releases chan
 # The code that learns and scores, below pipeline/. A test compares it with the real imports of train and score.
 MODEL_CODE = (
     *("models", "train", "score"),
-    *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "list_metrics", "ranking", "reliability")),
-    *(f"metrics/{name}.py" for name in ("reported", "review_queue", "scored_labels")),
+    *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "lift", "list_metrics", "ranking")),
+    *(f"metrics/{name}.py" for name in ("reliability", "reported", "review_queue", "scored_labels")),
     *(f"storage/{name}.py" for name in ("lake", "snapshots")),
     *("arrays.py", "domain.py", "schemas.py", "settings.py", "sql.py", "warehouse.py"),
 )

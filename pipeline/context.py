@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.domain import Domain
 from pipeline.errors import UsageError
+from pipeline.period import Period
 from pipeline.settings import Settings
 from pipeline.storage.lake import end_of
 
@@ -27,8 +28,26 @@ class Run:
 
     @property
     def list_size(self) -> int:
-        """Accounts the team can review in a day."""
+        """Accounts the team can review per list."""
         return self.settings.list_size or self.domain.list_size
+
+    @property
+    def reviews_a_day(self) -> int:
+        return self.domain.reviews_a_day(self.settings.list_size)
+
+    @property
+    def period(self) -> Period:
+        """The days of the list that the run's day belongs to."""
+        return Period.of(self.day, self.domain.list_every)
+
+    @property
+    def is_list_day(self) -> bool:
+        return self.day == self.period.last
+
+    @property
+    def scored_days(self) -> list[date]:
+        """The days whose scores the run needs: those of its list if it makes one, else its own."""
+        return self.period.days if self.is_list_day else [self.day]
 
     @property
     def first_training_day(self) -> date:

@@ -30,6 +30,15 @@ def settings_of(request: Request) -> Settings:
     return run.settings
 
 
+def suggest_settings(request: Request) -> Answer:
+    """Settings that fit the home's data. Only reads."""
+    from pipeline import suggest
+
+    run = open_run(request)
+    belongs_to(run.home, run.domain)
+    return suggest.run(run).model_dump(mode="json", exclude_none=True)
+
+
 def ingest_events(
     request: Request,
     *,
@@ -75,7 +84,7 @@ def _validate(request: Request, checkpoint: Literal["events", "user_days"] | Non
 
 
 def build_features(request: Request, first: date | None = None) -> Answer:
-    """Build the features of the day, or of all days since `first`."""
+    """Build the features of the days that the run scores, or of all days since `first`."""
     from pipeline import features
 
     run = open_run(request)

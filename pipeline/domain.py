@@ -1,5 +1,6 @@
 """A domain pack fits Dawnlist to one business. It is one YAML file; everything else is shared."""
 
+import re
 from typing import Any, Literal, get_args
 from zoneinfo import available_timezones
 
@@ -80,6 +81,8 @@ PACK_MODELS = (
     "pretrained",
 )
 
+MOST_DAYS = 28  # between two lists: features look back as far
+
 MACHINE_TIMEZONES = {"localtime"}  # depends on the machine, and DuckDB does not know it
 
 
@@ -149,7 +152,8 @@ class Domain(Strict):
     token: Token = Token()
     base_models: tuple[str, ...] = ()  # beside the autoencoder; used only where they help
     monotone: dict[str, Literal["rises", "falls"]] = Field(default_factory=dict)  # directions of the risk
-    list_size: int = Field(100, ge=1, le=100_000)
+    list_size: int = Field(100, ge=1, le=100_000)  # accounts that the team can review per list
+    list_every: int = 1  # days between two lists; in YAML such as `7 days`
     audit_share: float = Field(0.05, ge=0, le=0.5)  # of list_size, for audit rows; none on lists of fewer than ten
     min_precision: float = Field(0.2, gt=0, lt=1)  # least expected precision of a list
     false_alarms: float = Field(3, gt=0, le=100_000)  # without labels: so many rows of a list on an ordinary day
@@ -168,6 +172,14 @@ class Domain(Strict):
         if unknown := sorted(set(value) - allowed):
             raise ValueError(f"cannot pseudonymise {unknown}; possible: {sorted(allowed)}")
         return value
+
+    @field_validator("list_every", mode="before")
+    @classmethod
+    def in_days(cls, value: Any) -> int:
+        words = re.fullmatch(r"([0-9]{1,2}) days?", value) if isinstance(value, str) else None
+        if words is None or not 1 <= int(words[1]) <= MOST_DAYS:
+            raise ValueError(f"wanted `1 day` to `{MOST_DAYS} days`, for example `7 days`")
+        return int(words[1])
 
     @field_validator("base_models")
     @classmethod
@@ -193,7 +205,12 @@ class Domain(Strict):
 
     @property
     def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
+        is_daily = self.list_every == 1  # then left out: packs without the key keep their digest
+        return digest(self.model_dump(mode="json", exclude={"list_every"} if is_daily else None))
+
+    def reviews_a_day(self, list_size: int | None = None) -> int:
+        """Accounts that the team can review a day, with `list_size` in place of the pack's."""
+        return max(1, (list_size or self.list_size) // self.list_every)
 
     @property
     def learn_at(self) -> float:

@@ -72,6 +72,10 @@ def refusal(folder, content):
         (f"{FINE}base_models: [gru, gru]\n", "base_models: a base model is named twice"),
         (f"{FINE}evnts: {{}}\n", "evnts: no such field; fields here: name, title, currency"),
         (f"{FINE}labels: {{delay: 3}}\n", "labels.delay: no such field; fields here: source, columns, delay_days"),
+        *(
+            (f"{FINE}list_every: {wrong}\n", "list_every: wanted `1 day` to `28 days`, for example `7 days`")
+            for wrong in ("7", "0 days", "29 days", "a week", "7 days each", "", "١ days")
+        ),
         (f"{FINE}late_days: 40\n", "late_days: Input should be less than or equal to 28, found 40"),
     ],
 )

@@ -36,6 +36,7 @@ from pipeline.commands.terminal import (
     shows_progress,
     status,
 )
+from pipeline.domain import Domain
 from pipeline.errors import STOPPED, STOPPED_WORDS, CheckpointFailedError, InputError, PipelineError
 from pipeline.safe_text import one_line
 from pipeline.settings import Settings, in_order
@@ -219,7 +220,7 @@ def show(
     from pipeline.publish import latest_good, ranking_behind, render, render_ranking
 
     settings = daily.settings_of(request(home, domain))
-    table, manifest = latest_good(settings.home, day)
+    table, manifest = latest_good(settings.home, day, Domain.load(settings.domain).list_every)
     shown = (ranking_behind(settings.home, table, manifest) if everybody else table).slice(0, limit)
     if as_json:
         print(json.dumps({"manifest": manifest, "rows": shown.to_pylist()}, indent=2, default=str))
@@ -276,6 +277,18 @@ def doctor(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> N
             print(one_line(str(Fault(**fault))))
     if answer["details"]["faults"]:
         raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def suggest(home: Home = None, domain: Pack = None, as_json: AsJson = False) -> None:
+    """Suggest settings that fit the data: how often a list, how long, how many days and labels to learn from."""
+    from pipeline.suggest import in_lines
+
+    answer = daily.suggest_settings(request(home, domain))
+    print_answer(answer, as_json)
+    if not as_json:
+        for line in in_lines(answer["details"]["suggestions"]):
+            print(one_line(line))
 
 
 for command in (laboratory.simulate, laboratory.evaluate, laboratory.rehearse):

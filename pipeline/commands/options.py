@@ -49,7 +49,7 @@ AsOf = Annotated[
 Day = Annotated[date, typer.Option(parser=a_day, metavar="DAY", help="A UTC day, like 2026-11-22.")]
 First = Annotated[date, typer.Option("--from", parser=a_day, metavar="DAY", help="The first day.")]
 Last = Annotated[date, typer.Option("--to", parser=a_day, metavar="DAY", help="The last day, included.")]
-ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review in a day.")]
+ListSize = Annotated[int | None, typer.Option(min=1, help="Accounts the team can review per list.")]
 Accept = Annotated[str, typer.Option(help="Findings that may pass, comma separated, as the failure names them.")]
 
 

@@ -32,11 +32,11 @@ TABLES = {"user_days": "fct_user_days", "event_tokens": "fct_event_tokens"}
 
 
 def run(run: Run, first: date | None = None) -> Receipt:
-    """Build the snapshots of every day from `first` (default: the run's day) to the run's day.
+    """Build the snapshots of every day from `first` to the run's day. By default, of all days that the run scores.
 
     Missing event tokens of the 27 days before are built too: a window needs them.
     """
-    home, last, first = run.home, run.day, first or run.day
+    home, last, first = run.home, run.day, first or run.scored_days[0]
     in_order(first, last)
     inputs = Inputs(lake.event_files(home), lake.label_files(home))
     if not any(file.event_day and file.event_day <= last for file in inputs.events):

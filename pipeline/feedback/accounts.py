@@ -1,10 +1,11 @@
-"""Which account a verdict is about: one of the day's lists, or any other that was active on the day."""
+"""Which account a verdict is about: one that a list names with that day, or any other that was active on the day."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.domain import MOST_DAYS
 from pipeline.feedback.refusals import Refused
 from pipeline.safe_text import safe_cell
 
@@ -74,7 +75,10 @@ class LakeEvents:
 
 
 class AccountsOfDays:
-    """The accounts of any day, read once. Revisions that were replaced count: analysts may still work on one."""
+    """The accounts of any day, read once. Revisions that were replaced count: analysts may still work on one.
+
+    A list is about a day if it ends with it, or with a later one of the same period.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -82,10 +86,18 @@ class AccountsOfDays:
 
     def __call__(self, day: date) -> Accounts:
         if day not in self.days:
+            import pyarrow.compute as pc
+
             from pipeline.storage.files import read_parquet
 
-            paths = sorted((self.home / "lists" / "revisions" / f"day={day}").glob("*/risk_list.parquet"))
-            listed = [user for path in paths for user in _distinct(read_parquet(path, ["user_id"]), "user_id")]
+            folders = (f"day={day + timedelta(days=later)}" for later in range(MOST_DAYS))
+            paths = [
+                path
+                for folder in folders
+                for path in sorted((self.home / "lists" / "revisions" / folder).glob("*/risk_list.parquet"))
+            ]
+            tables = (read_parquet(path, ["user_id", "day"]) for path in paths)
+            listed = [user for table in tables for user in _distinct(table.filter(pc.field("day") == day), "user_id")]
             self.days[day] = Accounts(listed, LakeEvents(self.home, day))
         return self.days[day]
 

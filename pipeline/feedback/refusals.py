@@ -15,7 +15,7 @@ REASONS = {
     "not_a_day": "wanted a day such as 2026-11-21",
     "not_a_time": "wanted a time such as 2026-11-22T10:00:00+01:00",
     "unknown_verdict": f"wanted one of {', '.join(get_args(Decision))}",
-    "unknown_account": "it is on no list of that day and did nothing on it; wanted its user_id exactly",
+    "unknown_account": "it is on no list with that day and did nothing on it; wanted day and user_id as listed",
     "ambiguous": "the list's CSV shows two accounts like this; write the user_id as in risk_list.parquet",
     "before_the_day_ended": "wanted a time after the end of the day that was decided on",
     "future_time": "has not happened yet",

@@ -54,6 +54,11 @@ class Difference(Estimate):
         """The power of the comparison: a difference smaller than this could not have been told from none."""
         return self.value - self.low
 
+    @property
+    def least_loss_seen(self) -> float:
+        """A loss smaller than this could not have been told from none."""
+        return self.high - self.value
+
 
 @dataclass(frozen=True)
 class Bootstrap:

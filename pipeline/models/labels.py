@@ -5,9 +5,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.arrays import Ints
+from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.schemas import VERDICT
 from pipeline.sql import parquet
 from pipeline.storage import lake
@@ -24,7 +27,7 @@ SPELLS = pa.schema(
         ("named_at", pa.timestamp("us")),
     ]
 )
-SCHEMA = pa.schema([field for field in SPELLS if field.name not in ("cleared_at", "is_bad")])
+SCHEMA = pa.schema([field for field in SPELLS if field.name != "is_bad"])
 ARRIVALS = pa.schema(
     [("source", pa.string()), ("event_day", pa.date32()), ("known_day", pa.date32()), ("user_days", pa.int64())]
 )
@@ -49,14 +52,34 @@ def named(bad: pa.Table) -> pa.Table:
     return bad.filter(pc.is_valid(bad["named_at"]))
 
 
+def labelled_days(spells: pa.Table, users: pa.Array) -> LabelledDays:
+    """The spells of these accounts, sorted by account and day."""
+    user = pc.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
+    day, known_day, cleared_day, named_day = (
+        _days(spells.column(name)) for name in ("event_day", "known_at", "cleared_at", "named_at")
+    )
+    source = spells.column("source").to_numpy().astype(np.str_)
+    found = LabelledDays(user.astype(np.int64), day, known_day, cleared_day, source, named_day).take(user >= 0)
+    return found.take(np.argsort(found.key, kind="stable"))
+
+
+def _days(column: pa.ChunkedArray) -> Ints:
+    """Days since 1970, NEVER for null."""
+    number = column.cast(pa.date32(), safe=False).cast(pa.int32()).fill_null(int(NEVER))
+    days: Ints = number.to_numpy().astype(np.int64)
+    return days
+
+
 def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
     """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
-    From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. `named_at`: since when the
-    day itself was named; null where only a label of the account covers it, which names the first active day it covers. Of several labels of one
-    event, the latest known counts; of equally late ones, the bad one. A label of a whole day overrules earlier labels
-    of its events. A label with an end is one of each day before it on which its account was active. The features read
-    labels alike: stg_labels.sql.
+    From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. `named_at`: since when
+    the day itself was named; null where only a label of the account covers it, which names the first active day it
+    covers.
+
+    Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
+    overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
+    active. The features read labels alike: stg_labels.sql.
     """
     known = _Known.of(con, home, until, as_of)
     if known is None:

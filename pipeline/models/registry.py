@@ -1,5 +1,6 @@
 """Which bundle is the champion: a ledger that only grows. `models/registry.jsonl`, one JSON object per line."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,13 @@ class Entry(BaseModel):
     until: date
     why: str
     metrics: dict[str, Any] = {}
+    leaves_stacker_out: bool = False  # the bundle has one, which is not proven better than surprise
+
+    def ranked_by(self, stacker: Mapping[str, Any]) -> tuple[Literal["risk", "surprise"], str]:
+        """What the bundle's lists are ranked by, and why. `stacker` is what its manifest says of it."""
+        if self.leaves_stacker_out:
+            return "surprise", self.why
+        return ("risk" if stacker["is_used"] else "surprise"), stacker["why"]
 
 
 def ledger(home: Path) -> list[Entry]:
@@ -51,8 +59,8 @@ def champions(home: Path, as_of: datetime) -> list[Entry]:
     return standing
 
 
-def bundle_for(home: Path, day: date, as_of: datetime) -> str:
-    """The bundle to score `day` with: the last one in force at `as_of` that learned from earlier days only."""
+def champion_for(home: Path, day: date, as_of: datetime) -> Entry:
+    """The promotion to score `day` by: the last one in force at `as_of` that learned from earlier days only."""
     standing = champions(home, as_of)
     earlier = [entry for entry in standing if entry.until < day]
     if not earlier:
@@ -61,7 +69,7 @@ def bundle_for(home: Path, day: date, as_of: datetime) -> str:
             *_why_none(home, standing),
             fix="dawnlist train --until D with an earlier D; a bundle never scores days it has learned from",
         )
-    return earlier[-1].bundle
+    return earlier[-1]
 
 
 def _why_none(home: Path, standing: list[Entry]) -> list[str]:

@@ -14,9 +14,9 @@ from pipeline.models import stacker
 from pipeline.models.base import base_columns
 from pipeline.models.bundle import Bundle
 from pipeline.models.calibration import risk_of_bad
-from pipeline.models.days import DAY_US, day_number, user_day_key
+from pipeline.models.days import DAY_US, day_number
 from pipeline.models.feature_rows import UserDays, match, read_user_days
-from pipeline.models.labels import known_bad_user_days, named
+from pipeline.models.labels import bad_in_force, label_spells, labelled_days, named
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import Surprise, learned_columns, score_windows
 from pipeline.models.tokens.reading import load_tokens
@@ -88,14 +88,16 @@ def stacker_rows(columns: Sequence[str], rows: Floats, learned: Mapping[str, Dou
 
 @dataclass(frozen=True)
 class ScoredDays:
-    """User-days with their risk and their labels."""
+    """User-days with their scores and their labels. `risk` and `reported` are NaN without a stacker."""
 
     user_id: "pa.Array"
     user: Codes
     day: Codes
-    risk: Doubles
+    risk: Doubles  # probability of being bad
+    reported: Doubles  # probability of being reported as bad: what labels show
     surprise: Doubles
     is_bad: Flags
+    is_known: Flags  # the account was known to be bad before the day
 
 
 def score_days(
@@ -108,25 +110,25 @@ def score_days(
     booster: "xgb.Booster | None" = None,
 ) -> ScoredDays:
     """Score `first`..`last`, with labels known at the end of `known_until`. `booster` replaces the bundle's stacker."""
-    import pyarrow.compute as pc
-
     bundle = replace(bundle, stacker=booster or bundle.stacker)
     with connect(settings) as con:
         user_days = read_user_days(con, _files(settings, "user_days", first, last, as_of))
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
         scored = apply(bundle, user_days, sequences, settings.threads)
-        bad = named(known_bad_user_days(con, settings.home, known_until, as_of))
-    windows = sequences.windows
-    user = pc.index_in(bad.column("user_id"), value_set=sequences.tokens.users).fill_null(-1).to_numpy()
-    day = np.array([day_number(day) for day in bad.column("event_day").to_pylist()], np.int64)
+        bad = bad_in_force(label_spells(con, settings.home, known_until, as_of))
+    windows, unknown = sequences.windows, np.full(len(sequences), np.nan)
     return ScoredDays(
         user_id=scored.user_id,
         user=windows.user,
         day=windows.day,
-        risk=scored.risk if scored.risk is not None else np.full(len(windows), np.nan),
+        risk=unknown if scored.risk is None else scored.risk,
+        reported=unknown
+        if scored.score is None or bundle.calibration is None
+        else bundle.calibration.risk(scored.score),
         surprise=scored.percentile,
-        is_bad=np.isin(windows.key, user_day_key(user, day)),
+        is_bad=np.isin(windows.key, labelled_days(named(bad), sequences.tokens.users).key),
+        is_known=windows.day > labelled_days(bad, sequences.tokens.users).first_known_of(windows.user),
     )
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ DIGITS = 6  # of scores as published: the same in CSV, Parquet and PostgreSQL
 
 @dataclass(frozen=True)
 class Explanations:
-    """What the reasons of a list's accounts are made of: features and contributions by user."""
+    """What the reasons of a list's accounts are made of: features and contributions by user, of the listed day."""
 
     features: Mapping[str, Mapping[str, float | None]]
     contributions: Mapping[str, Sequence[Contribution]]
@@ -41,7 +40,7 @@ class Explanations:
 
 @dataclass(frozen=True)
 class Choice:
-    """A day's rows, with `picked_by` and `propensity`: first the picked accounts, then the audit rows. Both ranked.
+    """A list's rows, with `picked_by` and `propensity`: first the picked accounts, then the audit rows. Both ranked.
 
     `slots` are the reviews meant for audit rows, `strata` what those were drawn from.
     """
@@ -83,7 +82,7 @@ def choose(scores: "pa.Table", by: RankedBy, domain: Domain, list_size: int, see
     return Choice(rows, cut, slots, strata)
 
 
-def assemble(day: date, chosen: "pa.Table", explanations: Explanations, bundle: str) -> "pa.Table":
+def assemble(chosen: "pa.Table", explanations: Explanations, bundle: str) -> "pa.Table":
     """The published rows: `chosen` in order, each with up to three reasons. An audit row has one: that it was drawn."""
     score_columns = sorted(column for column in chosen.column_names if column.startswith("score_"))
     rows = []
@@ -94,7 +93,7 @@ def assemble(day: date, chosen: "pa.Table", explanations: Explanations, bundle: 
         reasons = [audit.REASON, None, None] if is_audit else explanations.reasons(user, top_events)
         rows.append(
             {
-                "day": day,
+                "day": score["day"],
                 "rank": place,
                 "user_id": user,
                 "picked_by": score["picked_by"],

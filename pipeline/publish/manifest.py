@@ -1,6 +1,7 @@
 """What a list was made from, all that is needed to make it again byte for byte; and how it ended."""
 
 import tomllib
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,6 +13,7 @@ from pipeline.domain import Domain
 from pipeline.models import bundle as bundles
 from pipeline.publish.entries import Choice
 from pipeline.publish.ranking import Next, RankedBy
+from pipeline.publish.sources import Used
 from pipeline.settings import PROJECT
 from pipeline.storage import lake
 from pipeline.storage.files import sha256_of
@@ -42,25 +44,38 @@ def packages() -> dict[str, str]:
     return versions
 
 
-def inputs(run: Run, bundle: str, snapshots: dict[str, Snapshot]) -> MadeFrom:
+def inputs(run: Run, bundle: str, used: Used) -> MadeFrom:
     """All that decides the list's bytes. The clock does not: `as_of` matters only by what it makes visible."""
-    home, domain, day, as_of = run.home, run.domain, run.day, run.as_of
+    home, domain, first, day = run.home, run.domain, run.period.first, run.day
+    earlier = {str(other): _named(snapshots) for other, snapshots in used.items() if other != day}
     return {
         "day": str(day),
+        **({"first_day": str(first), "earlier_snapshots": earlier} if earlier else {}),
         "domain": {"name": domain.name, "digest": domain.digest},
         "bundle": {"id": bundle, "sha256": sha256_of(bundles.folder(home, bundle) / "bundle.json")},
-        "snapshots": {name: each.model_dump(include={"id", "sha256", "made_from"}) for name, each in snapshots.items()},
-        "batches": lake.visible(lake.event_files(home, day, day), as_of),
+        "snapshots": _named(used[day]),
+        "batches": lake.visible(lake.event_files(home, first, day), run.as_of),
         "settings": {name: getattr(run.settings, name) for name in SETTINGS},
         "packages": packages(),
         "wording": wording_digest(),
-        "warnings": [
-            warning
-            for checkpoint in CHECKPOINTS[:2]  # the third warns about the list itself, which all this decides
-            if (report := read_report(home, day, checkpoint, as_of)) is not None
-            for warning in report.warnings
-        ],
+        "warnings": list(_warnings(run)),
     }
+
+
+def _named(snapshots: Mapping[str, Snapshot]) -> dict[str, Any]:
+    return {name: each.model_dump(include={"id", "sha256", "made_from"}) for name, each in snapshots.items()}
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    """What the first two checkpoints said about the list's days. The third warns about the list itself."""
+    for day in run.period.days:
+        which = "" if day == run.day else f"{day}: "
+        for checkpoint in CHECKPOINTS[:2]:
+            report = read_report(run.home, day, checkpoint, run.as_of)
+            if report is not None:
+                yield from (f"{which}{warning}" for warning in report.warnings)
+            elif which:
+                yield f"{which}{checkpoint}: not validated, the day was never run"
 
 
 def outcome(choice: Choice, by: RankedBy, domain: Domain, list_size: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.publish.revisions import period_of
 from pipeline.safe_text import one_line, safe_cell
 
 if TYPE_CHECKING:
@@ -43,29 +44,27 @@ def render(table: "pa.Table", manifest: Mapping[str, Any], limit: int | None = N
     from rich.text import Text
 
     by_risk = manifest["ranked_by"] == "risk"
-    grid = _grid(f"Risk list of {manifest['day']}, {manifest['domain']['name']}")
+    grid = _grid("Risk list of", manifest)
     grid.add_column("risk" if by_risk else "surprise", justify="right")
     grid.add_column("why", overflow="fold", ratio=1)
     for row in _first(table, limit):
         level = _risk(row["risk"]) if by_risk else _surprise(row["surprise_percentile"])
         reasons = [row[f"reason_{n}"] for n in (1, 2, 3) if row[f"reason_{n}"]]
         why = "\n".join(one_line(reason) for reason in reasons)
-        grid.add_row(str(row["rank"]), Text(one_line(row["user_id"])), level, Text(why))
+        grid.add_row(*_first_cells(row, manifest), level, Text(why))
     return _with_notes(grid, manifest)
 
 
 def render_ranking(ranking: "pa.Table", manifest: Mapping[str, Any], limit: int | None = None) -> "RenderableType":
     """All scored accounts in ranked order, as a table for a terminal, and which of them are on the list."""
-    from rich.text import Text
-
-    grid = _grid(f"Ranking behind the risk list of {manifest['day']}, {manifest['domain']['name']}")
+    grid = _grid("Ranking behind the risk list of", manifest)
     for column in ("risk", "surprise"):
         grid.add_column(column, justify="right")
     grid.add_column("on the list")
     for row in _first(ranking, limit):
         levels = _risk(row["risk"]), _surprise(row["surprise_percentile"])
         listed = f"by {row['picked_by']}" if row["is_listed"] else "no"
-        grid.add_row(str(row["rank"]), Text(one_line(row["user_id"])), *levels, listed)
+        grid.add_row(*_first_cells(row, manifest), *levels, listed)
     return _with_notes(grid, manifest)
 
 
@@ -74,14 +73,28 @@ def _first(table: "pa.Table", limit: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _grid(title: str) -> "Table":
+def _grid(title: str, manifest: Mapping[str, Any]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    title = f"{title} {period_of(manifest)}, {manifest['domain']['name']}"
     grid = Table(title=Text(title), title_justify="left")
     grid.add_column("#", justify="right")
     grid.add_column("account", overflow="fold")
+    if _is_of_several_days(manifest):
+        grid.add_column("day")
     return grid
+
+
+def _first_cells(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Any]:
+    from rich.text import Text
+
+    cells = [str(row["rank"]), Text(one_line(row["user_id"]))]
+    return [*cells, str(row["day"])] if _is_of_several_days(manifest) else cells
+
+
+def _is_of_several_days(manifest: Mapping[str, Any]) -> bool:
+    return "first_day" in manifest
 
 
 def _risk(risk: float | None) -> str:

@@ -1,12 +1,12 @@
-"""Write the list to PostgreSQL: one transaction replaces the rows of a domain and day."""
+"""Write the list to PostgreSQL: one transaction replaces the rows of a domain and of the list's days."""
 
 import json
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from pipeline.errors import InputError
+from pipeline.period import Period
 
 if TYPE_CHECKING:
     import psycopg
@@ -53,8 +53,8 @@ SHORTEN = (
 )
 
 
-def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Table") -> int:
-    """Make the day's rows in PostgreSQL equal to the list: all or nothing. Returns the rows there now.
+def upsert(dsn: SecretStr, domain: str, period: Period, revision: str, table: "pa.Table") -> int:
+    """Make the rows of the list's days in PostgreSQL equal to the list: all or nothing. Returns the rows there now.
 
     Raises InputError without ever repeating the connection string.
     """
@@ -71,15 +71,16 @@ def upsert(dsn: SecretStr, domain: str, day: date, revision: str, table: "pa.Tab
             cursor.execute("set local lock_timeout = '30s'")
             cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", (TABLE,))
             cursor.execute(CREATE)
-            users = [row["user_id"] for row in rows]
+            listed = [row["day"] for row in rows], [row["user_id"] for row in rows]
             cursor.execute(
-                f"delete from {TABLE} where domain = %s and day = %s and user_id <> all(%s::text[])",
-                (domain, day, users),
+                f"delete from {TABLE} where domain = %s and day between %s and %s "
+                "and (day, user_id) not in (select * from unnest(%s::date[], %s::text[]))",
+                (domain, period.first, period.last, *listed),
             )
             cursor.executemany(UPSERT, rows)
     except psycopg.Error as error:
         fix = SHORTEN if isinstance(error, psycopg.errors.ProgramLimitExceeded) else FIX
-        raise InputError(f"PostgreSQL refused the list of {day}", _server_message(error), fix=fix) from None
+        raise InputError(f"PostgreSQL refused the list of {period}", _server_message(error), fix=fix) from None
     return len(rows)
 
 

@@ -1,7 +1,8 @@
 """Rank accounts, and decide where the list ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_DOWN, ROUND_UP, Context
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,26 @@ def rank(scores: "pa.Table") -> "pa.Table":
     levels = ("risk", "surprise_percentile", "surprise")
     order = [*((name, "descending", "at_end") for name in levels), ("user_id", "ascending", "at_end")]
     return scores.take(pc.sort_indices(scores, sort_keys=order))
+
+
+def worst_days(scores: Mapping[date, "pa.Table"]) -> "pa.Table":
+    """Each account once, by its highest ranked user-day, with that `day`. Of equal ones, by the latest.
+
+    The scores of a single day are returned as they are: an account that is there twice must not go unseen.
+    """
+    import pyarrow as pa
+
+    tables = [
+        table.append_column("day", pa.array([day] * len(table), pa.date32()))
+        for day, table in sorted(scores.items(), reverse=True)
+    ]
+    if len(tables) == 1:
+        return tables[0]
+    ranked = rank(pa.concat_tables([table for table in tables if len(table)] or tables[:1]))  # a stable sort
+    first: dict[str, int] = {}
+    for place, user in enumerate(ranked["user_id"].to_pylist()):
+        first.setdefault(user, place)
+    return ranked.take(pa.array(first.values(), pa.int64()))
 
 
 def cut_by_precision(risks: Sequence[float | None], min_precision: float, list_size: int) -> Cut:

@@ -6,6 +6,7 @@ lists/day=D                            link to the revision shown
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from pipeline.checkpoints import has_failed
 from pipeline.errors import InputError
+from pipeline.period import Period
 from pipeline.storage.files import publish, read_json, read_model, scratch, sha256_of, sync, write_json
 from pipeline.storage.memo import MadeFrom
 
@@ -48,6 +50,7 @@ class ListManifest(BaseModel):
     """The fields of a manifest.json that we read; it has more."""
 
     day: date
+    first_day: date | None = None  # where a list is about several days
     revision: str
     as_of: AwareDatetime
     domain: dict[str, str]
@@ -80,6 +83,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     read_model(folder / "manifest.json", ListManifest)
     manifest: dict[str, Any] = read_json(folder / "manifest.json")
     return manifest
+
+
+def period_of(manifest: Mapping[str, Any]) -> Period:
+    """The days that a list is about."""
+    last = date.fromisoformat(manifest["day"])
+    return Period(date.fromisoformat(manifest.get("first_day", manifest["day"])), last)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,22 @@
 """Score: how surprising, and how risky, each account active on a day is.
 
+All days of a list are scored by one bundle, which learned from none of them. A run that makes a list scores all of its
+days again, with what has arrived by now.
+
 Reads   snapshots/user_days, snapshots/event_tokens, the champion
 Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.context import Run
 from pipeline.models import bundle as bundles
-from pipeline.models.registry import bundle_for
+from pipeline.models.registry import Entry, champion_for
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
 from pipeline.score.neighbours import EMBEDDINGS
@@ -26,14 +30,29 @@ TABLES = ("scores", "contributions", EMBEDDINGS)
 
 
 def run(run: Run) -> Receipt:
-    """Score every user-day of the run's day with its champion.
+    """Score every user-day of the run's days with their champion.
 
     Raises InputError without a bundle, or with one that was trained on other features.
     """
-    home, day = run.home, run.day
-    bundle_id = bundle_for(home, day, run.as_of)
-    manifest = bundles.read_manifest(home, bundle_id)
+    champion = champion_for(run.home, run.period.first, run.as_of)
+    manifest = bundles.read_manifest(run.home, champion.bundle)
     bundles.check_features(manifest)
+    ranked_by, why = champion.ranked_by(manifest.stacker)
+    return Receipt(
+        step="score",
+        day=run.day,
+        details={
+            "bundle": manifest.id,
+            "user_days": sum(_score_day(replace(run, day=day), champion, manifest).rows for day in run.scored_days),
+            "ranked_by": ranked_by,
+            "why": why,
+        },
+    )
+
+
+def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapshot:
+    """The scores of the run's day by this bundle."""
+    home, day, bundle_id = run.home, run.day, manifest.id
     fix = f"dawnlist features --from {day} --to {day}"
     user_days = _present(run, "user_days", day, fix)
     tokens = [_present(run, "event_tokens", other, fix) for other in window_days(day)]
@@ -41,6 +60,7 @@ def run(run: Run) -> Receipt:
     made_from = {
         "bundle": bundle_id,
         "bundle_files": digest(manifest.files),
+        "leaves_stacker_out": champion.leaves_stacker_out,
         "user_days": user_days.id,
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "features": code_digest(),
@@ -56,6 +76,8 @@ def run(run: Run) -> Receipt:
             snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
         with connect(run.settings) as con:
             bundle = bundles.load(home, bundle_id, run.settings.threads)
+            if champion.leaves_stacker_out:
+                bundle = replace(bundle, stacker=None, calibration=None)
             token_paths = [s.path(home) for s in tokens if s.rows]
             written = score_user_days(
                 con, run.settings, bundle, user_days.path(home), token_paths, day, candidates, aside
@@ -64,17 +86,7 @@ def run(run: Run) -> Receipt:
             yield (table, day), written[table]
 
     wanted = {(table, day): made_from for table in TABLES}
-    made = made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)
-    return Receipt(
-        step="score",
-        day=day,
-        details={
-            "bundle": bundle_id,
-            "user_days": made["scores", day].result.rows,
-            "ranked_by": "risk" if manifest.stacker["is_used"] else "surprise",
-            "why": manifest.stacker["why"],
-        },
-    )
+    return made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)["scores", day].result
 
 
 def _present(run: Run, table: str, day: date, fix: str) -> Snapshot:

@@ -20,7 +20,7 @@ from pipeline.receipt import Receipt
 from pipeline.storage import lake, snapshots
 from pipeline.storage.files import digest, publish, sha256_of, write_json
 from pipeline.storage.memo import MadeFrom, made_once
-from pipeline.train.promotion import promote
+from pipeline.train.promotion import features_new_to_champion, promote
 from pipeline.train.reported import Reported, reported_by
 from pipeline.warehouse import connect
 
@@ -39,7 +39,8 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
     """
     settings, domain, until = run.settings, run.domain, run.day
     reported = reported_by(run)
-    material = _material(run, reported)
+    new_features = features_new_to_champion(run)
+    material = _material(run, reported, new_features)
     made_from = {
         "until": str(until),
         "domain": {"name": domain.name, "digest": domain.digest},
@@ -52,6 +53,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         "labels": digest(lake.visible(_known_labels(run), run.as_of)),
         "reported": asdict(reported.pooled),
         "reported_in_parts": digest(reported.to_dict()),
+        "new_features": list(new_features),
     }
 
     def build(missing: Mapping[date, str], folder: Path) -> Iterator[tuple[date, Path]]:
@@ -112,7 +114,7 @@ def _known_labels(run: Run) -> list[lake.LakeFile]:
     return [file for file in files if file.first_known is None or file.first_known < lake.end_of(run.day)]
 
 
-def _material(run: Run, reported: Reported) -> "Material":
+def _material(run: Run, reported: Reported, new_features: tuple[str, ...]) -> "Material":
     """The user-days to learn from, and the tokens their windows may hold, as they were known at `as_of`."""
     from pipeline.train.loading import Material
 
@@ -131,7 +133,7 @@ def _material(run: Run, reported: Reported) -> "Material":
     for snapshot in [*found["user_days"], *found["event_tokens"]]:
         fix = f"dawnlist features --from {snapshot.day} --to {snapshot.day}"
         snapshots.require(snapshot, home, snapshot.table, snapshot.day, fix)
-    return Material(active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows], reported)
+    return Material(active, [snapshot for snapshot in found["event_tokens"] if snapshot.rows], reported, new_features)
 
 
 def _receipt(manifest: bundles.Manifest, is_new: bool) -> Receipt:
@@ -155,4 +157,5 @@ def _why_no_stacker(stacker: Mapping[str, Any]) -> str:
         "without activity that day": known["without_activity"],
     }
     rest = [f"{count} {what}" for what, count in lost.items() if count]
-    return f"{stacker['why']}; {sum(known.values())} known" + (f", of them {', '.join(rest)}" if rest else "")
+    counts = f"{sum(known.values())} known" + (f", of them {', '.join(rest)}" if rest else "")
+    return f"{stacker['why']}; {counts}; dawnlist suggest says which settings fit"

@@ -22,6 +22,7 @@ from pipeline.catalogue import features
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.metrics.lift import Lift
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of, novelty
 from pipeline.models.base.catalogue import BASE_MODELS
@@ -74,6 +75,7 @@ class Fitting:
     split: Split
     clock: LabelClock
     reported: Reported
+    new_features: tuple[str, ...]  # those that the champion does not know
     place: Path  # the bundle's folder
     progress: bool
 
@@ -83,9 +85,17 @@ class Fitting:
 
     @property
     def plan(self) -> StackingPlan:
-        reviews = self.settings.list_size or self.domain.list_size
+        reviews = self.domain.reviews_a_day(self.settings.list_size)
         signs = self.domain.monotone_signs
-        return StackingPlan(reviews, self.settings.seed, self.settings.threads, signs, self.clock)
+        return StackingPlan(
+            reviews,
+            self.settings.seed,
+            self.settings.threads,
+            signs,
+            self.clock,
+            min_precision=self.domain.min_precision,
+            new_features=self.new_features,
+        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def fit_bundle(
     arrivals = label_arrivals(con, run.home, until, run.as_of)
     clock = LabelClock.of(arrivals, until, domain.label_delay_days, domain.learn_at, material.reported.pooled.share)
     split = split_days(days, until, clock.wait_days, bad_days, settings.min_bad_labels)
-    fitting = Fitting(settings, domain, split, clock, material.reported, place, progress)
+    fitting = Fitting(settings, domain, split, clock, material.reported, material.new_features, place, progress)
     user_days, tokens = ({s.day: s.path(run.home) for s in each} for each in (material.user_days, material.tokens))
     sources = Sources(user_days, tokens, spells)
     loaded = load_samples(con, domain, sources, split.last, AccountSample(settings.seed))
@@ -267,7 +277,8 @@ def _fit_stacker(
         "monotone": dict(fitting.domain.monotone),
         "gates": [gate.to_dict() for gate in stacked.gates],
         "base_models_not_fitted": base_models.not_fitted,
-        "over_surprise": lift(samples, stacked.scores, base_models.surprise, plan).to_dict(),
+        "new_features": None if stacked.new_features is None else stacked.new_features.to_dict(),
+        "over_surprise": _over_surprise(stacked, holdout, plan).to_dict(),
         "calibration": {"kind": stacked.calibration.kind, "log_losses": stacked.log_losses},
         "reported": {
             **asdict(fitting.reported.pooled),
@@ -278,6 +289,12 @@ def _fit_stacker(
         "share_of_accounts": round(samples.share, 6),
         "holdout_metrics": measure_holdout(stacked, holdout, plan),
     }
+
+
+def _over_surprise(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> Lift:
+    """On the holdout only: earlier walk-forward scores are of stackers that had learned from far fewer labels."""
+    score = np.where(holdout.is_later, stacked.scores, np.nan)
+    return lift(holdout.samples, score, holdout.surprise, plan.seed, stacked.list_length)
 
 
 def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples, since: int) -> BaseModels:

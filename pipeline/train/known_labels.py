@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.arrays import Flags, Ints
 from pipeline.models.days import places_of
-from pipeline.models.samples import NEVER, LabelledDays, Samples
+from pipeline.models.samples import NEVER, Samples
 from pipeline.train.clocks import LabelClock
 
 NEAR = 14  # days from a bad day within which the account's other days are neither good nor bad
@@ -56,8 +56,3 @@ def _is_near(key: Ints, bad_key: Ints) -> Flags:
     distance = np.minimum(np.abs(bad_key[before] - key), np.abs(bad_key[np.minimum(after, len(bad_key) - 1)] - key))
     near: Flags = distance <= NEAR  # keys of two accounts are further apart than any two days
     return near
-
-
-def labelled_days(days: LabelledDays) -> LabelledDays:
-    """Sorted by account and day."""
-    return days.take(np.argsort(days.key, kind="stable"))

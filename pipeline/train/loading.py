@@ -9,16 +9,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipeline.arrays import Ints
 from pipeline.catalogue import features
 from pipeline.domain import Domain
 from pipeline.models.feature_rows import match, read_user_days
-from pipeline.models.samples import NEVER, LabelledDays, Samples
+from pipeline.models.labels import labelled_days
+from pipeline.models.samples import NEVER, Samples
 from pipeline.models.tokens.fitting import fit_fields
 from pipeline.models.tokens.reading import distinct_users, load_tokens
 from pipeline.models.tokens.windows import user_day_windows
 from pipeline.storage.snapshots import Snapshot
-from pipeline.train.known_labels import labelled_days
 from pipeline.train.reported import Reported
 
 MAX_USERS = 60_000  # good accounts that a training run reads; each stands for as many as were left out
@@ -28,12 +27,13 @@ MAX_USERS = 60_000  # good accounts that a training run reads; each stands for a
 class Material:
     """Snapshots to learn from: user-days, and the tokens that their windows may hold. In order of days.
 
-    And what is known of how much is reported.
+    And what is known of how much is reported, and which features the champion does not know.
     """
 
     user_days: list[Snapshot]
     tokens: list[Snapshot]
     reported: Reported
+    new_features: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def load_samples(
     read = read_user_days(con, list(sources.user_days.values()), users)
     windows = user_day_windows(loaded, min(sources.user_days), max(sources.user_days))
     windows = windows.take(np.isin(windows.day, np.unique(read.day)))
-    known = _labelled(bad, loaded.users)
+    known = labelled_days(bad, loaded.users)
     is_bad_account = np.isin(windows.user, known.user)
     samples = Samples(
         tokens=loaded,
@@ -83,26 +83,9 @@ def load_samples(
         share=share,
         is_certain=is_bad_account,
         bad=known,
-        good=_labelled(good, loaded.users),
+        good=labelled_days(good, loaded.users),
     )
     return replace(samples, weight=samples.stands_for)
-
-
-def _labelled(spells: pa.Table, users: pa.Array) -> LabelledDays:
-    """The spells of these accounts."""
-    user = pa.compute.index_in(spells.column("user_id"), value_set=users).fill_null(-1).to_numpy()
-    day, known_day, cleared_day, named_day = (
-        _days(spells.column(name))[user >= 0] for name in ("event_day", "known_at", "cleared_at", "named_at")
-    )
-    source = spells.column("source").to_numpy()[user >= 0].astype(np.str_)
-    return labelled_days(LabelledDays(user[user >= 0].astype(np.int64), day, known_day, cleared_day, source, named_day))
-
-
-def _days(column: pa.ChunkedArray) -> Ints:
-    """Days since 1970, NEVER for null."""
-    number = column.cast(pa.date32(), safe=False).cast(pa.int32()).fill_null(int(NEVER))
-    days: Ints = number.to_numpy().astype(np.int64)
-    return days
 
 
 def _choose_users(

@@ -10,7 +10,7 @@ On the autoencoder's own days its scores are unknown to the stacker, which reads
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import Doubles, Flags, Ints
 from pipeline.errors import InputError
-from pipeline.metrics.bootstrap import Bootstrap, Difference, Metric, draw
+from pipeline.metrics.lift import Lift, compare, list_length
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
-from pipeline.models.calibration import Calibration, choose
+from pipeline.models.calibration import Calibration, choose, risk_of_bad
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
 from pipeline.train.known_labels import as_known, is_judged
@@ -36,20 +36,20 @@ Scores = tuple[Doubles, "xgb.Booster"]  # walk-forward scores (n,), and the boos
 
 AUTOENCODER = "lstm_autoencoder"
 MAX_ROWS = 400_000  # good user-days that a fit reads; each stands for as many as were left out
-REPEATS = 500  # of the gate's bootstrap
 FEW = 50  # bad accounts: with so many or fewer, an interval hardly ever excludes 0
-METRICS: tuple[Metric, Metric] = ("caught", "average_precision")  # the gate decides by the first
 
 
 @dataclass(frozen=True)
 class StackingPlan:
-    """How stackers are fitted and compared. `reviews` is the size of a day's list."""
+    """How stackers are fitted and compared. A day's list has at most `reviews` accounts, `min_precision` cuts it."""
 
     reviews: int
     seed: int
     threads: int
     monotone: Mapping[str, int]  # features that may only raise the risk (1), or only lower it (-1)
     clock: LabelClock = AT_ONCE
+    min_precision: float = 0.0
+    new_features: tuple[str, ...] = ()  # those that the champion does not know
 
     @property
     def options(self) -> FitOptions:
@@ -58,32 +58,10 @@ class StackingPlan:
 
 
 @dataclass(frozen=True)
-class Lift:
-    """One score minus another: bad accounts caught within the review budget, and average precision."""
-
-    caught: Difference
-    average_precision: Difference
-
-    @property
-    def is_worse(self) -> bool:
-        return self.caught.is_worse or self.average_precision.is_worse
-
-    def to_dict(self) -> dict[str, dict[str, float | None]]:
-        """Rounded; None for what cannot be measured. `least_seen`: what lift the comparison could have seen."""
-        differences = {"caught": self.caught, "average_precision": self.average_precision}
-        found = {name: {**asdict(each), "least_seen": each.least_seen} for name, each in differences.items()}
-        return {
-            name: {part: round(value, 5) if np.isfinite(value) else None for part, value in difference.items()}
-            for name, difference in found.items()
-        }
-
-
-@dataclass(frozen=True)
 class Gate:
     """Whether the stacker reads a base model, decided by its lift on `bad_accounts` bad accounts."""
 
     base_model: str
-    reviews: int  # a day
     bad_accounts: int
     lift: Lift
 
@@ -94,15 +72,15 @@ class Gate:
 
     @property
     def is_on(self) -> bool:
-        return self.lift.caught.is_better or (self.on_unless_worse and not self.lift.is_worse)
+        return self.lift.is_better or (self.on_unless_worse and not self.lift.is_worse)
 
     @property
     def why(self) -> str:
-        if self.lift.caught.is_better:
-            return "catches more at the review budget"
+        if self.lift.is_better:
+            return "catches more" if self.lift.caught.is_better else "ranks better, and catches no less"
         if self.is_on:
             return "needs no labels, of which there are few, and is not proven worse"
-        return "worse" if self.lift.is_worse else "no proven lift at the review budget"
+        return "worse" if self.lift.is_worse else "no proven lift"
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest and the model card."""
@@ -112,9 +90,24 @@ class Gate:
             "why": self.why,
             "rule": "on unless worse" if self.on_unless_worse else "on if better",
             "bad_accounts": self.bad_accounts,
-            "reviews": self.reviews,
             **self.lift.to_dict(),
         }
+
+
+@dataclass(frozen=True)
+class NewFeatures:
+    """Features that the champion does not know, and their lift: with them, against the same fit without them."""
+
+    names: tuple[str, ...]
+    lift: Lift
+
+    @property
+    def is_on(self) -> bool:
+        """Features need no training of their own, so they are on unless worse."""
+        return not self.lift.is_worse
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"names": list(self.names), "is_on": self.is_on, **self.lift.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -127,6 +120,8 @@ class Stacked:
     calibration: Calibration
     log_losses: dict[str, float]
     gates: list[Gate]
+    new_features: NewFeatures | None
+    list_length: int  # accounts on a day's list, on average
     block: Ints
     scores: Doubles  # (n,) NaN in the first block
 
@@ -168,18 +163,18 @@ def fit_stack(
 ) -> Stacked:
     """Decide which base models to read, calibrate, and fit on all days. `base_models` has the columns of each, (n,).
 
-    Base models have scores only from the day `since` on. One is read if the list catches more with it: the paired
-    bootstrap interval over accounts lies above 0. With at most FEW bad accounts the autoencoder is read unless
-    proven worse.
+    Base models have scores only from the day `since` on. One is read if lists are better with it: see `Lift`. With at
+    most FEW bad accounts the autoencoder is read unless proven worse.
     """
     block = blocks_of(samples.windows.day, since=since)
     features: Columns = samples.features()
     bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged_by(samples, block > 0)]))
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
+    alone = scores[()][0]
     gates: list[Gate] = []
     for name, columns in base_models.items():
         scores[name,] = walk_forward_scores(samples, {**features, **columns}, plan, block)
-        gates.append(Gate(name, plan.reviews, bad_accounts, lift(samples, scores[name,][0], scores[()][0], plan)))
+        gates.append(Gate(name, bad_accounts, lift_of_stackers(samples, scores[name,][0], alone, plan)))
     chosen: dict[str, NDArray[np.floating]] = dict(features)
     read = tuple(gate.base_model for gate in gates if gate.is_on)
     for name in read:
@@ -187,8 +182,15 @@ def fit_stack(
     if read not in scores:
         scores[read] = walk_forward_scores(samples, chosen, plan, block)
     walk_forward, early = scores[read]
-    later = (samples.weight > 0) & np.isfinite(walk_forward)  # known accounts too: they will be given a risk as well
-    calibration, losses = choose(walk_forward[later], samples.is_bad[later], samples.weight[later], block[later])
+    new_features = None
+    new = tuple(name for name in plan.new_features if name in features)
+    if 0 < len(new) < len(features):
+        older = {name: column for name, column in chosen.items() if name not in new}
+        without = walk_forward_scores(samples, older, plan, block)
+        new_features = NewFeatures(new, lift_of_stackers(samples, walk_forward, without[0], plan))
+        if not new_features.is_on:
+            chosen, (walk_forward, early) = older, without
+    calibration, losses = _calibrated(samples, walk_forward, block)
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
         columns=list(chosen),
@@ -197,9 +199,24 @@ def fit_stack(
         calibration=calibration,
         log_losses=losses,
         gates=gates,
+        new_features=new_features,
+        list_length=_length_of_lists(samples, walk_forward, calibration, plan) or plan.reviews,
         block=block,
         scores=walk_forward,
     )
+
+
+def _calibrated(samples: Samples, score: Doubles, block: Ints) -> tuple[Calibration, dict[str, float]]:
+    """Known accounts count too: they will be given a risk as well."""
+    later = (samples.weight > 0) & np.isfinite(score)
+    return choose(score[later], samples.is_bad[later], samples.weight[later], block[later])
+
+
+def _length_of_lists(samples: Samples, score: Doubles, calibration: Calibration, plan: StackingPlan) -> int:
+    """How long lists of accounts that were not known before would have been, on the days that have scores. Or 0."""
+    judged = judged_by(samples, np.isfinite(score))
+    risk = risk_of_bad(calibration.risk(score[judged]), plan.clock.reported)
+    return list_length(_labels(samples, judged, {}), risk, plan.min_precision, plan.reviews)
 
 
 def judged_by(samples: Samples, among: Flags) -> Flags:
@@ -208,17 +225,28 @@ def judged_by(samples: Samples, among: Flags) -> Flags:
     return judged if (judged & samples.is_bad).any() else among & (samples.weight > 0)
 
 
-def lift(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) -> Lift:
-    """`score` minus `over`, on the user-days that are judged and have both."""
+def lift_of_stackers(samples: Samples, score: Doubles, over: Doubles, plan: StackingPlan) -> Lift:
+    """`score` minus `over` on lists as long as the longer of the two would have had; if neither lists anybody, by the
+    review budget. For a length Platt's calibration is good enough.
+    """
+    lengths = []
+    for each in (score, over):
+        later = (samples.weight > 0) & np.isfinite(each)
+        platt = Calibration.fit("platt", each[later], samples.is_bad[later], samples.weight[later])
+        lengths.append(_length_of_lists(samples, each, platt, plan))
+    return lift(samples, score, over, plan.seed, max(lengths) or plan.reviews)
+
+
+def lift(samples: Samples, score: Doubles, over: Doubles, seed: int, length: int) -> Lift:
+    """`score` minus `over` on lists of `length` accounts a day, on the user-days that are judged and have both."""
     both = judged_by(samples, np.isfinite(score) & np.isfinite(over))
-    scores = {"score": score[both], "over": over[both]}
-    labels = ScoredLabels.of(samples.windows.user[both], samples.windows.day[both], samples.is_bad[both], scores)
-    labels = replace(labels, stands_for=samples.stands_for[both])
-    bootstrap = Bootstrap(REPEATS, plan.seed)
-    caught, precise = (
-        draw(labels, list(scores), metric, plan.reviews, bootstrap).difference("score", "over") for metric in METRICS
-    )
-    return Lift(caught, precise)
+    return compare(_labels(samples, both, {"score": score, "over": over}), "score", "over", length, seed)
+
+
+def _labels(samples: Samples, chosen: Flags, scores: Mapping[str, Doubles]) -> ScoredLabels:
+    kept = {name: score[chosen] for name, score in scores.items()}
+    labels = ScoredLabels.of(samples.windows.user[chosen], samples.windows.day[chosen], samples.is_bad[chosen], kept)
+    return replace(labels, stands_for=samples.stands_for[chosen])
 
 
 def fit_booster(samples: Samples, columns: Columns, plan: StackingPlan, learn: Flags) -> "xgb.Booster":

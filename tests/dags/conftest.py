@@ -47,13 +47,15 @@ class Steps:
         self.real = real
         self.calls = []
         self.failures = {}
+        self.details = {}
 
     def __getattr__(self, name):
         def step(*arguments, **named):
             self.calls.append((name, *arguments, *([named] if named else [])))
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
-            receipt = {"step": name.partition("_")[0], "details": {"bundle": "2011-11-30-0123456789ab"}}
+            details = self.details.get(name, {"bundle": "2011-11-30-0123456789ab"})
+            receipt = {"step": name.partition("_")[0], "details": details}
             if name == "ingest_events":
                 return {**arguments[0], "as_of": arguments[0]["as_of"] or AFTER_INGEST, "ingested": receipt}
             return receipt

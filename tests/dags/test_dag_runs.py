@@ -41,6 +41,13 @@ def test_a_receipt_is_what_the_task_returns(dags, steps, home):
     assert published.xcom_pull(task_ids="publish_list")["step"] == "publish"
 
 
+def test_a_day_without_a_list_is_scored_and_tells_nobody_of_a_new_list(dags, steps, home):
+    steps.details["publish_list"] = {"no_list": "until 2011-12-11 is over"}
+    run = dags["daily_risk_list"].test(run_conf=FORM)
+    assert (run.state, steps.names) == ("success", STEPS)
+    assert states(run)["publish_list"] == "skipped", "so its asset has no event"
+
+
 def test_a_failed_day_stops_there_and_is_not_tried_again(dags, steps, home):
     steps.failures["check_events"] = [CheckpointFailedError("half the usual users")]
     run = dags["daily_risk_list"].test(run_conf=FORM)

@@ -21,7 +21,7 @@ def home(tmp_path):
     for revision, users in {"aaa": ["ann", "bob", "=cat"], "bbb": ["ann", "old"]}.items():
         folder = home / "lists" / "revisions" / f"day={DAY}" / revision
         folder.mkdir(parents=True)
-        pq.write_table(pa.table({"user_id": users}), folder / "risk_list.parquet")
+        pq.write_table(pa.table({"user_id": users, "day": [DAY] * len(users)}), folder / "risk_list.parquet")
     return home
 
 

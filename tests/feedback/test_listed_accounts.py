@@ -18,10 +18,11 @@ def labelled(home):
     return [user for file in files for user in file["user_id"].to_pylist()]
 
 
-def on_the_list(home, *accounts):
-    folder = home / "lists" / "revisions" / f"day={DAY}" / "ccc"
-    folder.mkdir()
-    pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
+def on_the_list(home, *accounts, day=DAY, made=DAY):
+    """Rows about `day` on the list that was made for the day `made`."""
+    folder = home / "lists" / "revisions" / f"day={made}" / "ccc"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": accounts, "day": [day] * len(accounts)}), folder / "risk_list.parquet")
 
 
 def verdict_on(account):
@@ -66,3 +67,11 @@ def test_an_account_that_is_nearly_on_the_list_is_refused(home, take, written):
 
 def test_an_account_of_a_replaced_revision_counts_too(home, take):
     assert take("2026-11-19,old,confirmed,,,,2026-11-20T10:30:00Z").accepted == 1
+
+
+def test_a_verdict_is_about_the_day_of_the_row_not_about_the_end_of_its_week(home, take):
+    on_the_list(home, "=eve", day=date(2026, 11, 18), made=DAY)
+    of_the_day_it_was_made_for = verdict_on("=eve")
+    of_the_row = verdict_on("'=eve").replace("2026-11-19", "2026-11-18")
+    assert take(of_the_row, of_the_day_it_was_made_for).details["reasons"] == {"unknown_account user_id": 1}
+    assert labelled(home) == ["=eve"]

@@ -219,7 +219,7 @@ def test_refused_rows_are_told_by_line_with_what_was_wanted_and_never_what_was_f
     receipt = take(GOOD, REFUSED["unknown_verdict verdict"], REFUSED["unknown_account user_id"])
     assert receipt.warnings == [
         "line 3, verdict: wanted one of confirmed, dismissed, unsure",
-        "line 4, user_id: it is on no list of that day and did nothing on it; wanted its user_id exactly",
+        "line 4, user_id: it is on no list with that day and did nothing on it; wanted day and user_id as listed",
     ]
     assert "guilty" not in receipt.model_dump_json() and "zoe" not in receipt.model_dump_json()
 

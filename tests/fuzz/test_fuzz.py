@@ -249,7 +249,8 @@ def a_home_with_lists() -> Iterator[Home]:
         for day, accounts in LISTED.items():
             folder = home.path / "lists" / "revisions" / f"day={day}" / "0123456789abcdef"
             folder.mkdir(parents=True)
-            pq.write_table(pa.table({"user_id": accounts}), folder / "risk_list.parquet")
+            days = [date.fromisoformat(day)] * len(accounts)
+            pq.write_table(pa.table({"user_id": accounts, "day": days}), folder / "risk_list.parquet")
         for day, accounts in DONE.items():
             at = support.moment(date.fromisoformat(day))
             support.write_events(

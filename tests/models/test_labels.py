@@ -2,10 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 import support
 
-from pipeline.models.labels import UNNAMED, known_bad_user_days, label_arrivals, label_spells
+from pipeline.models.labels import UNNAMED, known_bad_user_days, label_arrivals, label_spells, labelled_days
+from pipeline.models.samples import NEVER
 from pipeline.schemas import VERDICT
 from pipeline.settings import Settings
 from pipeline.warehouse import connect
@@ -227,3 +229,13 @@ def test_a_label_with_an_end_arrives_for_each_day_on_which_its_account_was_activ
 def test_without_labels_none_arrived(tmp_path):
     with connect(Settings(home=tmp_path)) as con:
         assert not label_arrivals(con, tmp_path, DAY, LATER).num_rows
+
+
+@pytest.mark.parametrize("users", [["zed", "ann"], []])
+def test_labelled_days_of_some_accounts_are_sorted_by_their_places(tmp_path, users):
+    support.write_labels(tmp_path, [support.label(user, NOON, days_after(5), "e") for user in ("ann", "mia", "zed")])
+    with connect(Settings(home=tmp_path)) as con:
+        found = labelled_days(label_spells(con, tmp_path, date(2026, 4, 30), LATER), pa.array(users, pa.string()))
+    assert found.user.tolist() == list(range(len(users)))
+    assert set(found.cleared_day.tolist()) <= {int(NEVER)}
+    assert (found.known_day - found.day).tolist() == (found.named_day - found.day).tolist() == [5] * len(users)

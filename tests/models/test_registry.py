@@ -72,19 +72,19 @@ def test_promoting_an_older_bundle_again_puts_it_on_top(tmp_path, decide):
 def test_a_day_is_scored_by_the_last_bundle_that_learned_from_earlier_days_only(tmp_path, decide):
     decide(1, "promoted", "a1")
     decide(2, "promoted", "b5")
-    assert registry.bundle_for(tmp_path, date(2026, 3, 6), at(9)) == "b5"
-    assert registry.bundle_for(tmp_path, date(2026, 3, 5), at(9)) == "a1", "b5 has seen 5 March"
-    assert registry.bundle_for(tmp_path, date(2026, 3, 6), at(1)) == "a1", "b5 was not promoted yet"
+    assert registry.champion_for(tmp_path, date(2026, 3, 6), at(9)).bundle == "b5"
+    assert registry.champion_for(tmp_path, date(2026, 3, 5), at(9)).bundle == "a1", "b5 has seen 5 March"
+    assert registry.champion_for(tmp_path, date(2026, 3, 6), at(1)).bundle == "a1", "b5 was not promoted yet"
 
 
 def test_without_a_fitting_bundle_the_error_says_which_there_are(tmp_path, decide):
     with pytest.raises(InputError, match="no bundle was ever promoted"):
-        registry.bundle_for(tmp_path, date(2026, 3, 6), at(9))
+        registry.champion_for(tmp_path, date(2026, 3, 6), at(9))
     decide(1, "promoted", "b5")
     with pytest.raises(InputError, match="b5 learned until 2026-03-05"):
-        registry.bundle_for(tmp_path, date(2026, 3, 5), at(9))
+        registry.champion_for(tmp_path, date(2026, 3, 5), at(9))
     with pytest.raises(InputError, match="b5 was promoted only at 2026-03-01 01:00 UTC"):
-        registry.bundle_for(tmp_path, date(2026, 3, 6), at(0))
+        registry.champion_for(tmp_path, date(2026, 3, 6), at(0))
 
 
 @pytest.mark.parametrize("cut", [1, 20, -1])

@@ -83,6 +83,7 @@ def add_scores(
     as_of: datetime = AS_OF,
     salt: str = "",
     users: Sequence[str] | None = None,
+    **made_from: Any,
 ) -> None:
     """Scores in no order at all; surprise falls from the first account to the last."""
     names = sorted(risks, key=lambda name: digest([name]))
@@ -110,7 +111,7 @@ def add_scores(
             "top_events": pa.array([events] * len(names), pa.string()),
         }
     )
-    made_from = {"bundle": bundle, "user_days": user_days.id, "candidates": 200, "salt": salt}
+    made_from |= {"bundle": bundle, "user_days": user_days.id, "candidates": 200, "salt": salt}
     add_snapshot(home, "scores", day, scores, made_from, as_of)
     sentences = [(name, feature, 3.0, added) for name in names for feature, added in (("pace", 0.5), ("money", 1.5))]
     columns = ("user_id", "feature", "value", "contribution")

@@ -17,6 +17,7 @@ from small_day import AS_OF, DAY, RISKS, SHOP, add_scores
 
 from pipeline.errors import InputError
 from pipeline.ingest.refusals import MAX_VALUE
+from pipeline.period import Period
 from pipeline.publish import read_list
 from pipeline.settings import Settings
 
@@ -142,6 +143,16 @@ def test_other_days_and_domains_are_left_alone(connected, rows, publish_day):
         ("shop", DAY, 4),
         ("shop", date(2026, 11, 20), 1),
     ]
+
+
+def test_a_list_of_several_days_replaces_all_of_them(connected, rows, publish_day):
+    pack = SHOP.model_copy(update={"list_every": 2, "min_precision": 0.1})
+    days = Period.of(DAY, 2).days
+    for as_of, worse in ((LATER, days[0]), (LATER + timedelta(hours=1), days[1])):
+        for day in days:
+            add_scores(connected.home, {"ann": 0.9 if day == worse else 0.1}, day=day, as_of=as_of, salt=str(as_of))
+        publish_day(using=connected, domain=pack, day=days[-1], as_of=as_of)
+        assert rows("select user_id, day from dawnlist_risk_list") == [("ann", worse)]
 
 
 def test_hostile_names_are_only_data(connected, rows, publish_day):

@@ -98,6 +98,21 @@ def test_without_labels_it_ranks_by_surprise_and_says_why(tmp_path, publish_in):
     assert cut["next"] == {"rank": 4, "surprise_percentile": 0.879, "false_alarms": 0.97, "would_list": 4}
 
 
+def test_a_bundle_whose_stacker_is_left_out_ranks_by_surprise_and_by_scores_made_so(home, publish_day):
+    publish_day()
+    assert read_list(home, DAY)[1]["ranked_by"] == "risk"
+    [entry] = registry.ledger(home)
+    left_out = {"at": AS_OF + timedelta(hours=1), "leaves_stacker_out": True, "why": "not proven better"}
+    registry.write(home, entry.model_copy(update=left_out))
+    with pytest.raises(InputError, match="dawnlist score --day 2026-11-19"):
+        publish_day(as_of=LATER)
+    add_scores(home, dict.fromkeys(RISKS), as_of=LATER, leaves_stacker_out=True)
+    publish_day(as_of=LATER)
+    table, manifest = read_list(home, DAY)
+    assert table["risk"].null_count == len(table) and set(table["picked_by"].to_pylist()) == {"surprise"}
+    assert (manifest["ranked_by"], manifest["ranked_by_why"]) == ("surprise", "not proven better")
+
+
 def test_a_quiet_day_is_an_empty_list_with_a_manifest(tmp_path, publish_in):
     add_bundle(tmp_path)
     add_scores(tmp_path, dict.fromkeys(RISKS, 0.1))

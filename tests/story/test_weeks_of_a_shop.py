@@ -2,13 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import little_shop as shop
 import pytest
 from story_so_far import LABELLED, LISTED, TRAINED
 
+from pipeline.models import bundle as bundles
+from pipeline.models import registry
+from pipeline.models.calibration import risk_of_bad
+from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
+from pipeline.models.scoring import score_days
 from pipeline.settings import Settings
 from pipeline.storage.lake import end_of
 from pipeline.warehouse import connect
@@ -224,11 +230,51 @@ def test_a_person_may_let_a_failed_day_pass(at_end_of):
     assert home.manifest(shop.day(today))["rows"] == {"scored": 0, "listed": 0, "picked": 0, "audit": 0}
 
 
+def test_days_are_scored_with_what_labels_show_and_who_was_known_before(chapters):
+    home, until = chapters.end_of("with labels"), shop.day(LABELLED - 1)
+    now, settings = datetime.fromisoformat(shop.morning_after(LABELLED)), Settings(home=home.path)
+    bundle = bundles.load(home.path, registry.champions(home.path, now)[-1].bundle, 2)
+    six_in_ten = bundle.manifest.model_copy(update={"stacker": bundle.manifest.stacker | {"reported": {"share": 0.6}}})
+    bundle = replace(bundle, manifest=six_in_ten)
+    scored = score_days(settings, bundle, shop.day(LISTED), until, until, now)
+    assert risk_of_bad(scored.reported, 0.6) == pytest.approx(scored.risk, abs=1e-5)
+    assert scored.reported.sum() < scored.risk.sum()
+    with connect(settings) as con:
+        bad = known_bad_user_days(con, home.path, until, now).to_pylist()
+    first_known = {}
+    for row in sorted(bad, key=lambda row: row["known_at"], reverse=True):
+        first_known[row["user_id"]] = day_number(row["known_at"].date())
+    expected = [
+        day > first_known.get(user, day) for user, day in zip(scored.user_id.to_pylist(), scored.day, strict=True)
+    ]
+    assert any(expected) and not all(expected)
+    assert scored.is_known.tolist() == expected
+
+
+def test_after_a_change_of_features_the_champion_is_retrained_on_the_same_days_and_compared(at_end_of):
+    home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
+    champion = registry.champions(home.path, datetime.fromisoformat(now))[-1].bundle
+    path = bundles.folder(home.path, champion) / "bundle.json"
+    manifest = json.loads(path.read_text())
+    new = ["event_count", "night_ratio"]
+    path.write_text(json.dumps(manifest | {"features": [name for name in manifest["features"] if name not in new]}))
+    result = home.run_ok("train", "--until", shop.day(LABELLED), "--json", now=now).json
+    trained, decided = (answer["details"] for answer in result[-2:])
+    assert trained["stacker"]["new_features"]["names"] == new
+    assert decided["action"] == "promoted" and decided["ranked_by"] == "risk"
+    assert f"{champion} cannot score today's features; with event_count, night_ratio against" in decided["why"]
+    again = home.run_ok("train", "--until", shop.day(LABELLED), "--json", now=now).json
+    assert not again[-2]["details"]["is_new"], "its own promotion does not change what it was compared with"
+    assert "did not know `event_count`, `night_ratio`" in home.run_ok("models", "card", now=now).out
+
+
 def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     home, now = at_end_of("with labels"), shop.morning_after(LABELLED)
     listed = home.run_ok("models", "list", "--json", now=now).json
     assert [entry["action"] for entry in listed] == ["promoted", "rejected", "promoted"]
-    assert "the first stacker: average precision -" in listed[1]["why"]
+    assert listed[1]["why"].startswith("the stacker over surprise alone: ")
+    assert "not proven better, so ranked by surprise" in listed[1]["why"]
+    assert [entry["leaves_stacker_out"] for entry in listed] == [False, True, False]
     first, second = listed[0]["bundle"], listed[1]["bundle"]
     assert home.run_ok("models", "promote", first, now=now).out.startswith("promote")
     assert home.run_ok("models", "list", "--json", now=now).json[-1]["why"] == "by hand"

@@ -83,18 +83,23 @@ HOLDOUT = {
 }
 
 
+def lift(value, low, high):
+    least = {"least_seen": value - low, "least_loss_seen": None if high is None else high - value}
+    found = {"value": value, "low": low, "high": high, **least}
+    return {"list_length": 17, "caught": found, "average_precision": found}
+
+
 def gate(base_model, is_on, value, low, high):
-    found = {"value": value, "low": low, "high": high, "least_seen": value - low}
-    why = "catches more at the review budget" if is_on else "no proven lift at the review budget"
+    found = lift(value, low, high)
+    why = "catches more" if is_on else "no proven lift"
     base = {
         "base_model": base_model,
         "is_on": is_on,
         "why": why,
         "rule": "on if better",
         "bad_accounts": 123,
-        "reviews": 25,
     }
-    return {**base, "caught": found, "average_precision": found}
+    return {**base, **found}
 
 
 STACKER = {
@@ -108,6 +113,8 @@ STACKER = {
     "share_of_accounts": 1.0,
     "monotone": {"spend_amount": "rises"},
     "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
+    "new_features": None,
+    "over_surprise": lift(9.0, 2.5, 15.0),
     "calibration": {"kind": "beta", "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04}},
     "holdout_metrics": HOLDOUT,
 }
@@ -169,11 +176,30 @@ def test_a_base_model_is_on_or_off_with_its_lift_and_the_others_were_not_tried()
 def test_with_few_bad_accounts_the_card_says_by_which_rule_the_autoencoder_is_read():
     few = {**gate("lstm_autoencoder", True, 1.0, -4.0, 4.0), "rule": "on unless worse", "bad_accounts": 12}
     text = card(manifest({**STACKER, "gates": [few]}), SHOP, "shop")
-    assert lines(text, "12 bad accounts.")
+    assert lines(text, "12 bad accounts and lists of 17 accounts a day.")
     assert lines(text, "`lstm_autoencoder` needs no labels, so it is read unless proven worse")
     usual = card(manifest(), SHOP, "shop")
-    assert lines(usual, "123 bad accounts.")
+    assert lines(usual, "123 bad accounts and lists of 17 accounts a day.")
     assert not lines(usual, "unless proven worse")
+
+
+def test_the_lift_over_surprise_stands_beside_the_one_that_could_have_been_seen():
+    text = card(manifest(), SHOP, "shop")
+    assert lines(
+        text,
+        "On 2026-03-10 to 2026-03-20, with lists of 17 accounts a day: +9.0 (+2.5 to +15.0) bad accounts caught",
+    )
+    assert lines(text, "A lift of 6.5 or 6.5000 could have been seen.")
+
+
+@pytest.mark.parametrize(("is_on", "words"), [(True, "Not worse, so they are read."), (False, "**Worse")])
+def test_new_features_are_named_with_what_they_add_and_without_any_nothing_is_said(is_on, words):
+    new = {"names": ["event_count", "spend_amount"], "is_on": is_on, **lift(1.0, -4.0, 3.0)}
+    text = card(manifest({**STACKER, "new_features": new}), SHOP, "shop")
+    assert lines(text, "did not know `event_count`, `spend_amount`. With them")
+    assert lines(text, "+1.0 (-4.0 to +3.0)", words)
+    assert lines(text, "A loss of 2.0 or 2.0000 could have been seen")
+    assert not lines(card(manifest(), SHOP, "shop"), "New features")
 
 
 def test_the_worst_kind_of_abuse_is_named():
@@ -199,6 +225,12 @@ def test_the_way_to_make_it_again_names_a_pack_of_your_own_by_its_path(tmp_path,
     text = card(manifest(), SHOP, "my packs/it's.yml")
     (command,) = lines(text, "dawnlist train --domain")
     assert shlex.split(command)[shlex.split(command).index("--domain") + 1] == str(tmp_path / "my packs" / "it's.yml")
+
+
+def test_the_reviews_are_those_of_a_list_whenever_there_is_one():
+    weekly = Domain(name="shop", currency="EUR", event_types={"purchase": "purchase"}, list_every="7 days")
+    assert "25 accounts a day." in card(manifest(), SHOP, "shop")
+    assert "25 accounts every 7 days." in card(manifest(), weekly, "shop")
 
 
 def test_without_a_stacker_the_card_says_so_and_claims_no_precision():

@@ -1,6 +1,7 @@
 """Holdout metrics: under the budget, for the accounts each one stands for, between baselines and an upper bound."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,9 @@ from pipeline.models.calibration import Calibration
 from pipeline.models.days import EPOCH
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
+from pipeline.models.surprise import SURPRISE
 from pipeline.models.tokens.windows import Tokens, Windows
+from pipeline.train.fitting import _over_surprise
 from pipeline.train.holdout import Holdout, labels_of, measure_holdout, typologies_of
 from pipeline.train.splits import blocks_of
 from pipeline.train.stacking import StackingPlan, fit_stack
@@ -187,3 +190,20 @@ def test_without_anything_bad_nothing_is_claimed(fitted):
     fine = replace(samples, is_bad=samples.is_bad & (samples.windows.day < last))
     is_later = samples.windows.day >= last
     assert measured(stacked, fine, {}, typology, last) == {"user_days": int(is_later.sum()), "bad": 0}
+
+
+def test_surprise_is_beaten_on_the_holdout_and_not_on_the_days_before_it():
+    n = 20
+    user, day = np.tile(np.arange(n), 2), np.repeat([0, 1], n)
+    is_bad = user < 5
+    right, wrong = is_bad.astype(float), 1.0 - is_bad
+    learned, later = day == 0, day == 1
+    holdout = Holdout(
+        samples_of(user, day, is_bad),
+        np.full(2 * n, None, object),
+        {SURPRISE: np.where(learned, right, wrong)},
+        first=1,
+    )
+    stacked = SimpleNamespace(scores=np.where(later, right, wrong), list_length=5)
+    lift = _over_surprise(stacked, holdout, PLAN)
+    assert lift.is_better and lift.caught.value == 5 == lift.length

@@ -13,7 +13,7 @@ from pipeline.metrics.reporting_delay import ReportingDelay
 from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.schemas import VERDICT
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import NEAR, as_known, is_judged, labelled_days
+from pipeline.train.known_labels import NEAR, as_known, is_judged
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
 
 USERS, DAYS = 4, 40
@@ -30,9 +30,8 @@ def samples(bad, share=1.0, sources=None, named=None):
     plain = user_days(np.zeros((USERS * DAYS, 1)), np.zeros(USERS * DAYS, bool), USERS, DAYS)
     source = np.array(sources or ["complaint"] * len(rows), np.str_)
     named = known if named is None else np.array(named, np.int64)
-    days = labelled_days(
-        LabelledDays(user, *(of + FIRST_DAY for of in (day, known, cleared)), source, named + FIRST_DAY)
-    )
+    days = LabelledDays(user, *(of + FIRST_DAY for of in (day, known, cleared)), source, named + FIRST_DAY)
+    days = days.take(np.argsort(days.key, kind="stable"))
     is_bad_account = np.isin(plain.windows.user, user)
     return replace(plain, bad=days, share=share, is_certain=is_bad_account, is_bad_account=is_bad_account)
 
@@ -145,10 +144,3 @@ def test_a_day_that_only_a_label_of_the_account_covers_is_neither_until_it_is_na
         13: [1, 1, 0],
     }
     assert found[9].is_bad_account[found[9].windows.user == 0].all()
-
-
-@pytest.mark.parametrize("n_bad", [0, 3])
-def test_bad_days_are_sorted_by_account_and_day(n_bad):
-    user = np.arange(n_bad)[::-1].copy()
-    found = labelled_days(LabelledDays(user, user, user, user, user.astype(np.str_), user))
-    assert found.user.tolist() == list(range(n_bad)) == found.source.astype(int).tolist()

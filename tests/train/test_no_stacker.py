@@ -46,14 +46,15 @@ def test_the_receipt_says_how_many_and_why_the_rest_fell_away():
     assert stacker["why"] == "12 matured bad user-days, 50 needed"
     assert receipt(stacker).details["no_stacker"] == (
         "12 matured bad user-days, 50 needed; "
-        "40 known, of them 20 too young, 5 before the first training day, 3 without activity that day"
+        "40 known, of them 20 too young, 5 before the first training day, 3 without activity that day; "
+        "dawnlist suggest says which settings fit"
     )
 
 
 def test_enough_of_them_in_the_wrong_place_is_said_too():
     details = receipt(no_stacker(KnownBad.of([INSIDE] * 60, 60, FIRST, MATURED_UNTIL), 50)).details
     assert details["no_stacker"].startswith("60 matured bad user-days, 50 needed, half of them after the first")
-    assert details["no_stacker"].endswith("; 60 known")
+    assert details["no_stacker"].endswith("; 60 known; dawnlist suggest says which settings fit")
 
 
 def test_with_a_stacker_there_is_nothing_to_explain():

@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 from user_days import user_days
 
 from pipeline.metrics.bootstrap import Difference
+from pipeline.metrics.lift import Lift
 from pipeline.models import stacker
 from pipeline.train import stacking
 from pipeline.train.splits import blocks_of
@@ -16,11 +17,12 @@ from pipeline.train.stacking import (
     FEW,
     MAX_ROWS,
     Gate,
-    Lift,
+    NewFeatures,
     StackingPlan,
     fit_booster,
     fit_stack,
     lift,
+    lift_of_stackers,
     walk_forward_scores,
 )
 
@@ -74,7 +76,7 @@ def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_n
     assert stacked.columns == ["column_0", "column_1", "score_clever"]
     loaded_scores = gates["blind"].to_dict()
     assert loaded_scores["caught"]["low"] <= 0
-    assert loaded_scores["why"] == "no proven lift at the review budget"
+    assert loaded_scores["why"] == "no proven lift"
 
 
 def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other_base_model_is(drawn, monkeypatch):
@@ -89,19 +91,92 @@ def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other
 
     mine, other = gates(bad)
     assert mine.bad_accounts == bad < len(np.unique(seen.windows.user[seen.is_bad]))
-    assert mine.is_on and not mine.lift.caught.is_better and not other.is_on
+    assert mine.is_on and not mine.lift.is_better and not other.is_on
     assert mine.to_dict()["rule"] == "on unless worse" and "needs no labels" in mine.to_dict()["why"]
-    assert other.to_dict()["rule"] == "on if better" and other.to_dict()["why"] == "no proven lift at the review budget"
+    assert other.to_dict()["rule"] == "on if better" and other.to_dict()["why"] == "no proven lift"
     assert [gate.is_on for gate in gates(bad - 1)] == [False, False]
 
 
 @pytest.mark.parametrize("bad_accounts", [FEW, FEW + 1])
 def test_a_base_model_that_is_worse_is_never_read(bad_accounts):
-    worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
-    assert Gate(AUTOENCODER, 20, bad_accounts, Lift(equal, equal)).is_on == (bad_accounts == FEW)
-    for found in (Lift(worse, equal), Lift(equal, worse)):
-        gate = Gate(AUTOENCODER, 20, bad_accounts, found)
+    worse, equal, better = Difference(-3, -5, -1), Difference(0, -1, 1), Difference(3, 1, 5)
+    assert Gate(AUTOENCODER, bad_accounts, Lift(20, equal, equal)).is_on == (bad_accounts == FEW)
+    for found in (Lift(20, worse, equal), Lift(20, equal, worse), Lift(20, better, worse), Lift(20, worse, better)):
+        gate = Gate(AUTOENCODER, bad_accounts, found)
         assert not gate.is_on and gate.why == "worse"
+
+
+def test_a_base_model_is_read_for_either_of_two_sure_lifts():
+    equal, better = Difference(0, -1, 1), Difference(3, 1, 5)
+    gates = [Gate("gru", 200, Lift(20, *found)) for found in ((better, equal), (equal, better), (equal, equal))]
+    assert [(gate.is_on, gate.why) for gate in gates] == [
+        (True, "catches more"),
+        (True, "ranks better, and catches no less"),
+        (False, "no proven lift"),
+    ]
+
+
+def test_new_features_are_read_unless_worse():
+    worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
+    assert NewFeatures(("x",), Lift(20, equal, equal)).is_on
+    assert not NewFeatures(("x",), Lift(20, equal, worse)).is_on
+
+
+@pytest.fixture
+def few_trees(monkeypatch):
+    monkeypatch.setattr(stacker, "ROUNDS", 40)
+    monkeypatch.setattr("pipeline.metrics.lift.REPEATS", 50)
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_stackers_are_compared_on_lists_as_long_as_the_longer_of_theirs(drawn):
+    seen, strength = drawn
+    weak, clever = seen.column("column_0"), 1 / (1 + np.exp(3.5 - 2 * strength))
+    weak = 1 / (1 + np.exp(2 - weak))
+    asked = {share: replace(PLAN, reviews=100, min_precision=share) for share in (0.0, 0.2, 0.4, 0.99)}
+    lengths = {share: lift_of_stackers(seen, clever, weak, plan).length for share, plan in asked.items()}
+    assert lengths[0.0] == 100, "no precision is asked for: lists are as long as the budget"
+    assert 100 > lengths[0.2] > lengths[0.4] > 1
+    assert lengths[0.99] == 100, "neither would list anybody"
+    alone = lift_of_stackers(seen, weak, weak, asked[0.2]).length
+    assert alone < lengths[0.2] == lift_of_stackers(seen, weak, clever, asked[0.2]).length
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_features_the_champion_does_not_know_are_compared_with_a_fit_without_them(drawn):
+    seen, strength = drawn
+    rows = np.column_stack([seen.rows, strength])
+    wider = user_days(rows, seen.is_bad, columns=("old", "noise", "new"))
+    narrow = user_days(seen.rows, seen.is_bad, columns=("old", "noise"))
+    stacked = fit_stack(wider, {}, replace(PLAN, new_features=("new", "not in the samples")))
+    assert stacked.new_features.names == ("new",)
+    assert stacked.new_features.lift.average_precision.is_better and stacked.new_features.is_on
+    assert stacked.columns == ["old", "noise", "new"]
+    same_recipe = fit_stack(narrow, {}, PLAN)
+    by_hand = lift(seen, stacked.scores, same_recipe.scores, PLAN.seed, stacked.new_features.lift.length)
+    assert stacked.new_features.lift == by_hand
+    assert fit_stack(wider, {}, PLAN).new_features is None
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_new_features_that_are_worse_are_left_out_of_the_stacker(drawn, monkeypatch):
+    seen, strength = drawn
+    harmful = user_days(np.column_stack([seen.rows, strength]), seen.is_bad, columns=("old", "noise", "new"))
+    worse, equal = Difference(-3, -5, -1), Difference(0, -1, 1)
+    monkeypatch.setattr(stacking, "lift_of_stackers", lambda *_: Lift(20, worse, equal))
+    stacked = fit_stack(harmful, {}, replace(PLAN, new_features=("new",)))
+    assert not stacked.new_features.is_on and stacked.columns == ["old", "noise"]
+    older = fit_stack(user_days(seen.rows, seen.is_bad, columns=("old", "noise")), {}, PLAN)
+    assert np.array_equal(stacked.scores, older.scores, equal_nan=True)
+    assert stacked.booster.save_raw("ubj") == older.booster.save_raw("ubj"), "it is the champion's recipe, retrained"
+    assert stacked.early.save_raw("ubj") == older.early.save_raw("ubj")
+    assert stacked.calibration == older.calibration
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_where_all_features_are_new_there_is_nothing_to_compare_with(drawn):
+    seen, _ = drawn
+    assert fit_stack(seen, {}, replace(PLAN, new_features=seen.columns)).new_features is None
 
 
 def test_a_lift_is_of_the_user_days_that_have_both_scores():
@@ -109,11 +184,11 @@ def test_a_lift_is_of_the_user_days_that_have_both_scores():
     seen = user_days(np.zeros((6, 2)), is_bad, n_users=3, n_days=2)
     clever, blind = np.where(is_bad, 1.0, 0.0), np.where(is_bad, 0.0, 1.0)
     clever[0] = np.nan
-    found = lift(seen, clever, blind, replace(PLAN, reviews=1)).to_dict()
+    found = lift(seen, clever, blind, PLAN.seed, length=1).to_dict()
     both = slice(1, None)
     expected = average_precision_score(is_bad[both], clever[both]) - average_precision_score(is_bad[both], blind[both])
     assert found["average_precision"]["value"] == pytest.approx(expected, abs=1e-5)
-    assert lift(seen, np.full(6, np.nan), blind, PLAN).to_dict()["average_precision"]["value"] is None
+    assert lift(seen, np.full(6, np.nan), blind, PLAN.seed, length=1).to_dict()["average_precision"]["value"] is None
 
 
 def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn):
@@ -122,7 +197,7 @@ def test_the_budget_of_the_gate_is_shared_with_accounts_that_were_not_read(drawn
     whole, sampled = (
         fit_stack(samples, {"clever": {"score_clever": strength}}, PLAN).gates[0] for samples in (seen, one_in_five)
     )
-    assert (whole.reviews, sampled.reviews) == (20, 20)
+    assert (whole.lift.length, sampled.lift.length) == (20, 20)
     assert sampled.lift.average_precision.value != whole.lift.average_precision.value
     assert sampled.lift.caught.value != whole.lift.caught.value
 
