@@ -15,7 +15,6 @@ from pipeline.models.calibration import Calibration
 from pipeline.models.days import EPOCH
 from pipeline.models.labels import SCHEMA
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import SURPRISE
 from pipeline.models.tokens.windows import Tokens, Windows
 from pipeline.train.fitting import _over_surprise
 from pipeline.train.holdout import Holdout, labels_of, measure_holdout, typologies_of
@@ -201,7 +200,8 @@ def test_surprise_is_beaten_on_the_holdout_and_not_on_the_days_before_it():
     holdout = Holdout(
         samples_of(user, day, is_bad),
         np.full(2 * n, None, object),
-        {SURPRISE: np.where(learned, right, wrong)},
+        {},
+        np.where(learned, right, wrong),
         first=1,
     )
     stacked = SimpleNamespace(scores=np.where(later, right, wrong), list_length=5)
