@@ -1,7 +1,7 @@
 """A bundle: everything one training run produced, in one folder that never changes.
 
-models/<bundle>/autoencoder.safetensors, fields.json, reference.json
-                stacker.ubj, calibration.json          only with enough matured labels
+models/<bundle>/autoencoder_0.safetensors, autoencoder_1.safetensors, fields.json, novelty/, ordinary.json
+                stacker.ubj, calibration.json, label_calibration.json   only with enough matured labels
                 base_models/<base model>/              those that passed the gate
                 bundle.json                            its inputs, its measurements, the hash of each file
 """
@@ -53,12 +53,6 @@ class Manifest(BaseModel):
     stacker: dict[str, Any]
     files: dict[str, str]
 
-    @property
-    def reported_share(self) -> float:
-        """Share of what is bad that is ever reported, as it was assumed at training."""
-        share: float = self.stacker.get("reported", {}).get("share", 1.0)
-        return share
-
 
 @dataclass(frozen=True)
 class Bundle:
@@ -70,7 +64,8 @@ class Bundle:
     novelty: "NoveltyScorer"
     ordinary: "Ordinary"
     stacker: "xgb.Booster | None"
-    calibration: Calibration | None
+    calibration: Calibration | None  # to the probability of being bad
+    label_calibration: Calibration | None  # to that of being labelled bad
     base_models: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
 
 
@@ -117,6 +112,7 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
         ordinary=Ordinary.load(place / "ordinary.json"),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
+        label_calibration=Calibration.load(place / "label_calibration.json") if has_stacker else None,
         base_models={path.name: BASE_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},
     )
 

@@ -1,6 +1,7 @@
 """From a stacker's score to a risk that is a probability."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,6 +13,8 @@ from pipeline.storage.files import read_model, write_json
 
 Kind = Literal["none", "platt", "beta", "isotonic"]
 
+STEPS = 50  # of a log-odds that scores are told apart by
+ROUNDS, MOST = 30, 0.999  # of expectation and maximisation; what is surely bad would stay so for ever
 FARTHEST = 16.2  # log-odds: risks beyond one in ten million are all alike
 BETTER = 0.002  # share of the log loss another kind must save before it replaces Platt's
 
@@ -34,15 +37,19 @@ class Calibration(BaseModel):
         return self
 
     @classmethod
-    def fit(cls, kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles) -> Self:
-        """Fit on user-days later than those the score was trained on. If all are good or all are bad, scores stay."""
-        if is_bad.all() or not is_bad.any():
+    def fit(cls, kind: Kind, score: Doubles, bad: Doubles | Flags, weight: Doubles) -> Self:
+        """Fit on user-days later than those the score was trained on. `bad`: the chance that each is, or whether.
+
+        If all are good or all are bad, scores stay.
+        """
+        bad = bad.astype(np.float64)
+        if bad.min(initial=1) == 1 or bad.max(initial=0) == 0:
             kind = "none"
-        points = _KINDS[kind](log_odds(score), is_bad, weight)
+        points = _KINDS[kind](log_odds(score), bad, weight)
         return cls(kind=kind, score_odds=tuple(points[0].tolist()), risk_odds=tuple(points[1].tolist()))
 
     def risk(self, score: Doubles) -> Doubles:
-        """The probability of being labelled bad, (n,)."""
+        """The probability of each score, (n,)."""
         value: Doubles = 1 / (1 + np.exp(-np.interp(log_odds(score), self.score_odds, self.risk_odds)))
         return value
 
@@ -74,20 +81,47 @@ def _log_loss(kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: F
     return float(-(weight[out] * np.log(np.where(is_bad[out], risk, 1 - risk))).sum())
 
 
-KNEE = 0.8  # below this risk, reports are taken as a fair sample of what is bad
+@dataclass(frozen=True)
+class Outcomes:
+    """What is known of n user-days: their score, whether a label calls them bad, and whether somebody looked at them.
 
-
-def risk_of_bad(reported: Doubles, share: float) -> Doubles:
-    """The probability of being bad, from that of being reported, if the share `share` of what is bad is reported.
-
-    Elkan and Noto, "Learning classifiers from only positive and unlabeled data", 2008: one divided by the other. Where
-    that comes near 1 or beyond, reports are no fair sample: from a risk of .8 on it rises to 1 in a straight line, so
-    that no two risks tie.
+    Where nobody looked, only the share `reported` of what is bad has a label.
     """
-    knee = KNEE * share
-    above = KNEE + (1 - KNEE) * (reported - knee) / (1 - knee)
-    risk: Doubles = np.where(reported <= knee, reported / share, above) if share < 1 else reported
-    return risk
+
+    score: Doubles
+    is_bad: Flags
+    is_reviewed: Flags
+    weight: Doubles
+    reported: float
+
+    def thinned(self) -> "Outcomes":
+        """About the same, in at most a few thousand rows: equal outcomes with nearly equal scores are one."""
+        key = np.stack([np.round(log_odds(self.score) * STEPS), self.is_bad, self.is_reviewed])
+        rows, place = np.unique(key, axis=1, return_inverse=True)
+        weight = np.bincount(place, self.weight).astype(np.float64)
+        odds = np.bincount(place, self.weight * log_odds(self.score)) / weight
+        is_bad, is_reviewed = rows[1:].astype(np.bool_)
+        return Outcomes(1 / (1 + np.exp(-odds)), is_bad, is_reviewed, weight, self.reported)
+
+
+def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
+    """The probability of being bad, labelled or not, by expectation maximisation (Dempster, Laird and Rubin, 1977).
+
+    A user-day without a label that nobody looked at is bad with the chance that a bad one like it was not reported.
+    So reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts are taken as they are.
+    """
+    calibration = Calibration.fit(kind, outcomes.score, outcomes.is_bad, outcomes.weight)
+    if outcomes.reported == 1 or calibration.kind == "none":
+        return calibration
+    some = outcomes.thinned()
+    is_unknown = ~some.is_bad & ~some.is_reviewed
+    missed = 1 - some.reported
+    risk = np.minimum(calibration.risk(some.score) / some.reported, MOST)
+    for _ in range(ROUNDS):
+        bad = np.where(is_unknown, missed * risk / (1 - some.reported * risk), some.is_bad)
+        calibration = Calibration.fit(kind, some.score, bad, some.weight)
+        risk = np.minimum(calibration.risk(some.score), MOST)
+    return calibration
 
 
 def log_odds(score: Doubles) -> Doubles:
@@ -100,58 +134,59 @@ Points = tuple[Doubles, Doubles]
 ENDS: Doubles = np.array([-FARTHEST, FARTHEST])
 
 
-def _as_is(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+def _as_is(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     return ENDS, ENDS
 
 
-def _platt(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+def _platt(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     """Two numbers: Platt, "Probabilistic Outputs for Support Vector Machines", 1999."""
-    [slope], intercept = _line(odds[:, None], is_bad, weight)
+    [slope], intercept = _line(odds[:, None], bad, weight)
     return (ENDS, slope * ENDS + intercept) if slope > 0 else (ENDS, ENDS)
 
 
-def _beta(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+def _beta(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     """Three numbers, one for each end: Kull, Silva Filho and Flach, "Beta calibration", 2017."""
 
     def ends(odds: Doubles) -> Doubles:  # log s and -log(1 - s)
         return np.column_stack([-np.logaddexp(0, -odds), np.logaddexp(0, odds)])
 
-    slopes, intercept = _line(ends(odds), is_bad, weight)
+    slopes, intercept = _line(ends(odds), bad, weight)
     if min(slopes) <= 0:
-        return _platt(odds, is_bad, weight)
+        return _platt(odds, bad, weight)
     grid = np.linspace(-FARTHEST, FARTHEST, 200)
     return grid, ends(grid) @ np.array(slopes) + intercept
 
 
-def _isotonic(odds: Doubles, is_bad: Flags, weight: Doubles) -> Points:
+def _isotonic(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     """Rising steps, joined through their middles so that no two scores tie.
 
     Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's: there are no steps there.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    level = IsotonicRegression().fit_transform(odds, _targets(is_bad, weight), sample_weight=weight)
+    level = IsotonicRegression().fit_transform(odds, _targets(bad, weight), sample_weight=weight)
     values, step = np.unique(level, return_inverse=True)
     total = np.bincount(step, weight)
     middle = np.bincount(step, weight * odds) / total
     inside = (total >= total.sum() / 1000) | (np.arange(len(values)) == 0)  # a step of a few user-days is chance
     x, y = middle[inside], log_odds(values[inside])
-    left, right = np.interp(ENDS, *_platt(odds, is_bad, weight))
+    left, right = np.interp(ENDS, *_platt(odds, bad, weight))
     x, y = np.array([ENDS[0], *x, ENDS[1]]), np.array([min(left, y[0] - 1e-6), *y, max(right, y[-1] + 1e-6)])
     rising = np.append(True, np.diff(x) > 1e-9) & np.append(True, np.diff(y) > 1e-9)
     return x[rising], y[rising]
 
 
-def _targets(is_bad: Flags, weight: Doubles) -> Doubles:
+def _targets(bad: Doubles, weight: Doubles) -> Doubles:
     """Platt's targets, not quite 0 and 1: a few cleanly separated days make no risk certain."""
-    bad, good = float(weight[is_bad].sum()), float(weight[~is_bad].sum())
-    return np.where(is_bad, (bad + 1) / (bad + 2), 1 / (good + 2))
+    total, among = float(weight.sum()), float((weight * bad).sum())
+    target: Doubles = bad * (among + 1) / (among + 2) + (1 - bad) / (total - among + 2)
+    return target
 
 
-def _line(columns: Doubles, is_bad: Flags, weight: Doubles) -> tuple[list[float], float]:
+def _line(columns: Doubles, bad: Doubles, weight: Doubles) -> tuple[list[float], float]:
     from sklearn.linear_model import LogisticRegression
 
-    target = _targets(is_bad, weight)
+    target = _targets(bad, weight)
     line = LogisticRegression(C=1e6, max_iter=1000).fit(
         np.tile(columns, (2, 1)),
         np.repeat([True, False], len(columns)),
@@ -160,7 +195,7 @@ def _line(columns: Doubles, is_bad: Flags, weight: Doubles) -> tuple[list[float]
     return line.coef_[0].tolist(), float(line.intercept_[0])
 
 
-_KINDS: dict[Kind, Callable[[Doubles, Flags, Doubles], Points]] = {
+_KINDS: dict[Kind, Callable[[Doubles, Doubles, Doubles], Points]] = {
     "none": _as_is,
     "platt": _platt,
     "beta": _beta,

@@ -74,8 +74,8 @@ def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of:
     """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
     From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. `named_at`: since when
-    the day itself was named; null where only a label of the account covers it, which names the first active day it
-    covers.
+    the day itself was named; null where only a label of the account covers it, which names the first active day and the
+    last. The last is the one that an analyst looked at.
 
     Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
     overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
@@ -209,12 +209,13 @@ class _Known:
                 union all
                 select distinct
                     user_id, null as event_id, event_day, {columns},
-                    event_day = min(event_day) over (partition by user_id, happened_at, ends_at, known_at, is_bad)
+                    event_day in (min(event_day) over of_label, max(event_day) over of_label)
                 from {seen} as labels
                 join (
                     select user_id, cast(event_at as date) as event_day
                     from {parquet(events)} where arrived_at <= $as_of
                 ) as events using (user_id)
                 where ends_at is not null and cast(happened_at as date) <= event_day and ends_at > event_day
+                window of_label as (partition by user_id, happened_at, ends_at, known_at, is_bad)
             """
         return cls(by_day, known)

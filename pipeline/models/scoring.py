@@ -13,7 +13,6 @@ from pipeline.catalogue import features
 from pipeline.models import stacker
 from pipeline.models.base import base_columns
 from pipeline.models.bundle import Bundle
-from pipeline.models.calibration import risk_of_bad
 from pipeline.models.days import DAY_US, day_number
 from pipeline.models.feature_rows import UserDays, match, read_user_days
 from pipeline.models.labels import bad_in_force, label_spells, labelled_days, named
@@ -71,7 +70,7 @@ def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: in
     base_models = base_columns(bundle.base_models, samples, threads)
     matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.fields) | base_models)
     score = stacker.predict(bundle.stacker, columns, matrix)
-    risk = risk_of_bad(bundle.calibration.risk(score), bundle.manifest.reported_share)
+    risk = bundle.calibration.risk(score)
     return Scored(
         sequences, rows, surprise, percentile, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS)
     )
@@ -124,8 +123,8 @@ def score_days(
         day=windows.day,
         risk=unknown if scored.risk is None else scored.risk,
         reported=unknown
-        if scored.score is None or bundle.calibration is None
-        else bundle.calibration.risk(scored.score),
+        if scored.score is None or bundle.label_calibration is None
+        else bundle.label_calibration.risk(scored.score),
         surprise=scored.percentile,
         is_bad=np.isin(windows.key, labelled_days(named(bad), sequences.tokens.users).key),
         is_known=windows.day > labelled_days(bad, sequences.tokens.users).first_known_of(windows.user),

@@ -77,7 +77,7 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
         with connect(run.settings) as con:
             bundle = bundles.load(home, bundle_id, run.settings.threads)
             if champion.leaves_stacker_out:
-                bundle = replace(bundle, stacker=None, calibration=None)
+                bundle = replace(bundle, stacker=None, calibration=None, label_calibration=None)
             token_paths = [s.path(home) for s in tokens if s.rows]
             written = score_user_days(
                 con, run.settings, bundle, user_days.path(home), token_paths, day, candidates, aside

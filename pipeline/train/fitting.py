@@ -328,5 +328,6 @@ def _save(place: Path, stacked: Stacked, base_models: BaseModels) -> None:
                 (place / folder / gate.base_model).mkdir(parents=True)
                 scorer.save(place / folder / gate.base_model)
     stacked.calibration.save(place / "calibration.json")
+    stacked.label_calibration.save(place / "label_calibration.json")
     stacker.save(stacked.early, place / "early_stacker.ubj")
     stacker.save(stacked.booster, place / "stacker.ubj")

@@ -61,7 +61,7 @@ def measure_holdout(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> d
     """Holdout metrics of the early model. Only the counts, if the holdout has no bad user-day."""
     is_later = holdout.is_later
     labels = holdout.labels(is_later)
-    risk = stacked.calibration.risk(stacked.scores[is_later])
+    risk = stacked.label_calibration.risk(stacked.scores[is_later])
     metrics = list_metrics(labels, risk, plan.reviews)
     if not metrics["bad"]:
         return metrics

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.arrays import Flags, Ints
 from pipeline.models.days import places_of
 from pipeline.models.samples import NEVER, Samples
+from pipeline.schemas import VERDICT
 from pipeline.train.clocks import LabelClock
 
 NEAR = 14  # days from a bad day within which the account's other days are neither good nor bad
@@ -45,6 +46,17 @@ def is_judged(samples: Samples) -> Flags:
     known = samples.bad.known_before(int(NEVER)).first_known_of(samples.windows.user)
     judged: Flags = is_clear & (samples.windows.day <= known)
     return judged
+
+
+def is_reviewed(samples: Samples) -> Flags:
+    """User-days (n,) that somebody looked at: their label is no matter of reports."""
+    if samples.bad is None:
+        return np.zeros(len(samples), np.bool_)
+    key, last = samples.windows.key, int(NEVER)
+    reviewed = np.isin(key, samples.bad.take(samples.bad.source == VERDICT).known_before(last).key)
+    if samples.good is not None:
+        reviewed |= np.isin(key, samples.good.known_before(last).key)
+    return reviewed
 
 
 def _is_near(key: Ints, bad_key: Ints) -> Flags:

@@ -21,10 +21,10 @@ from pipeline.errors import InputError
 from pipeline.metrics.lift import Lift, compare, list_length
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
-from pipeline.models.calibration import Calibration, choose, risk_of_bad
+from pipeline.models.calibration import Calibration, Outcomes, choose, fit_bad
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import as_known, is_judged
+from pipeline.train.known_labels import as_known, is_judged, is_reviewed
 from pipeline.train.splits import blocks_of
 from pipeline.train.walk_forward import FitOptions
 
@@ -117,7 +117,8 @@ class Stacked:
     columns: list[str]
     booster: "xgb.Booster"
     early: "xgb.Booster"
-    calibration: Calibration
+    calibration: Calibration  # to the probability of being bad
+    label_calibration: Calibration  # to that of being labelled bad
     log_losses: dict[str, float]
     gates: list[Gate]
     new_features: NewFeatures | None
@@ -190,13 +191,15 @@ def fit_stack(
         new_features = NewFeatures(new, lift_of_stackers(samples, walk_forward, without[0], plan))
         if not new_features.is_on:
             chosen, (walk_forward, early) = older, without
-    calibration, losses = _calibrated(samples, walk_forward, block)
+    label_calibration, losses = _calibrated(samples, walk_forward, block)
+    calibration = fit_bad(label_calibration.kind, _outcomes(samples, walk_forward, plan))
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
         columns=list(chosen),
         booster=fit_booster(samples, chosen, plan, all_days),
         early=early,
         calibration=calibration,
+        label_calibration=label_calibration,
         log_losses=losses,
         gates=gates,
         new_features=new_features,
@@ -212,11 +215,16 @@ def _calibrated(samples: Samples, score: Doubles, block: Ints) -> tuple[Calibrat
     return choose(score[later], samples.is_bad[later], samples.weight[later], block[later])
 
 
+def _outcomes(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
+    later = (samples.weight > 0) & np.isfinite(score)
+    some = samples.take(later)
+    return Outcomes(score[later], some.is_bad, is_reviewed(some), some.weight, plan.clock.reported)
+
+
 def _length_of_lists(samples: Samples, score: Doubles, calibration: Calibration, plan: StackingPlan) -> int:
     """How long lists of accounts that were not known before would have been, on the days that have scores. Or 0."""
     judged = judged_by(samples, np.isfinite(score))
-    risk = risk_of_bad(calibration.risk(score[judged]), plan.clock.reported)
-    return list_length(_labels(samples, judged, {}), risk, plan.min_precision, plan.reviews)
+    return list_length(_labels(samples, judged, {}), calibration.risk(score[judged]), plan.min_precision, plan.reviews)
 
 
 def judged_by(samples: Samples, among: Flags) -> Flags:
@@ -231,8 +239,7 @@ def lift_of_stackers(samples: Samples, score: Doubles, over: Doubles, plan: Stac
     """
     lengths = []
     for each in (score, over):
-        later = (samples.weight > 0) & np.isfinite(each)
-        platt = Calibration.fit("platt", each[later], samples.is_bad[later], samples.weight[later])
+        platt = fit_bad("platt", _outcomes(samples, each, plan))
         lengths.append(_length_of_lists(samples, each, platt, plan))
     return lift(samples, score, over, plan.seed, max(lengths) or plan.reviews)
 

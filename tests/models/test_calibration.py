@@ -8,27 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.calibration import Calibration, choose, log_odds, risk_of_bad
+from pipeline.models.calibration import Calibration, Outcomes, choose, fit_bad, log_odds
 
 ONES = np.ones(20_000)
 KINDS = ("none", "platt", "beta", "isotonic")
-
-
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_the_risk_of_being_bad_is_right_where_reports_are_a_fair_sample(share):
-    random = np.random.default_rng(5)
-    truth = random.uniform(0, 0.8, 400_000)
-    is_reported = random.random(len(truth)) < truth * share
-    found = risk_of_bad(truth * share, share)
-    np.testing.assert_allclose(found, truth)
-    assert is_reported.mean() / share == pytest.approx(found.mean(), rel=0.02)
-
-
-@given(st.floats(0.01, 1), st.lists(st.floats(0, 1), min_size=2, unique=True))
-def test_no_two_risks_tie_or_change_places_and_none_is_above_1(share, reported):
-    risks = risk_of_bad(np.array(sorted(reported)), share)
-    assert (np.diff(risks) >= 0).all() and ((np.diff(risks) > 0) | (np.diff(sorted(reported)) < 1e-12)).all()
-    assert risks.min() >= 0 and risks.max() <= 1 and (risks >= np.array(sorted(reported)) - 1e-12).all()
 
 
 def logistic(odds):
@@ -63,6 +46,47 @@ def test_a_distortion_that_is_no_line_is_undone_too(kind):
     assert np.abs(found.risk(score) - true).mean() < 0.02
     straight = Calibration.fit("platt", score, random.random(20_000) < true, ONES)
     assert np.abs(found.risk(score) - true).mean() < np.abs(straight.risk(score) - true).mean()
+
+
+def outcomes(share, reviewed, n=200_000):
+    """Scores, the chance that each is bad, and what is known: reports of a share, and all of what was `reviewed`."""
+    random = np.random.default_rng(5)
+    score = random.beta(1, 6, n)
+    truth = logistic(1.3 * log_odds(score) - 0.5)
+    is_bad, is_reviewed = random.random(n) < truth, random.random(n) < reviewed(score)
+    is_labelled = is_bad & (is_reviewed | (random.random(n) < share))
+    return truth, Outcomes(score, is_labelled, is_reviewed, np.ones(n), share)
+
+
+REVIEWED = {
+    "nobody": np.zeros_like,
+    "what a list would pick": lambda score: np.where(score > 0.3, 0.8, 0.01),
+    "everybody": np.ones_like,
+}
+
+
+@pytest.mark.parametrize("who", REVIEWED)
+@pytest.mark.parametrize("share", [0.2, 0.6, 1.0])
+def test_the_risk_is_that_of_being_bad_whoever_was_reviewed_and_however_little_is_reported(share, who):
+    truth, known = outcomes(share, REVIEWED[who])
+    found = fit_bad("platt", known).risk(known.score)
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.6)):
+        here = (known.score >= low) & (known.score < high)
+        assert found[here].mean() == pytest.approx(truth[here].mean(), rel=0.08)
+
+
+def test_where_the_list_was_reviewed_dividing_by_the_share_reported_would_be_wrong():
+    truth, known = outcomes(0.3, REVIEWED["what a list would pick"])
+    labelled = Calibration.fit("platt", known.score, known.is_bad, known.weight).risk(known.score) / 0.3
+    top = known.score > 0.3
+    assert labelled[top].mean() > 1.5 * truth[top].mean()
+
+
+@pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
+def test_where_all_is_reported_a_label_is_the_truth(kind):
+    _, known = outcomes(1.0, REVIEWED["nobody"], n=20_000)
+    plain = Calibration.fit(kind, known.score, known.is_bad, known.weight).risk(known.score)
+    assert fit_bad(kind, known).risk(known.score) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])

@@ -66,18 +66,19 @@ def test_a_label_with_an_end_is_about_the_days_before_it_on_which_the_account_wa
     assert known() == [("ann", DAY + timedelta(days=n)) for n in (0, 1, 2)]
 
 
-def test_a_label_of_the_account_names_the_first_day_it_covers_and_others_only_where_they_have_labels_of_their_own(
-    tmp_path,
-):
-    support.write_events(tmp_path, [support.event("ann", support.moment(DAY + timedelta(days=n))) for n in (1, 2, 3)])
-    of_account = support.label("ann", NOON, days_after(5), ends_at=days_after(4, hour=0))
+def test_a_label_of_the_account_names_only_the_first_and_the_last_active_day_that_it_covers(tmp_path):
+    days = (1, 2, 3, 4, 6)
+    support.write_events(tmp_path, [support.event("ann", support.moment(DAY + timedelta(days=n))) for n in days])
+    of_account = support.label("ann", NOON, days_after(7), ends_at=days_after(6, hour=0))
     support.write_labels(tmp_path, [of_account, support.label("ann", days_after(3), days_after(9), "e1")])
     with connect(Settings(home=tmp_path)) as con:
         found = label_spells(con, tmp_path, date(2026, 4, 30), LATER).to_pylist()
-    assert [(row["event_day"], row["known_at"], row["named_at"]) for row in found] == [
-        (DAY + timedelta(days=1), days_after(5), days_after(5)),
-        (DAY + timedelta(days=2), days_after(5), None),
-        (DAY + timedelta(days=3), days_after(5), days_after(9)),
+    first, later = days_after(7), days_after(9)
+    assert [((row["event_day"] - DAY).days, row["known_at"], row["named_at"]) for row in found] == [
+        (1, first, first),
+        (2, first, None),
+        (3, first, later),
+        (4, first, first),
     ]
 
 

@@ -20,6 +20,7 @@ from pipeline.models.reference import Ordinary
 
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)
+CALIBRATION = Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0))
 SEEN = ("event_count", "new_device_count", "refund_count")  # features that are known; all others are not
 
 
@@ -85,7 +86,8 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
         novelty=novelty(),
         ordinary=Ordinary.of(level, random.integers(0, 4, 300).astype(float), np.zeros(300, np.int64)),
         stacker=booster,
-        calibration=Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0)) if booster else None,
+        calibration=CALIBRATION if booster else None,
+        label_calibration=CALIBRATION if booster else None,
         base_models={base_model: novelty()} if base_model else {},
     )
 
