@@ -27,7 +27,7 @@ MOST_PAIRS = 3  # of sources, those that share most accounts
 class Reported:
     """The share of what is bad that is reported: in all, of each typology, and by each source.
 
-    `between_sources` checks it without any review. Risks are divided by the pooled share, and by nothing else here.
+    `between_sources` checks it without any review. The calibration uses the pooled share, and nothing else here.
     """
 
     pooled: ReportedShare
