@@ -1,4 +1,4 @@
-"""What a dbt run is told."""
+"""Variables of a dbt run."""
 
 from datetime import UTC, date, timedelta
 
@@ -14,7 +14,7 @@ DAY = date(2026, 3, 10)
 NIGHT = support.moment(DAY, 26)
 
 
-class Told(Exception):
+class Asked(Exception):
     pass
 
 
@@ -29,9 +29,9 @@ def test_arrival_is_asked_for_only_where_something_arrived_after_as_of(tmp_path,
     )
 
     def dbt_build(settings, variables):
-        raise Told(variables["has_later_arrivals"])
+        raise Asked(variables["has_later_arrivals"])
 
     monkeypatch.setattr(features, "dbt_build", dbt_build)
-    with pytest.raises(Told) as told:
+    with pytest.raises(Asked) as asked:
         features.run(Run(Settings(home=tmp_path), random_lake.shop(), DAY, NIGHT.replace(tzinfo=UTC)))
-    assert told.value.args == (is_later,)
+    assert asked.value.args == (is_later,)
