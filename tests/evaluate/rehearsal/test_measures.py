@@ -139,7 +139,8 @@ REPORT = {
 
 
 def test_the_same_report_is_the_same_picture():
-    assert picture(REPORT) == picture(REPORT) and "one way" in picture(REPORT)
+    drawn = picture(REPORT)
+    assert drawn == picture(REPORT) and "one way" in drawn
 
 
 def test_the_terminal_shows_all_ways_together_then_the_weeks_of_each_and_warns_of_another_shop():
