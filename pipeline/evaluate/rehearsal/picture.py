@@ -62,7 +62,7 @@ def _intervals(panel: Any, ways: Ways, name: str) -> None:
         high = most if value["high"] is None else value["high"]
         panel.plot([value["low"], high], [place, place], color=colour, lw=1.5)
         if value["value"] is not None:
-            panel.plot([value["value"]], [place], color=colour, marker=marker, ms=6)
+            panel.plot([value["value"]], [place], color=colour, marker=marker, ms=6, clip_on=False)
         if name == "not_picked_by_audits":
             panel.plot([result["total"]["not_picked"]], [place], color="black", marker="x", ms=6, ls="")
     panel.set_xlim(0, most)
@@ -78,6 +78,6 @@ def _reported(panel: Any, ways: Ways) -> None:
         panel.fill_between(numbers, _values(shares, "low"), _values(shares, "high"), color=colour, alpha=0.12, lw=0)
         panel.plot(numbers, _values(shares, "true"), color=colour, ls="--", lw=1)
         panel.set_xticks(numbers)
-    panel.set_title("Share of bad accounts ever reported, with 90 % interval (dashed: true)")
+    panel.set_title("Share ever reported, with 90 % interval (dashed: true)")
     panel.set_xlabel("week")
     panel.set_ylim(0, 1)

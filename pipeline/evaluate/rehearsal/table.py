@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-WEEKLY = {
+WEEKLY = {  # headers are broken at their blanks, so that a table is narrow
     "week": "week",
     "bad_accounts": "bad accounts",
     "upper_bound": "upper bound",
@@ -18,30 +18,40 @@ WEEKLY = {
     "caught_by_audits": "only they caught",
     "lost_to_audits": "lost to them",
     "not_picked": "bad not picked",
-    "by_audits": "by audits",
-    "reported": "share reported",
+    "reported": "share reported (true)",
 }
-IN_ALL = ("expected to found", "by audits, not picked", "in truth", "only audits caught", "lost to audits")
+IN_ALL = (
+    "caught",
+    "expected to found",
+    "not picked, by audits",
+    "not picked",
+    "only audits caught",
+    "lost to audits",
+    "share covered",
+)
 
 
 def render(report: Mapping[str, Any]) -> Iterator["Table"]:
     from rich.table import Table
 
     together = Table("way of working", title="All weeks, with 90 % intervals", title_justify="left")
-    for name in ("caught", *IN_ALL, "share reported, covered"):
-        together.add_column(name, justify="right")
+    for header in IN_ALL:
+        together.add_column(_broken(header), justify="right")
     for way, result in report["ways"].items():
         together.add_row(way, *_in_all(result))
     yield together
     for way, result in report["ways"].items():
         table = Table(title=_title(way, result), title_justify="left")
         for header in WEEKLY.values():
-            table.add_column(header, justify="right")
+            table.add_column(_broken(header), justify="right")
         for week in result["weeks"]:
-            cells = {**week, "by_audits": (week["not_picked_by_audits"] or {}).get("value")}
-            numbers = (_number(cells[name]) for name in WEEKLY if name != "reported")
+            numbers = (_number(week[name]) for name in WEEKLY if name != "reported")
             table.add_row(*numbers, _reported(week["reported"]))
         yield table
+
+
+def _broken(header: str) -> str:
+    return header.replace(" ", "\n")
 
 
 def _title(way: str, result: Mapping[str, Any]) -> str:
