@@ -113,7 +113,7 @@ def rehearse(
     delay: Annotated[int, typer.Option(help="Days until a verdict.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse weeks of lists, reviews and retraining in a simulated shop, with and without verdicts and audit rows."""
+    """Rehearse weeks of lists, reviews and retraining in a simulated shop, by four ways of working."""
     from pipeline.evaluate.rehearsal import Plan, run
     from pipeline.evaluate.rehearsal.table import render
 

@@ -12,11 +12,19 @@ LEAST_WARM_UP = 28  # days before the first list
 
 @dataclass(frozen=True)
 class Way:
-    """A way of working. Without verdicts the shop's own reports are all that is learned from."""
+    """A way of working. Without verdicts the shop's own reports are all that is learned from.
+
+    Where crews read the lists, they avoid what the reasons name, so the shop becomes another one.
+    """
 
     name: str
     has_verdicts: bool
     audit_share: float
+    crews_read_lists: bool = False
+
+    @property
+    def slug(self) -> str:
+        return self.name.replace(",", "").replace(" ", "_")
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,15 @@ class Plan:
         return self.warm_up + self.weeks * WEEK
 
     @property
+    def shop(self) -> dict[str, Any]:
+        """Settings of the simulated shop."""
+        return {name: getattr(self, name) for name in ("users", "seed", "first_day", "bad_share")}
+
+    @property
+    def past_days(self) -> list[date]:
+        return [self.first_day + timedelta(days=n) for n in range(self.warm_up)]
+
+    @property
     def listed_days(self) -> list[date]:
         return [self.first_day + timedelta(days=n) for n in range(self.warm_up, self.days)]
 
@@ -68,4 +85,5 @@ class Plan:
             Way("reports only", False, self.audit_share),
             Way("verdicts, no audit rows", True, 0.0),
             Way("verdicts and audit rows", True, self.audit_share),
+            Way("verdicts and audit rows, crews read the lists", True, self.audit_share, crews_read_lists=True),
         ]

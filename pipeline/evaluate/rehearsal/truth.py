@@ -1,12 +1,12 @@
 """What the simulated accounts really did. Only reviewers and measures see it, never the product."""
 
-from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 LOOKED_AT = 28  # days of an account that a reviewer looks at
@@ -16,18 +16,20 @@ LOOKED_AT = 28  # days of an account that a reviewer looks at
 class ShopTruth:
     """The bad days of each bad account, in order, with their typology."""
 
-    bad_days: dict[str, dict[date, str]]
+    bad_days: dict[str, dict[date, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, shop: Path) -> Self:
-        rows = pq.read_table(
-            shop / "truth" / "user_days.parquet", columns=["user_id", "event_day", "is_bad", "typology"]
-        )
-        bad_days: dict[str, dict[date, str]] = defaultdict(dict)
-        for row in rows.sort_by([("user_id", "ascending"), ("event_day", "ascending")]).to_pylist():
+        truth = cls()
+        truth.add(pq.ParquetFile(shop / "truth" / "user_days.parquet").read())
+        return truth
+
+    def add(self, user_days: pa.Table) -> None:
+        """Add the shop's next days."""
+        rows = user_days.select(["event_day", "user_id", "is_bad", "typology"])
+        for row in rows.sort_by([("event_day", "ascending"), ("user_id", "ascending")]).to_pylist():
             if row["is_bad"]:
-                bad_days[row["user_id"]][row["event_day"]] = row["typology"]
-        return cls(dict(bad_days))
+                self.bad_days.setdefault(row["user_id"], {})[row["event_day"]] = row["typology"]
 
     def is_bad(self, account: str, day: date) -> bool:
         return day in self.bad_days.get(account, {})

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.evaluate.mornings import morning_after
-from pipeline.evaluate.rehearsal.measures import Entry, ListedDay, week_results
+from pipeline.evaluate.rehearsal.measures import Entry, ListedDay, way_result
 from pipeline.evaluate.rehearsal.picture import picture
 from pipeline.evaluate.rehearsal.plan import Plan
 from pipeline.evaluate.rehearsal.reviewers import review, verdict_file
+from pipeline.evaluate.rehearsal.table import render
 from pipeline.evaluate.rehearsal.truth import ShopTruth
 
 DAY = date(2026, 5, 4)
@@ -21,8 +22,16 @@ TRUTH = ShopTruth(
 EVERYBODY = frozenset({"ann", "bob", "eve", "zoe", "yan"})
 
 
-def listed(*entries, day=DAY, known=()):
-    return ListedDay(day, entries, EVERYBODY, frozenset(known))
+def listed(*entries, day=DAY, known=(), displaced=(), reported=None):
+    return ListedDay(day, entries, EVERYBODY, frozenset(known), frozenset(displaced), reported)
+
+
+def weeks_of(days, capacity=5):
+    return way_result(days, TRUTH, capacity).weeks
+
+
+def estimated(low, high, true, reviewed=9):
+    return {"share": 0.5, "low": low, "high": high, "reviewed": reviewed, "true": true}
 
 
 def picked(account, risk=0.5):
@@ -36,22 +45,23 @@ def drawn(account, propensity=0.25):
 def test_a_week_counts_accounts_once_and_rows_as_often_as_they_are_listed():
     later = DAY + timedelta(days=1)
     days = [listed(picked("ann", 0.8), picked("zoe", 0.3), drawn("eve")), listed(picked("ann", 0.1), day=later)]
-    [week] = week_results(days, TRUTH, capacity=2)
+    [week] = weeks_of(days, capacity=2)
     assert (week.bad_accounts, week.caught, week.caught_by_audits, week.upper_bound) == (3, 1, 1, 2)
     assert (week.reviews, week.picked, week.found) == (4, 3, 1)
     assert week.expected == pytest.approx(1.2) and week.expected_precision == pytest.approx(0.4)
-    assert (week.not_picked, week.audits, week.not_picked_by_audits) == (2, 1, 4)
+    assert (week.not_picked, week.audits, week.not_picked_by_audits.value) == (2, 1, 4)
     assert (week.recall, week.found_precision) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
 
 
 def test_an_account_known_before_is_neither_bad_nor_caught_but_its_row_is_right():
-    [week] = week_results([listed(picked("ann"), known=["ann"])], TRUTH, capacity=5)
+    [week] = weeks_of([listed(picked("ann"), known=["ann"])])
     assert (week.bad_accounts, week.caught, week.found) == (2, 0, 1)
 
 
 def test_a_list_by_surprise_expects_nothing_and_a_week_without_audits_estimates_nothing():
-    [week] = week_results([listed(Entry("ann", "surprise", None, 1.0))], TRUTH, capacity=5)
+    [week] = weeks_of([listed(Entry("ann", "surprise", None, 1.0))])
     assert week.expected is None and week.expected_precision is None and week.not_picked_by_audits is None
+    assert week.expected_to_found is None
 
 
 def test_the_true_share_reported_is_of_accounts_that_were_bad_so_early():
@@ -60,9 +70,29 @@ def test_the_true_share_reported_is_of_accounts_that_were_bad_so_early():
     assert TRUTH.reported_share({"ann"}, DAY - timedelta(days=3)) is None
 
 
-def test_weeks_have_seven_days():
-    days = [listed(day=DAY + timedelta(days=n)) for n in range(15)]
-    assert [week.week for week in week_results(days, TRUTH, 5)] == [1, 2, 3]
+def test_weeks_have_seven_days_and_an_account_counts_once_in_all_of_them():
+    days = [listed(picked("ann"), day=DAY + timedelta(days=n)) for n in range(15)]
+    result = way_result(days, TRUTH, 5)
+    assert [week["week"] for week in result.to_dict()["weeks"]] == [1, 2, 3]
+    again = ShopTruth({"ann": {day.day: "bots" for day in days}})
+    result = way_result(days, again, 5)
+    assert [week.bad_accounts for week in result.weeks] == [1, 1, 1]
+    assert (result.total.bad_accounts, result.total.caught, result.total.found) == (1, 1, 15)
+
+
+def test_the_price_of_audits_is_what_the_ranking_would_have_caught_in_their_place_and_nothing_did():
+    lost = listed(picked("ann"), drawn("zoe"), displaced=["eve"])
+    assert [week.lost_to_audits for week in weeks_of([lost])] == [1]
+    assert [week.lost_to_audits for week in weeks_of([listed(drawn("eve"), displaced=["eve"])])] == [0], "drawn"
+    assert [week.lost_to_audits for week in weeks_of([listed(drawn("ann"), displaced=["zoe"])])] == [0], "good"
+    assert [week.lost_to_audits for week in weeks_of([listed(displaced=["eve"], known=["eve"])])] == [0], "known"
+
+
+def test_intervals_of_the_share_reported_count_once_people_have_reviewed_and_something_was_bad():
+    reports = [estimated(0.4, 0.6, 0.5), estimated(0.4, 0.6, 0.7), estimated(0.6, 0.6, 0.6, reviewed=0), None]
+    reports.append(estimated(0.4, 0.6, None))
+    days = [listed(day=DAY + timedelta(weeks=n), reported=each) for n, each in enumerate(reports) for _ in range(7)]
+    assert way_result(days, TRUTH, 5).to_dict()["reported_share"] == {"intervals": 2, "covered": 1}
 
 
 @given(st.lists(st.sampled_from(sorted(EVERYBODY)), unique=True))
@@ -95,7 +125,27 @@ def test_what_cannot_be_rehearsed_is_explained(wrong):
         Plan(**wrong)
 
 
+REPORT = {
+    "ways": {
+        name: {
+            "crews_read_lists": crews_read_lists,
+            **way_result(
+                [listed(picked("ann"), drawn("zoe"), reported=estimated(0.4, 0.6, 0.5)), listed()], TRUTH, 5
+            ).to_dict(),
+        }
+        for name, crews_read_lists in (("one way", False), ("another", True))
+    }
+}
+
+
 def test_the_same_report_is_the_same_picture():
-    weeks = [week.to_dict() for week in week_results([listed(picked("ann"))], TRUTH, 5)]
-    report = {"ways": {"one way": weeks, "another": weeks}}
-    assert picture(report) == picture(report) and "one way" in picture(report)
+    drawn = picture(REPORT)
+    assert drawn == picture(REPORT) and "one way" in drawn
+
+
+def test_the_terminal_shows_all_ways_together_then_the_weeks_of_each_and_warns_of_another_shop():
+    together, one, another = render(REPORT)
+    assert list(together.columns[0].cells) == ["one way", "another"]
+    assert list(together.columns[1].cells) == ["1 of 3"] * 2 and list(together.columns[-1].cells) == ["1 of 1"] * 2
+    assert one.title == "one way" and "another shop" in another.title
+    assert list(one.columns[-1].cells) == ["0.50 (0.50)"]
