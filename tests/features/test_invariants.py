@@ -120,7 +120,8 @@ def test_a_late_event_changes_its_day_and_those_after_it_once_it_is_seen(range_h
 
 def test_older_history_that_comes_later_ends_the_warm_up_earlier_once_it_is_seen(drawn, tmp_path):
     """The old event's account and things are those of nobody else, so all that can change is what is known as new."""
-    home, late = drawn.write(tmp_path), AS_OF + timedelta(hours=5)
+    home, late = drawn.write(tmp_path), AS_OF + timedelta(hours=5, minutes=7)
+    just_before = late - timedelta(seconds=1)
     older = random_lake.FIRST - timedelta(days=3)
     happened = support.moment(older)
     warm, known = (older + timedelta(days=n) for n in (27, 28))
@@ -132,10 +133,10 @@ def test_older_history_that_comes_later_ends_the_warm_up_earlier_once_it_is_seen
         return [row.sha256 for row in rows], devices.null_count == len(devices)
 
     days = (warm, known, LAST)
-    before = {day: made(day, AS_OF) for day in days}
+    before = {day: made(day, just_before) for day in days}
     assert [is_unknown for _, is_unknown in before.values()] == [True, True, False]
     support.write_events(home, [support.event("nobody else", happened, arrived_at=late.replace(tzinfo=None))])
-    assert {day: made(day, late - timedelta(seconds=1)) for day in days} == before
+    assert {day: made(day, just_before) for day in days} == before
     after = {day: made(day, late) for day in days}
     assert [is_unknown for _, is_unknown in after.values()] == [True, False, False]
     assert [day for day in days if after[day] != before[day]] == [known]
