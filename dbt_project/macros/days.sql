@@ -11,6 +11,11 @@
     cast({{ date_expression }} + interval '{{ n }}' day as date)
 {%- endmacro %}
 
+{#- The first day after the warm-up of novelty. Before it, almost everything is new: "new" says nothing. -#}
+{% macro novelty_first_day() -%}
+    {{ days_after("date '" ~ var('history_first_day') ~ "'", var('novelty_warm_up_days')) }}
+{%- endmacro %}
+
 {#- True where `earlier` lies 1 to `n` days before `later`. -#}
 {% macro within_days_before(earlier, later, n) -%}
     {{ earlier }} < {{ later }} and {{ earlier }} >= {{ days_after(later, -n) }}

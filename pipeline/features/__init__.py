@@ -118,5 +118,6 @@ def _variables(
         "roles": [role for role in ROLES if role in present],
         "timezone": domain.timezone,
         "window_days": WINDOW_DAYS,
+        "history_first_day": str(inputs.first_day(run.as_of) or last),
         "export_folder": str(folder),
     }

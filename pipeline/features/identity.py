@@ -1,7 +1,7 @@
 """What a day's features are made from. Equal inputs give equal snapshots, so a change here means a rebuild."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from pipeline.catalogue import code_digest
@@ -17,9 +17,14 @@ class Inputs(NamedTuple):
     events: Sequence[LakeFile]
     labels: Sequence[LakeFile]
 
+    def first_day(self, as_of: datetime) -> date | None:
+        """The first day with an event that had arrived by `as_of`: history begins there, and novelty's warm-up."""
+        arrived = (file.event_day for file in self.events if file.event_day and file.first_arrived <= as_of)
+        return min(arrived, default=None)
+
 
 def made_from(run: Run, table: str, day: date, inputs: Inputs) -> dict[str, Any]:
-    """All events up to the day: whether something is new depends on everything before.
+    """All events up to the day: whether something is new depends on everything before, and on when history begins.
 
     User-days also depend on the labels known by the end of the day.
     """

@@ -65,8 +65,9 @@ def feature_table(
     for name, now in footer_stats(path).items():
         then = [stats[name] for stats in references if name in stats]
         usual = Usual.of([stats.null_share for stats in then])
+        known = [stats for stats in then if stats.null_share < 1]  # novelty is known nowhere in its warm-up
         can_rise = usual is not None and users >= FEW
-        can_vary = usual is not None and users * (1 - now.null_share) >= MANY
+        can_vary = usual is not None and known and users * (1 - now.null_share) >= MANY
         rows.append(
             {
                 "feature": name,
@@ -74,7 +75,7 @@ def feature_table(
                 "usual_null_share": usual.median if usual else None,
                 "rise": now.null_share - usual.at_most_risen(swing_of_share(users)) if usual and can_rise else None,
                 "non_finite_count": non_finite.get(name, 0),
-                "became_constant": float(now.is_constant and not any(s.is_constant for s in then))
+                "became_constant": float(now.is_constant and not any(s.is_constant for s in known))
                 if can_vary
                 else None,
             }

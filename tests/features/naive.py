@@ -18,6 +18,7 @@ from pipeline.domain import ROLES
 
 KINDS = ("device", "network", "payment", "address", "counterparty")
 Value = float | int | Fraction | None
+WARM_UP = timedelta(days=28)
 MEASURES = ("event_count", "spend_amount", "max_purchase_amount", "refund_amount")
 
 
@@ -73,6 +74,7 @@ class Naive:
         self.zone = ZoneInfo(lake.domain.timezone)
         self.events = [row for row in lake.events if row["arrived_at"] <= seen_by]
         self.labels = [row for row in lake.labels if row["arrived_at"] <= seen_by]
+        self.novelty_first = min(map(day_of, self.events)) + WARM_UP
 
     def user_days(self, first: date, last: date) -> dict[tuple[str, date], dict[str, Value]]:
         keys = sorted({(row["user_id"], day_of(row)) for row in self.events if first <= day_of(row) <= last})
@@ -164,12 +166,15 @@ class Naive:
         cells: dict[str, Value] = {"account_age_days": (day - min(map(day_of, [*earlier, *today]))).days}
         for kind in (*KINDS, "category"):
             used = {row[column(kind)] for row in today} - {None}
-            cells[f"new_{kind}_count"] = len(used - {row[column(kind)] for row in earlier}) if used else None
+            is_known = bool(used) and day >= self.novelty_first
+            cells[f"new_{kind}_count"] = len(used - {row[column(kind)] for row in earlier}) if is_known else None
         places = {row["counterparty_id"] for row in today} - {None}
         known_places = {row["counterparty_id"] for row in earlier}
         at_new = [row for row in today if row["counterparty_id"] in places - known_places]
         cells["new_counterparty_ratio"] = over(cells["new_counterparty_count"], len(places))
-        cells["new_counterparty_max_amount"] = largest(amounts(at_new, "purchase"))
+        cells["new_counterparty_max_amount"] = (
+            largest(amounts(at_new, "purchase")) if day >= self.novelty_first else None
+        )
         return cells
 
     # against its own past
@@ -347,7 +352,8 @@ class Naive:
                 ),
                 default=None,
             )
-            token[f"is_new_{kind}"] = None if value is None else "yes" if first == day_of(row) else "no"
+            is_known = value is not None and day_of(row) >= self.novelty_first
+            token[f"is_new_{kind}"] = ("yes" if first == day_of(row) else "no") if is_known else None
         for name in ("amount", "quantity"):
             token[name] = None if row[name] is None else float(row[name])
         return token

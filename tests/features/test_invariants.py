@@ -3,6 +3,7 @@
 import shutil
 from datetime import date, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 import random_lake
 import support
@@ -115,6 +116,30 @@ def test_a_late_event_changes_its_day_and_those_after_it_once_it_is_seen(range_h
     shutil.rmtree(home / "snapshots")
     build(home, as_of=late - timedelta(seconds=1))
     assert shas(late - timedelta(seconds=1)) == before
+
+
+def test_older_history_that_comes_later_ends_the_warm_up_earlier_once_it_is_seen(drawn, tmp_path):
+    """The old event's account and things are those of nobody else, so all that can change is what is known as new."""
+    home, late = drawn.write(tmp_path), AS_OF + timedelta(hours=5, minutes=7)
+    just_before = late - timedelta(seconds=1)
+    older = random_lake.FIRST - timedelta(days=3)
+    happened = support.moment(older)
+    warm, known = (older + timedelta(days=n) for n in (27, 28))
+
+    def made(day, as_of):
+        build(home, day, day, as_of=as_of)
+        rows = [snapshots.newest(home, table, day, as_of) for table in ("user_days", "event_tokens")]
+        devices = pq.read_table(rows[0].path(home), columns=["new_device_count"]).column(0)
+        return [row.sha256 for row in rows], devices.null_count == len(devices)
+
+    days = (warm, known, LAST)
+    before = {day: made(day, just_before) for day in days}
+    assert [is_unknown for _, is_unknown in before.values()] == [True, True, False]
+    support.write_events(home, [support.event("nobody else", happened, arrived_at=late.replace(tzinfo=None))])
+    assert {day: made(day, just_before) for day in days} == before
+    after = {day: made(day, late) for day in days}
+    assert [is_unknown for _, is_unknown in after.values()] == [True, False, False]
+    assert [day for day in days if after[day] != before[day]] == [known]
 
 
 def test_a_day_that_is_unchanged_is_found_by_an_earlier_as_of_too(range_home, tmp_path):

@@ -12,6 +12,7 @@ from pipeline.checkpoints import report_path
 from pipeline.context import Run
 from pipeline.errors import CheckpointFailedError, InputError
 from pipeline.validate import user_days_checkpoint
+from pipeline.validate.user_days import FeatureStats, feature_table
 
 FEATURES = """
     select
@@ -103,6 +104,24 @@ def test_odd_features_are_written_on_the_list(ready, name):
     report = check(ready)
     assert not report.has_failed
     assert finding in names(report, "warning")
+
+
+@pytest.mark.parametrize(
+    ("before", "became"),
+    [
+        (FeatureStats(null_share=1, is_constant=False), None),
+        (FeatureStats(null_share=0.9, is_constant=False), 1),
+        (FeatureStats(null_share=0.9, is_constant=True), 0),
+    ],
+    ids=["never_known", "known_of_some", "always_constant"],
+)
+def test_a_feature_becomes_constant_only_after_days_on_which_it_was_known(tmp_path, before, became):
+    """Novelty is known of nobody in its warm-up, and may then be the same for everybody."""
+    path = tmp_path / "user_days.parquet"
+    with duckdb.connect() as con:
+        con.execute(f"copy (select 0::double as new_address_count from range(200)) to '{path}'")
+        table = feature_table(con, path, [{"new_address_count": before}] * 28)
+    assert table.became_constant.replace(float("nan"), None).tolist() == [became]
 
 
 def test_most_users_gone_is_critical_even_if_the_lake_agrees(ready):

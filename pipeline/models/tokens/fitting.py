@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.models.tokens.fields import GAP, CategoricalField, Fields, NumericField
 from pipeline.models.tokens.sql import read_tokens_sql, signed_log
 
@@ -22,19 +23,26 @@ def fit_fields(
 ) -> Fields:
     """Vocabularies and scales from the training days' tokens, optionally of `users` only.
 
+    A category without a vocabulary is left out. Its first known value, such as novelty after its warm-up, would else
+    be a great surprise in every window.
+
     The thread count changes nothing: only counts and order statistics are used, no sums of floats.
     """
     rows = read_tokens_sql(paths)
     if users is not None:
         con.register("chosen_users", pa.table({"user_id": users}))
         rows = f"(select * from {rows} semi join chosen_users using (user_id))"
-    fields = Fields(
-        categorical=tuple(_vocabulary(con, rows, name) for name in categorical),
-        numeric=tuple(_scale(con, rows, name) for name in numeric),
-    )
+    vocabularies = tuple(field for name in categorical if (field := _vocabulary(con, rows, name)).values)
+    scales = tuple(_scale(con, rows, name) for name in numeric)
     if users is not None:
         con.unregister("chosen_users")
-    return fields
+    if not vocabularies and not scales:
+        raise InputError(
+            "no field of the event tokens is known on the training days",
+            ", ".join(categorical),
+            fix="train until a later day, or name other fields under token in the pack",
+        )
+    return Fields(categorical=vocabularies, numeric=scales)
 
 
 def _vocabulary(con: duckdb.DuckDBPyConnection, rows: str, name: str) -> CategoricalField:

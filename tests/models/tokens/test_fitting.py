@@ -41,7 +41,16 @@ def test_a_field_that_never_varies_or_is_never_there_keeps_a_usable_scale(tmp_pa
     constant = fitted(tmp_path / "constant", [event("a", 0, i, amount=7.0) for i in range(5)]).numeric[0]
     absent = fitted(tmp_path / "absent", [event("a", 0, i, amount=None, category=None) for i in range(5)])
     assert constant.scale == absent.numeric[0].scale == 1.0
-    assert absent.categorical[1].values == ()
+
+
+def test_a_category_that_is_never_known_in_training_is_not_read(tmp_path):
+    """Else every window would be odd on the day its first value comes."""
+    rows = [event("a", 0, i, category=None) for i in range(5)]
+    assert [field.name for field in fitted(tmp_path, rows).categorical] == [
+        name for name in CATEGORICAL if name != "category"
+    ]
+    with pytest.raises(InputError, match="no field of the event tokens is known on the training days"):
+        fit_fields(in_memory(), write_days(tmp_path / "nothing", rows), ["category"], [])
 
 
 def test_nan_and_infinity_do_not_spoil_the_scale(tmp_path):

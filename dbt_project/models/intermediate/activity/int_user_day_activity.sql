@@ -78,7 +78,7 @@ user_days as (
         -- novelty
         {% for kind in novel_kinds() -%}
         case
-            when count({{ kind_column(kind) }}) > 0
+            when count(is_new_{{ kind }}) > 0
                 then count(distinct {{ kind_column(kind) }}) filter (where is_new_{{ kind }})
         end as new_{{ kind }}_count,
         {% endfor -%}
