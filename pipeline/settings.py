@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     domain: str = Field("shop", description="Name of a pack in domains/, or the path of a YAML file.")
     list_size: int | None = Field(None, ge=1, le=100_000, description="Accounts reviewed per list; or the pack's.")
     min_bad_labels: int = Field(50, ge=10, description="Matured bad user-days needed before the stacker is used.")
-    train_days: int = Field(60, ge=7, le=730, description="Days of user-days a training run looks back.")
+    train_days: int = Field(90, ge=7, le=730, description="Days of user-days a training run looks back.")
     seed: int = Field(7, ge=0, lt=2**31)
     threads: int = Field(2, ge=1, le=256)
     memory_limit: str = Field(

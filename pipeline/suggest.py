@@ -35,7 +35,7 @@ FEWEST_FOR_CLOCK = 50  # bad user-days from which a training measures the delay 
 LONGEST_DELAY = 365  # days
 LATE = 7  # days: a shorter delay is waited for
 PLENTY = 200  # bad user-days to learn from
-USUAL_WINDOW = 60  # days
+USUAL_WINDOW = 90  # days
 WINDOWS = (7, 730)  # days, the least and the most
 BAD_LABELS = (10, 50)  # the least and the most that is suggested
 

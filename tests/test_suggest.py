@@ -101,7 +101,7 @@ def test_a_large_one_keeps_its_daily_list_and_a_window_that_holds_plenty():
     many = tuple(BadDay(age=n // 10, known_after=n % 5) for n in range(3000))
     found = values(replace(SMALL, active_a_day=5000, active_a_week=20_000, user_days=1_500_000, bad_days=many))
     assert (found["list_every"], found["list_size"]) == ("1 day", "100")
-    assert (found["RISK_TRAIN_DAYS"], found["RISK_MIN_BAD_LABELS"]) == ("60", "50")
+    assert (found["RISK_TRAIN_DAYS"], found["RISK_MIN_BAD_LABELS"]) == ("90", "50")
     assert len([bad for bad in many if bad.age < 60]) > PLENTY
 
 
