@@ -7,7 +7,7 @@ Rerun   finished ways of the same plan are kept; one that was interrupted begins
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,7 +28,6 @@ from pipeline.evaluate.rehearsal.shops import Shop, reading_shop, same_shop
 from pipeline.models.bundle import read_manifest
 from pipeline.publish import read_list
 from pipeline.publish.entries import choose
-from pipeline.publish.ranking import RankedBy
 from pipeline.publish.sources import read_scores
 from pipeline.settings import PROJECT
 from pipeline.storage import snapshots
@@ -158,14 +157,16 @@ def _list(request: dict[str, Any], domain: Domain) -> ListedDay:
     newest = snapshots.newest(home, "scores", day, request["as_of"])
     assert newest is not None
     scores = read_scores(newest.path(home))
-    by_ranking = _without_audits(scores, manifest["ranked_by"], domain)
-    displaced = by_ranking - {entry.account for entry in entries if entry.picked_by != "audit"}
+    displaced = _without_audits(scores, manifest, domain) - {
+        entry.account for entry in entries if entry.picked_by != "audit"
+    }
     return ListedDay(day, entries, frozenset(scores["user_id"].to_pylist()), displaced=displaced)
 
 
-def _without_audits(scores: pa.Table, ranked_by: RankedBy, domain: Domain) -> frozenset[str]:
-    """The accounts that a list without audit rows has."""
-    chosen = choose(scores, ranked_by, domain.model_copy(update={"audit_share": 0.0}), domain.list_size, seed="")
+def _without_audits(scores: pa.Table, manifest: Mapping[str, Any], domain: Domain) -> frozenset[str]:
+    """The accounts that the list has if it has no audit rows."""
+    pack = domain.model_copy(update={"audit_share": 0.0})
+    chosen = choose(scores, manifest["ranked_by"], pack, manifest["cut"]["list_size"], seed="")
     return frozenset(chosen.rows["user_id"].to_pylist())
 
 

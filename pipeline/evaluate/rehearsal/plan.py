@@ -60,7 +60,7 @@ class Plan:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "first_day": str(self.first_day)}
+        return {**asdict(self), "first_day": str(self.first_day), "ways": [way.name for way in self.ways]}
 
     @property
     def days(self) -> int:

@@ -2,12 +2,15 @@
 
 from datetime import date, timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain import Domain
 from pipeline.errors import UsageError
 from pipeline.evaluate.mornings import morning_after
+from pipeline.evaluate.rehearsal import _without_audits
 from pipeline.evaluate.rehearsal.measures import Entry, ListedDay, way_result
 from pipeline.evaluate.rehearsal.picture import picture
 from pipeline.evaluate.rehearsal.plan import Plan
@@ -149,3 +152,15 @@ def test_the_terminal_shows_all_ways_together_then_the_weeks_of_each_and_warns_o
     assert list(together.columns[1].cells) == ["1 of 3"] * 2 and list(together.columns[-1].cells) == ["1 of 1"] * 2
     assert one.title == "one way" and "another shop" in another.title
     assert list(one.columns[-1].cells) == ["0.50 (0.50)"]
+
+
+def scored(*risks):
+    users = [f"u{n}" for n in range(len(risks))]
+    return pa.table({"user_id": users, **{name: risks for name in ("risk", "surprise", "surprise_percentile")}})
+
+
+@pytest.mark.parametrize(("next_risk", "listed"), [(0.9, 10), (0.0, 9)])
+def test_audit_rows_displace_only_accounts_that_the_ranking_would_have_listed(next_risk, listed):
+    pack = Domain.load("shop").model_copy(update={"min_precision": 0.89, "audit_share": 0.1})
+    manifest = {"ranked_by": "risk", "cut": {"list_size": 10}}
+    assert len(_without_audits(scored(*[0.9] * 9, next_risk, 0.0), manifest, pack)) == listed
