@@ -83,8 +83,7 @@ def placebos(experiment: Experiment, plan: StackingPlan, results: Results) -> No
     learn, test = training.features(), tested.features(training)
     for column in range(PLACEBOS):
         random, name = np.random.default_rng([plan.seed, column]), column_of("random_numbers")
-        noise = np.where(training.windows.day >= experiment.since, random.normal(size=len(training)), np.nan)
-        test_noise = random.normal(size=len(tested))
+        noise, test_noise = random.normal(size=len(training)), random.normal(size=len(tested))
         results.placebos += fit_and_score(training, {**learn, name: noise}, plan, {**test, name: test_noise})
 
 
@@ -101,7 +100,7 @@ def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan
             continue
         results.scores[name] = found.final.score(tested, plan.threads)
         some = training.take(np.arange(0, len(training), max(1, len(training) // MAX_LEARNED)))
-        results.on_training[name] = (some, found.final.score(some, plan.threads))
+        results.on_training[name] = (some, found.final.exchanged.score(some, plan.threads))
         column = column_of(name)
         (results.scores[with_base_model(name)],) = fit_and_score(
             training, {**learn, column: found.scores}, plan, {**test, column: results.scores[name]}

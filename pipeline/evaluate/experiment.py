@@ -95,7 +95,7 @@ class Experiment:
 
     @property
     def since(self) -> int:
-        """The first day the autoencoder has not learned from."""
+        """The first day on which base models are judged."""
         return day_number(self.split.stack_first)
 
 

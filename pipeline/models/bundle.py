@@ -2,7 +2,7 @@
 
 models/<bundle>/autoencoder_0.safetensors, autoencoder_1.safetensors, fields.json, novelty/, ordinary.json
                 stacker.ubj, calibration.json, label_calibration.json   only with enough matured labels
-                base_models/<base model>/              those that passed the gate
+                base_models/<base model>/half_<n>/     those that passed the gate, one fit for each half of the accounts
                 bundle.json                            its inputs, its measurements, the hash of each file
 """
 
@@ -90,6 +90,7 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
     from pipeline.models import stacker
     from pipeline.models.base import novelty
     from pipeline.models.base.catalogue import BASE_MODELS
+    from pipeline.models.base.halves import Halves
     from pipeline.models.nn.autoencoder import load_autoencoders
     from pipeline.models.reference import Ordinary
 
@@ -113,7 +114,9 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
         label_calibration=Calibration.load(place / "label_calibration.json") if has_stacker else None,
-        base_models={path.name: BASE_MODELS[path.name].load(path) for path in sorted(place.glob(f"{base_models}/*"))},
+        base_models={
+            path.name: Halves.load(path, BASE_MODELS[path.name].load) for path in sorted(place.glob(f"{base_models}/*"))
+        },
     )
 
 

@@ -7,7 +7,6 @@ account is as surprising on days of the training as it will be later (cross-fitt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,6 @@ from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences
 
 WORST = 3  # events per user-day kept for reasons
-HALVES = 2  # of the accounts, by a hash of their ids
 DECIMALS = 5  # results are rounded, so that the last bits of a float never change a list
 LEAST_OWN_EVENTS = 5  # earlier events needed before a user is compared with their own past
 LEAST_OWN_SPREAD = 0.5  # nats; a perfectly even past would otherwise make any change infinite
@@ -51,12 +49,6 @@ class Surprise:
             **{f"code_{i:02d}": self.code[:, i] for i in range(self.code.shape[1])},
         }
         return {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in named.items()}
-
-
-def half_of(users: pa.Array) -> Ints:
-    """The half of each account, 0 or 1: by its id alone, so that it is the same in every training and every scoring."""
-    hashes = (blake2b(user.encode(), digest_size=1).digest()[0] for user in users.to_pylist())
-    return np.fromiter((value % HALVES for value in hashes), np.int64, len(users))
 
 
 def soft_maximum(nats: Doubles, is_own: Flags) -> Doubles:
@@ -132,7 +124,7 @@ def score_windows(
         result.code[rows] = code.numpy().astype(np.float64).round(DECIMALS)
         _sum_up(nats.numpy(), sequences.windows.end[rows], sequences.windows.own[rows], rows, result)
 
-    half = half_of(sequences.tokens.users)[sequences.windows.user] if len(models) > 1 else np.zeros(n, np.int64)
+    half = sequences.half if len(models) > 1 else np.zeros(n, np.int64)
     with one_thread_each(threads) as pool:
         for place, model in enumerate(models):
             model.eval()

@@ -2,8 +2,7 @@
 
     |------------- the autoencoders learn, each from one half of the accounts -----------------| until
     |--------------------------- the stacker learns ---------------------------|-- not matured --|
-An autoencoder is read only for accounts that it did not learn from. Any other base model is measured, and read by the
-stacker, only on days after those it learned from.
+A base model is read only for accounts that it did not learn from. The pack's own are measured on days after those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +39,9 @@ from pipeline.models.nn.autoencoder import (
 from pipeline.models.nn.baselines import marginal_nats
 from pipeline.models.reference import Ordinary
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import HALVES, half_of, learned_columns, score_windows
+from pipeline.models.surprise import learned_columns, score_windows
 from pipeline.models.tokens.fields import Fields
+from pipeline.models.tokens.windows import HALVES
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
@@ -103,7 +103,8 @@ class BaseModels:
     """Walk-forward columns of the base models on all user-days, and the fitted ones by folder of the bundle."""
 
     columns: dict[str, Mapping[str, Doubles]]  # of each base model
-    fitted: dict[str, dict[str, Scorer | None]]
+    judged_from: dict[str, int]  # the first day on which to judge it
+    fitted: dict[str, dict[str, Scorer]]
     not_fitted: dict[str, str]  # and why
     surprise: Doubles  # (n,) percentile among ordinary user-days: what a list without risks is ranked by
 
@@ -169,7 +170,7 @@ class Unlabelled:
 def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[str, Any]]:
     """Learn from good accounts. Returns what the manifest says of the autoencoders too."""
     split, settings = fitting.split, fitting.settings
-    half = half_of(good.tokens.users)[good.windows.user]
+    half = good.sequences.half
     is_late = good.windows.day >= day_number(split.stop_first)
     trained = tuple(
         train_autoencoder(
@@ -262,7 +263,7 @@ def _fit_stacker(
     split, plan, place = fitting.split, fitting.plan, fitting.place
     since = day_number(split.stack_first)
     base_models = _fit_base_models(fitting, unlabelled, samples, since)
-    stacked = fit_stack(samples, base_models.columns, plan, since)
+    stacked = fit_stack(samples, base_models.columns, plan, since, base_models.judged_from)
     _save(place, stacked, base_models)
     matured = int(samples.is_bad.sum())
     typology, by_column = typologies_of(samples, bad), base_models.by_column
@@ -301,7 +302,8 @@ def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples,
     surprise = score_windows(unlabelled.autoencoders, samples.sequences, fitting.settings.threads)
     columns: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: learned_columns(surprise, unlabelled.fields)}
     percentile = unlabelled.ordinary.percentile(surprise.level, unlabelled.novelty.score(samples), surprise.history)
-    fitted: dict[str, dict[str, Scorer | None]] = {}
+    judged_from: dict[str, int] = {}
+    fitted: dict[str, dict[str, Scorer]] = {}
     not_fitted: dict[str, str] = {}
     for name in fitting.domain.base_models:
         try:
@@ -310,8 +312,9 @@ def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples,
             not_fitted[name] = error.problem
             continue
         columns[name] = {column_of(name): found.scores}
+        judged_from[name] = found.judged_from
         fitted[name] = {"base_models": found.final, "early_base_models": found.early}
-    return BaseModels(columns, fitted, not_fitted, percentile)
+    return BaseModels(columns, judged_from, fitted, not_fitted, percentile)
 
 
 def _save_unlabelled(unlabelled: Unlabelled, place: Path) -> None:
@@ -324,7 +327,7 @@ def _save_unlabelled(unlabelled: Unlabelled, place: Path) -> None:
 def _save(place: Path, stacked: Stacked, base_models: BaseModels) -> None:
     for gate in stacked.gates:
         for folder, scorer in base_models.fitted.get(gate.base_model, {}).items():
-            if gate.is_on and scorer is not None:
+            if gate.is_on:
                 (place / folder / gate.base_model).mkdir(parents=True)
                 scorer.save(place / folder / gate.base_model)
     stacked.calibration.save(place / "calibration.json")

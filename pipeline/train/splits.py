@@ -24,7 +24,7 @@ class Split:
     last: date  # the autoencoders' last day
     stop_first: date  # early stopping of the autoencoders, each by accounts it does not learn from
     quiet_first: date  # ordinary surprise is measured, on such accounts too
-    stack_first: date  # base models are scored from here on
+    stack_first: date  # base models are judged from here on
     holdout_first: date  # the last block: an early version, which has not learned from it, is measured on it
     stack_last: date
     has_labels: bool

@@ -1,16 +1,17 @@
 """Fit the stacker: which base models it reads and how it is calibrated is decided on walk-forward scores.
 
-| the autoencoder's days | ... | block 1 | block 2 | block 3 |    split in time; the first two are block 0
+| the first quarter      | ... | block 1 | block 2 | block 3 |    split in time; the first two are block 0
   learns ----------------------> scored
   learns --------------------------------> scored
   learns ------------------------------------------> scored      the last block is the holdout
 
-On the autoencoder's own days its scores are unknown to the stacker, which reads only their features and labels.
+Base models have scores on all days, made by fits that had not seen the account. See `walk_forward.py`.
 """
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,8 +134,8 @@ def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, 
     A booster learns from labels known before its block, on days old enough by then. Where these hold no bad user-day,
     the block is not scored.
     """
-    latest_first = range(int(block.max(initial=0)), 0, -1)
-    if not latest_first:
+    latest_first = np.unique(block[block > 0])[::-1]
+    if not len(latest_first):
         raise ValueError("a stacker needs two days or more")
     one_thread = replace(plan, threads=1)
 
@@ -160,34 +161,45 @@ def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, 
 
 
 def fit_stack(
-    samples: Samples, base_models: Mapping[str, Mapping[str, Doubles]], plan: StackingPlan, since: int | None = None
+    samples: Samples,
+    base_models: Mapping[str, Mapping[str, Doubles]],
+    plan: StackingPlan,
+    since: int | None = None,
+    judged_from: Mapping[str, int] = MappingProxyType({}),
 ) -> Stacked:
     """Decide which base models to read, calibrate, and fit on all days. `base_models` has the columns of each, (n,).
 
-    Base models have scores only from the day `since` on. One is read if lists are better with it: see `Lift`. With at
-    most FEW bad accounts the autoencoder is read unless proven worse.
+    Blocks are judged from the day `since` on; with a base model from its own day in `judged_from` on, if that is later.
+    One is read if lists are better with it: see `Lift`. With at most FEW bad accounts the autoencoder is read unless
+    proven worse.
     """
     block = blocks_of(samples.windows.day, since=since)
     features: Columns = samples.features()
     bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged_by(samples, block > 0)]))
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
     alone = scores[()][0]
+
+    def judged_with(*names: str) -> Ints:
+        """The blocks, with days on which one of the base models is not to be judged in the first."""
+        first = max((judged_from.get(name, 0) for name in names), default=0)
+        return np.where(samples.windows.day < first, 0, block)
+
     gates: list[Gate] = []
     for name, columns in base_models.items():
-        scores[name,] = walk_forward_scores(samples, {**features, **columns}, plan, block)
+        scores[name,] = walk_forward_scores(samples, {**features, **columns}, plan, judged_with(name))
         gates.append(Gate(name, bad_accounts, lift_of_stackers(samples, scores[name,][0], alone, plan)))
     chosen: dict[str, NDArray[np.floating]] = dict(features)
     read = tuple(gate.base_model for gate in gates if gate.is_on)
     for name in read:
         chosen |= base_models[name]
     if read not in scores:
-        scores[read] = walk_forward_scores(samples, chosen, plan, block)
+        scores[read] = walk_forward_scores(samples, chosen, plan, judged_with(*read))
     walk_forward, early = scores[read]
     new_features = None
     new = tuple(name for name in plan.new_features if name in features)
     if 0 < len(new) < len(features):
         older = {name: column for name, column in chosen.items() if name not in new}
-        without = walk_forward_scores(samples, older, plan, block)
+        without = walk_forward_scores(samples, older, plan, judged_with(*read))
         new_features = NewFeatures(new, lift_of_stackers(samples, walk_forward, without[0], plan))
         if not new_features.is_on:
             chosen, (walk_forward, early) = older, without

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.models.nn.autoencoder import AutoencoderPlan, BehaviourAutoencoder, train_autoencoder
 from pipeline.models.nn.training import seeded
-from pipeline.models.surprise import half_of, own_excess, score_windows, soft_maximum
+from pipeline.models.surprise import own_excess, score_windows, soft_maximum
 from pipeline.models.tokens.reading import load_tokens
-from pipeline.models.tokens.windows import Sequences, user_day_windows
+from pipeline.models.tokens.windows import Sequences, half_of, user_day_windows
 
 pytestmark = pytest.mark.slow
 

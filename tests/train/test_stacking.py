@@ -79,6 +79,21 @@ def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_n
     assert loaded_scores["why"] == "no proven lift"
 
 
+def test_a_base_model_is_judged_and_calibrated_on_the_days_that_it_scored_by_looking_back(drawn):
+    seen, strength = drawn
+    day = seen.windows.day
+    middle = int(day[blocks_of(day) == 2].min())
+    cheating = np.where(day < middle, seen.is_bad.astype(float), 0.0)
+    base_models = {"cheat": {"score_cheat": cheating}, "clever": {"score_clever": strength}}
+    alone, both = (
+        fit_stack(seen, base_models, PLAN, judged_from=judged)
+        for judged in ({"cheat": middle}, {"cheat": middle, "clever": middle})
+    )
+    assert [gate.is_on for gate in alone.gates] == [False, True], "where it looks ahead it is not judged"
+    assert np.isfinite(alone.scores).tolist() == (alone.block > 0).tolist()
+    assert np.isfinite(both.scores).tolist() == (day >= middle).tolist()
+
+
 def test_of_few_bad_accounts_the_autoencoder_is_read_without_a_lift_and_no_other_base_model_is(drawn, monkeypatch):
     seen, _ = drawn
     says_nothing = {"score_blind": np.random.default_rng(9).normal(size=N)}

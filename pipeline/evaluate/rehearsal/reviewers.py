@@ -14,33 +14,41 @@ HEADER = "day,user_id,verdict,typology,analyst,decided_at,scope,since"
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict, made at noon some days after the list. `since`: the first bad day that was found."""
+    """A verdict, made at noon some days after the list. Confirmed: the account is bad from `since` to `day`."""
 
     day: date
     account: str
     is_confirmed: bool
-    since: date | None
+    since: date
     typology: str | None
     decided_at: datetime
 
     def to_row(self) -> str:
-        """A line of a verdict file. A confirmed account is bad since its first bad day; a dismissed day was good."""
-        since = self.since or self.day
-        scope = f"account,{since}" if self.is_confirmed else "day,"
+        """A line of a verdict file. A dismissed day was good."""
+        scope = f"account,{self.since}" if self.is_confirmed else "day,"
         word = "confirmed" if self.is_confirmed else "dismissed"
         return f"{self.day},{self.account},{word},{self.typology or ''},rehearsal,{self.decided_at.isoformat()},{scope}"
 
 
 def review(plan: Plan, truth: ShopTruth, day: date, accounts: Iterable[str]) -> list[Decision]:
-    """Decisions about the listed accounts. The same account and day are decided alike in every rehearsal of a plan."""
+    """Decisions about the listed accounts. The same account and day are decided alike in every rehearsal of a plan.
+
+    A confirmed account is bad from the first bad day that is seen to the last. Where that was before the day of the
+    list, that day itself is dismissed.
+    """
     decided_at = morning_after(day) + timedelta(days=plan.delay, hours=8)
     decisions = []
     for account in accounts:
-        since = truth.since(account, day)
+        seen = truth.seen(account, day)
         is_wrong = Random(f"{plan.seed} {account} {day}").random() < plan.error
-        is_confirmed = (since is not None) != is_wrong
-        typology = truth.bad_days[account][since] if since and is_confirmed else None
-        decisions.append(Decision(day, account, is_confirmed, since, typology, decided_at))
+        if bool(seen) == is_wrong:  # dismissed, rightly or not
+            decisions.append(Decision(day, account, False, day, None, decided_at))
+            continue
+        bad = seen or [day]
+        typology = truth.bad_days[account][bad[0]] if seen else None
+        decisions.append(Decision(bad[-1], account, True, bad[0], typology, decided_at))
+        if bad[-1] < day:
+            decisions.append(Decision(day, account, False, day, None, decided_at))
     return decisions
 
 

@@ -39,7 +39,7 @@ class ShopTruth:
         bad = [user for user, days in self.bad_days.items() if min(days) < before]
         return sum(user in reported for user in bad) / len(bad) if bad else None
 
-    def since(self, account: str, day: date) -> date | None:
-        """The account's first bad day of those that a reviewer of `day` looks at; None if there is none."""
+    def seen(self, account: str, day: date) -> list[date]:
+        """The account's bad days of those that a reviewer of `day` looks at, in order."""
         first = day - timedelta(days=LOOKED_AT - 1)
-        return next((bad for bad in self.bad_days.get(account, {}) if first <= bad <= day), None)
+        return [bad for bad in self.bad_days.get(account, {}) if first <= bad <= day]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pipeline.models.tokens.fields import Fields
 MAX_EVENTS = 128
 KEPT_HISTORY = 32  # earlier events that a window keeps, however long its day
 HISTORY_DAYS = 28
+HALVES = 2  # of the accounts, by a hash of their ids
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,20 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.windows)
 
+    @property
+    def half(self) -> Ints:
+        """The half that the account of each user-day belongs to (n,)."""
+        return half_of(self.tokens.users)[self.windows.user]
+
     def take(self, chosen: Flags | Ints) -> "Sequences":
         """The user-days of a mask, or of positions in their order."""
         return replace(self, windows=self.windows.take(chosen))
+
+
+def half_of(users: pa.Array) -> Ints:
+    """The half of each account, 0 or 1: by its id alone, so that it is the same in every training and every scoring."""
+    hashes = (blake2b(user.encode(), digest_size=1).digest()[0] for user in users.to_pylist())
+    return np.fromiter((value % HALVES for value in hashes), np.int64, len(users))
 
 
 def user_day_windows(tokens: Tokens, first: date, last: date) -> Windows:

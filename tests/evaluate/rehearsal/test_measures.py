@@ -98,11 +98,17 @@ def test_intervals_of_the_share_reported_count_once_people_have_reviewed_and_som
     assert way_result(days, TRUTH, 5).to_dict()["reported_share"] == {"intervals": 2, "covered": 1}
 
 
-@given(st.lists(st.sampled_from(sorted(EVERYBODY)), unique=True))
-def test_reviewers_who_are_never_wrong_know_the_truth(accounts):
-    for decision in review(Plan(error=0), TRUTH, DAY, accounts):
-        assert decision.is_confirmed == (decision.account in TRUTH.bad_days)
-        assert decision.since == min(TRUTH.bad_days.get(decision.account, {None: ""}))
+@given(st.lists(st.sampled_from(sorted(EVERYBODY)), unique=True), st.integers(0, 40))
+def test_reviewers_who_are_never_wrong_know_which_days_were_bad(accounts, later):
+    day = DAY + timedelta(days=later)
+    decisions = review(Plan(error=0), TRUTH, day, accounts)
+    for account in accounts:
+        of_account = [each for each in decisions if each.account == account]
+        seen = [bad for bad in TRUTH.bad_days.get(account, {}) if bad > day - timedelta(days=28) and bad <= day]
+        confirmed = [(each.since, each.day) for each in of_account if each.is_confirmed]
+        dismissed = [each.day for each in of_account if not each.is_confirmed]
+        assert confirmed == ([(seen[0], seen[-1])] if seen else [])
+        assert dismissed == ([] if TRUTH.is_bad(account, day) else [day])
 
 
 def test_reviewers_are_wrong_as_often_as_planned_and_always_in_the_same_way():
