@@ -126,7 +126,7 @@ def scores_of(frame: pd.DataFrame, rule: str) -> dict[str, np.ndarray]:
         PURCHASE: rule_score(frame, "max_purchase_amount desc"),
         EVENTS: rule_score(frame, "event_count desc"),
         RULE: rule_score(frame, rule),
-        SURPRISE: frame["score_surprise"].to_numpy(),
+        SURPRISE: frame["surprise_percentile"].to_numpy(),
         OURS: risk_of(frame),
         ORACLE: frame["is_bad"].to_numpy().astype(float),
     }
@@ -140,7 +140,7 @@ def train_without_labels(shop: ShopRun, typology: str, frame: pd.DataFrame) -> t
     with timed(f"{other.name}: scores"):
         for day in TEST:
             daily.score_users(other.given | {"day": day})
-    scores = read_days(other, "scores", TEST, "user_id, risk, score_surprise")
+    scores = read_days(other, "scores", TEST, "user_id, risk, surprise_percentile")
     keys = frame[["user_id", "event_day"]]
     return risk_of(keys.merge(scores, on=["user_id", "event_day"], how="left", validate="one_to_one")), trained
 

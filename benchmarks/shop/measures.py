@@ -24,7 +24,7 @@ LOWEST = -1e30  # missing values rank last
 def test_user_days(shop: ShopRun) -> pd.DataFrame:
     """User-days of the test with scores, features and truth. Accounts known bad before a day are left out."""
     frame = read_days(shop, "user_days", TEST, f"user_id, {', '.join(features())}")
-    scores = read_days(shop, "scores", TEST, "user_id, risk, score_surprise")
+    scores = read_days(shop, "scores", TEST, "user_id, risk, surprise_percentile")
     frame = frame.merge(scores, on=["user_id", "event_day"], validate="one_to_one")
     frame = frame.merge(truth_of(shop), on=["user_id", "event_day"], how="left", validate="one_to_one")
     known = {day: set(known_bad(shop, day - timedelta(days=1))["user_id"]) for day in TEST}
@@ -151,8 +151,8 @@ def recall_by_budget(frame: pd.DataFrame, score: np.ndarray) -> list[float]:
 
 def risk_of(frame: pd.DataFrame) -> np.ndarray:
     """The product's order as one number: by risk, then by surprise."""
-    order = np.lexsort((frame["score_surprise"], frame["risk"].fillna(-1)))
-    keys = frame[["risk", "score_surprise"]].fillna(-1).to_numpy()[order]
+    order = np.lexsort((frame["surprise_percentile"], frame["risk"].fillna(-1)))
+    keys = frame[["risk", "surprise_percentile"]].fillna(-1).to_numpy()[order]
     level = np.cumsum(np.append(False, np.any(np.diff(keys, axis=0) != 0, axis=1)))
     score = np.empty(len(frame))
     score[order] = level
