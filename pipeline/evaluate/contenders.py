@@ -108,20 +108,20 @@ def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan
 
 
 def autoencoder_in_full(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
-    """The stacker over the features and all columns of the bundle's autoencoders: surprise by field, and the code."""
+    """The stacker over the features and all columns of the bundle's autoencoders: surprise, whole and by field."""
     bundle, training = load_bundle(experiment, experiment.built.bundle), experiment.training
     if bundle.fields != training.fields:
         raise InputError("the bundle was trained on a sample of the accounts, so its vocabulary differs")
     tested = experiment.test.samples
     learned, test = (
-        learned_columns(score_windows(bundle.autoencoders, sequences, plan.threads), bundle.fields)
+        learned_columns(score_windows(bundle.autoencoders, sequences, plan.threads, with_code=False), bundle.fields)
         for sequences in (
             training.sequences,
             Sequences(training.tokens, training.fields, tested.windows),
         )
     )
     learn: Columns = {**training.features(), **learned}
-    (results.scores[f"{FEATURES} + surprise and code"],) = fit_and_score(
+    (results.scores[f"{FEATURES} + surprise"],) = fit_and_score(
         training, learn, plan, {**tested.features(training), **test}
     )
 

@@ -120,7 +120,7 @@ def _score_all(
     try:
         contenders.autoencoder_in_full(experiment, plan, results)
     except InputError as error:
-        results.not_fitted["surprise and code beside the features"] = error.problem
+        results.not_fitted["surprise beside the features"] = error.problem
     if experiment.protocol.peer == "handbook" and data is not None:
         tell("the handbook's XGBoost")
         results.scores |= handbook_scores(experiment, data)

@@ -34,7 +34,7 @@ class Surprise:
     worst: Doubles  # (n,) of the day's most surprising event
     own_excess: Doubles  # (n,) NaN with fewer than 5 earlier events
     history: Ints  # (n,) earlier events in the window
-    code: Doubles  # (n, code)
+    code: Doubles  # (n, code); no columns where nobody asked for it
     worst_position: Ints  # (n, 3) places in the tokens, most surprising first; -1 where the day has fewer
     worst_fields: Doubles  # (n, 3, F) nats of each of those events per field; NaN where there is none
 
@@ -88,8 +88,12 @@ def own_excess(nats: Doubles, mean: Doubles, n_own: Ints, history: Ints) -> Doub
 
 
 def learned_columns(surprise: Surprise, fields: Fields) -> dict[str, Doubles]:
-    """The autoencoder's columns for the stacker, by name: surprise, its parts, and the code. NaN for unknown."""
-    return {name: column.to_numpy(zero_copy_only=False) for name, column in surprise.columns(fields).items()}
+    """The autoencoder's columns for the stacker, by name: surprise and its parts. NaN for unknown.
+
+    Not the code: it comes from one model, which has learned from half of the accounts.
+    """
+    columns = surprise.columns(fields)
+    return {name: columns[name].to_numpy(zero_copy_only=False) for name in columns if not name.startswith("code_")}
 
 
 def score_windows(
@@ -97,6 +101,7 @@ def score_windows(
     sequences: Sequences,
     threads: int = 2,
     batch_events: int = SCORED_EVENTS,
+    with_code: bool = True,
 ) -> Surprise:
     """Score user-days, those of each half of the accounts by its own model; a single model scores all of them.
 
@@ -112,7 +117,7 @@ def score_windows(
         worst=np.empty(n),
         own_excess=np.empty(n),
         history=sequences.windows.history,
-        code=np.empty((n, first.to_code.out_features)),
+        code=np.empty((n, first.to_code.out_features if with_code else 0)),
         worst_position=np.full((n, WORST), -1, np.int64),
         worst_fields=np.full((n, WORST, n_fields), np.nan),
     )
@@ -120,8 +125,9 @@ def score_windows(
     def score(model: BehaviourAutoencoder, of_model: Ints, batch: WindowBatch, chosen: Ints) -> None:
         rows = of_model[chosen]
         nats, code = model(batch)
-        code = code if model is first else first.encode(batch)
-        result.code[rows] = code.numpy().astype(np.float64).round(DECIMALS)
+        if with_code:
+            code = code if model is first else first.encode(batch)
+            result.code[rows] = code.numpy().astype(np.float64).round(DECIMALS)
         _sum_up(nats.numpy(), sequences.windows.end[rows], sequences.windows.own[rows], rows, result)
 
     half = sequences.half if len(models) > 1 else np.zeros(n, np.int64)

@@ -183,7 +183,7 @@ def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[s
     quiet = good.between(split.quiet_first, split.last)
     quiet = quiet.take(np.arange(0, len(quiet), max(1, -(-len(quiet) // MAX_QUIET))))
     new = novelty.fit(quiet, quiet, settings.seed, settings.threads, False)
-    surprise = score_windows([each.model for each in trained], quiet.sequences, settings.threads)
+    surprise = score_windows([each.model for each in trained], quiet.sequences, settings.threads, with_code=False)
     ordinary = Ordinary.of(surprise.level, new.score(quiet), surprise.history)
     return Unlabelled(trained, good.fields, new, ordinary), _about_autoencoders(trained, good, split)
 
@@ -299,7 +299,7 @@ def _over_surprise(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> Li
 
 
 def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples, since: int) -> BaseModels:
-    surprise = score_windows(unlabelled.autoencoders, samples.sequences, fitting.settings.threads)
+    surprise = score_windows(unlabelled.autoencoders, samples.sequences, fitting.settings.threads, with_code=False)
     columns: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: learned_columns(surprise, unlabelled.fields)}
     percentile = unlabelled.ordinary.percentile(surprise.level, unlabelled.novelty.score(samples), surprise.history)
     judged_from: dict[str, int] = {}

@@ -23,10 +23,18 @@ def test_base_models_that_are_on_are_written_in_halves_early_ones_too_and_others
     booster = stacker.fit(["score_novelty"], found.scores[:, None], known.is_bad, known.weight, 1, 1)
     calibration = Calibration.fit("none", found.scores, known.is_bad, known.weight)
     gates = [SimpleNamespace(base_model=name, is_on=name == "novelty") for name in ("novelty", "vae")]
-    _save(tmp_path, SimpleNamespace(gates=gates, calibration=calibration, early=booster, booster=booster), base_models)
+    _save(
+        tmp_path,
+        SimpleNamespace(
+            gates=gates, calibration=calibration, label_calibration=calibration, early=booster, booster=booster
+        ),
+        base_models,
+    )
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     of_novelty = [f"{folder}/novelty/half_{n}/about.json" for folder in fits for n in (0, 1)]
-    assert files == sorted([*of_novelty, "calibration.json", "early_stacker.ubj", "stacker.ubj"])
+    assert files == sorted(
+        [*of_novelty, "calibration.json", "label_calibration.json", "early_stacker.ubj", "stacker.ubj"]
+    )
     for folder, fit in fits.items():
         loaded = Halves.load(tmp_path / folder / "novelty", BASE_MODELS["novelty"].load)
         np.testing.assert_array_equal(loaded.score(known), fit.score(known))

@@ -92,8 +92,9 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class AutoencoderPlan(TrainingPlan):
-    """How to train the autoencoder."""
+    """How to train one of the two autoencoders. Twice as many windows in an epoch find no more."""
 
+    windows_per_epoch: int = 5_000
     code_noise: float = 0.4  # standard deviation; the code lies within -1..1
     hidden_share: float = 0.5  # of events hidden from the encoder: they must be redrawn from the others
 
