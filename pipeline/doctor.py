@@ -161,8 +161,8 @@ def bundle_faults(home: Path, path: Path) -> Faults:
         yield _damaged(home, path)
         return
     for name, sha256 in files.items():
-        if problem := _difference(path.with_name(name), sha256):
-            yield Fault(_name(home, path.with_name(name)), problem, f"{BACKUP}, or dawnlist models rollback")
+        if problem := _difference(path.parent / name, sha256):
+            yield Fault(_name(home, path.parent / name), problem, f"{BACKUP}, or dawnlist models rollback")
 
 
 def revision_faults(home: Path, path: Path) -> Faults:

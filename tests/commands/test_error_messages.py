@@ -135,7 +135,7 @@ def test_a_stale_bundle_names_the_columns_and_what_to_run(at_end_of):
     assert re.search(r"only in bundle: moon_phase\n  only in table:  \w+\n  to fix: dawnlist train --until", result.err)
 
 
-@pytest.mark.parametrize("name", ["autoencoder.safetensors", "fields.json", "reference.json"])
+@pytest.mark.parametrize("name", ["autoencoder_1.safetensors", "fields.json", "ordinary.json"])
 def test_a_damaged_bundle_is_explained(name, at_end_of):
     home = at_end_of("first list")
     [path] = (home.path / "models").glob(f"*/{name}")
