@@ -17,9 +17,10 @@ LIBRARIES = ("numpy", "scikit-learn", "torch", "xgboost")  # whose releases chan
 MODEL_CODE = (
     *("models", "train", "score"),
     *(f"metrics/{name}.py" for name in ("baselines", "bootstrap", "lift", "list_metrics", "ranking")),
-    *(f"metrics/{name}.py" for name in ("reliability", "reported", "review_queue", "scored_labels")),
+    *(f"metrics/{name}.py" for name in ("recapture", "reliability", "reported", "reporting_delay", "review_queue")),
+    "metrics/scored_labels.py",
     *(f"storage/{name}.py" for name in ("lake", "snapshots")),
-    *("arrays.py", "domain.py", "schemas.py", "settings.py", "sql.py", "warehouse.py"),
+    *("arrays.py", "domain.py", "period.py", "schemas.py", "settings.py", "sql.py", "warehouse.py"),
 )
 MART = PROJECT / "dbt_project" / "models" / "marts" / "fct_user_days.yml"
 
