@@ -15,6 +15,7 @@ from rich.console import Console
 
 DOMAIN = "shop"
 FIRST, DAYS, USERS, SEED = date(2026, 6, 16), 60, 6000, 7
+BAD_SHARE = 0.012  # of the accounts: with fewer bad ones no first stacker proves that it beats surprise
 LAST = FIRST + timedelta(days=DAYS - 1)
 LISTED = (LAST - timedelta(days=1), LAST)  # the days made in Airflow; all before them is history
 SHOWN = 10
@@ -38,7 +39,7 @@ def simulated(env: dict[str, str], home: Path) -> Path:
         dawnlist(
             env,
             *("simulate", "--out", str(folder), "--days", str(DAYS), "--users", str(USERS)),
-            *("--seed", str(SEED), "--first-day", str(FIRST)),
+            *("--seed", str(SEED), "--first-day", str(FIRST), "--bad-share", str(BAD_SHARE)),
         )
     return folder
 

@@ -22,6 +22,8 @@ from pipeline.models.samples import Samples
 from pipeline.models.tokens.windows import Sequences
 from pipeline.simulate.typologies import TYPOLOGIES
 
+pytestmark = pytest.mark.timeout(1800)  # the fixture trains three bundles and 29 boosters, on whatever machine
+
 PROTOCOL = {
     "name": "little",
     "title": "A little shop",
