@@ -15,7 +15,7 @@ from rich.console import Console
 
 DOMAIN = "shop"
 FIRST, DAYS, USERS, SEED = date(2026, 6, 16), 60, 6000, 7
-BAD_SHARE = 0.012  # of the accounts: with fewer bad ones no first stacker proves that it beats surprise
+BAD_SHARE = 0.012  # of the accounts: with fewer bad ones its first stacker has too little to learn from
 LAST = FIRST + timedelta(days=DAYS - 1)
 LISTED = (LAST - timedelta(days=1), LAST)  # the days made in Airflow; all before them is history
 SHOWN = 10

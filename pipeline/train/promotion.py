@@ -1,7 +1,8 @@
 """Whether a challenger becomes the champion, and whether its lists are ranked by risk or by surprise.
 
 Decided by paired intervals, accounts drawn again, of average precision and of accounts caught at the length lists have.
-A stacker takes over from surprise if it is proven better, from another stacker if it is not proven worse.
+A stacker takes over from surprise if it ranks higher and is not proven worse, from another stacker if it is not proven
+worse.
 """
 
 from collections.abc import Callable
@@ -111,7 +112,7 @@ def _decide(run: Run, challenger: bundles.Manifest, champion: registry.Entry | N
 
 
 def _over_surprise(challenger: bundles.Manifest, without_stacker: Callable[[], Decision]) -> Decision:
-    """A stacker that is proven to rank better than its bundle's own surprise takes over, where none has yet.
+    """A stacker that ranks higher than its bundle's own surprise, and is not proven worse, takes over, where none has.
 
     Else the bundle is decided about as if it had no stacker.
     """
@@ -119,10 +120,10 @@ def _over_surprise(challenger: bundles.Manifest, without_stacker: Callable[[], D
         return without_stacker()
     lift = Lift.from_dict(challenger.stacker["over_surprise"])
     why, metrics = f"the stacker over surprise alone: {lift}", {"over_surprise": lift.to_dict()}
-    if lift.is_better:
-        return Decision(True, f"{why}: better", metrics)
+    if lift.average_precision.value > 0 and not lift.is_worse:
+        return Decision(True, f"{why}: ranks higher", metrics)
     other = without_stacker()
-    why = f"{why}: not proven better, so ranked by surprise; {other.why}"
+    why = f"{why}: no higher, so ranked by surprise; {other.why}"
     return Decision(other.is_promoted, why, metrics | other.metrics, leaves_stacker_out=True)
 
 

@@ -270,7 +270,7 @@ def test_bundles_are_promoted_by_hand_and_rolled_back(at_end_of):
     listed = home.run_ok("models", "list", "--json", now=now).json
     assert [entry["action"] for entry in listed] == ["promoted", "rejected", "promoted"]
     assert listed[1]["why"].startswith("the stacker over surprise alone: ")
-    assert "not proven better, so ranked by surprise" in listed[1]["why"]
+    assert "no higher, so ranked by surprise" in listed[1]["why"]
     assert [entry["leaves_stacker_out"] for entry in listed] == [False, True, False]
     first, second = listed[0]["bundle"], listed[1]["bundle"]
     assert home.run_ok("models", "promote", first, now=now).out.startswith("promote")

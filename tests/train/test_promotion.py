@@ -20,6 +20,7 @@ from pipeline.train import promotion
 SHOP = Domain(name="shop", currency="EUR", event_types={"purchase": "purchase"}, labels={"delay_days": 7}, list_size=5)
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 BETTER, LEVEL, WORSE = Difference(3, 1, 5), Difference(1, -2, 4), Difference(-3, -5, -1)
+BELOW = Difference(-1, -4, 2)
 UNKNOWN = Difference(np.nan, np.nan, np.nan)
 ALL = tuple(features())
 
@@ -284,14 +285,23 @@ def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_wa
     assert decide(poor, hours=2) == ("rejected", "the champion has a stacker, this bundle has too few labels")
 
 
-NOT_BETTER = [(LEVEL, LEVEL), (WORSE, BETTER), (BETTER, WORSE), (UNKNOWN, UNKNOWN)]
+@pytest.mark.parametrize("caught", [BETTER, LEVEL, BELOW])
+def test_a_first_stacker_that_ranks_higher_and_is_not_proven_worse_takes_over(caught, trained, applied, decide):
+    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(caught, LEVEL))
+    action, why = decide(name)
+    assert action == "promoted" and why.endswith("ranks higher")
+
+
+NOT_BETTER = [(LEVEL, BELOW), (WORSE, BETTER), (BETTER, WORSE), (UNKNOWN, UNKNOWN)]
 
 
 @pytest.mark.parametrize("found", NOT_BETTER)
-def test_a_first_bundle_whose_stacker_is_not_proven_better_ranks_by_surprise(found, trained, applied, decide, home):
+def test_a_first_bundle_whose_stacker_ranks_no_higher_or_is_worse_ranks_by_surprise(
+    found, trained, applied, decide, home
+):
     name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(*found))
     action, why = decide(name)
-    assert action == "promoted" and why.endswith("not proven better, so ranked by surprise; the first bundle")
+    assert action == "promoted" and why.endswith("no higher, so ranked by surprise; the first bundle")
     [entry] = registry.champions(home, AT)
     assert entry.leaves_stacker_out and entry.bundle == name
     assert entry.ranked_by(bundles.read_manifest(home, name).stacker) == ("surprise", why)
@@ -302,7 +312,7 @@ def test_a_first_bundle_whose_stacker_is_not_proven_better_ranks_by_surprise(fou
 def test_a_first_bundle_whose_stacker_is_proven_better_ranks_by_risk(found, trained, applied, decide, home):
     name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(*found))
     action, why = decide(name)
-    assert action == "promoted" and why.endswith(": better")
+    assert action == "promoted" and why.endswith(": ranks higher")
     assert not registry.champions(home, AT)[-1].leaves_stacker_out
 
 
@@ -310,7 +320,7 @@ def test_a_first_bundle_whose_stacker_is_proven_better_ranks_by_risk(found, trai
 def test_while_surprise_ranks_as_well_bundles_are_compared_as_if_they_had_no_stacker(
     nats, trained, applied, decide, home
 ):
-    level = over(LEVEL, LEVEL)
+    level = over(LEVEL, BELOW)
     old = trained(date(2026, 3, 1), has_stacker=True, holdout=MARCH, over_surprise=level)
     new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH, over_surprise=level)
     better = trained(date(2026, 3, 30), has_stacker=True, holdout=MARCH)
@@ -323,7 +333,7 @@ def test_while_surprise_ranks_as_well_bundles_are_compared_as_if_they_had_no_sta
 
 
 def test_by_hand_a_bundle_ranks_by_its_stacker_better_or_not(trained, applied, decide, home):
-    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(LEVEL, LEVEL))
+    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(LEVEL, BELOW))
     decide(name)
     assert decide(name, hours=1) == ("promoted", "is the champion already")
     assert decide(name, hours=2, force=True) == ("promoted", "by hand")
@@ -412,7 +422,7 @@ def test_with_too_few_labels_after_a_change_of_features_there_is_a_list_by_surpr
     assert action == "promoted" and why.startswith("the champion cannot score today's features: bundle 2026-03-01")
 
 
-@pytest.mark.parametrize(("found", "by"), [((BETTER, BETTER), "risk"), ((LEVEL, LEVEL), "surprise")])
+@pytest.mark.parametrize(("found", "by"), [((BETTER, BETTER), "risk"), ((LEVEL, BELOW), "surprise")])
 def test_a_champion_that_is_damaged_gives_way_as_if_there_were_none(
     found, by, two_stackers, trained, applied, decide, home
 ):
