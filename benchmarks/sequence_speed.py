@@ -118,11 +118,11 @@ def main() -> None:
         for _ in range(3):  # side by side, because a shared machine's speed drifts
             seconds = bare(model, ready, options.threads)
             began = time.perf_counter()
-            score_windows(model, part, options.threads)
+            score_windows([model], part, options.threads)
             pairs.append((seconds, time.perf_counter() - began))
         bare_s, scored_s = min(pairs, key=sum)
         began = time.perf_counter()
-        score_windows(model, sequences, options.threads)
+        score_windows([model], sequences, options.threads)
         result |= {
             "tokens": len(tokens),
             "windows": len(windows),

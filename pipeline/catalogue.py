@@ -89,7 +89,7 @@ LEARNED = {
     "surprise_worst_event": "one event fits its pattern very badly ({value} nats)",
     "surprise_own_excess": "its events are {value} further from its pattern than its own earlier events",
     "surprise_field": "unusual for its pattern: {field} ({value} nats an event)",
-    "code": "the order and timing of its recent events resemble those of accounts found bad",
+    "base_model": "the order and timing of its recent events resemble those of accounts found bad",
 }
 
 FIELD_WORDS = {

@@ -15,6 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 NOT_IN_A_HOME = "\\?#{}"  # in a path, DuckDB and dbt read these as a slash, as options or as a template
 LONGEST_NAME = 255  # bytes of a file's name
 PACK_NAME = r"^[a-z][a-z0-9_]{0,40}$"
+TRAIN_DAYS, LEAST_BAD_LABELS = (7, 730), 10  # what may be asked for
 UNITS = {"": 1000, "i": 1024}
 LEAST_MEMORY, MOST_MEMORY = 10 * 1000**2, 1000 * 1000**4  # outside these, DuckDB does not start
 
@@ -40,8 +41,12 @@ class Settings(BaseSettings):
     home: Path = Field(Path("data"), description="Where everything is kept.")
     domain: str = Field("shop", description="Name of a pack in domains/, or the path of a YAML file.")
     list_size: int | None = Field(None, ge=1, le=100_000, description="Accounts reviewed per list; or the pack's.")
-    min_bad_labels: int = Field(50, ge=10, description="Matured bad user-days needed before the stacker is used.")
-    train_days: int = Field(90, ge=7, le=730, description="Days of user-days a training run looks back.")
+    min_bad_labels: int = Field(
+        50, ge=LEAST_BAD_LABELS, description="Matured bad user-days needed before the stacker is used."
+    )
+    train_days: int = Field(
+        90, ge=TRAIN_DAYS[0], le=TRAIN_DAYS[1], description="Days of user-days a training run looks back."
+    )
     seed: int = Field(7, ge=0, lt=2**31)
     threads: int = Field(2, ge=1, le=256)
     memory_limit: str = Field(

@@ -15,9 +15,10 @@ import duckdb
 from pipeline.context import Run
 from pipeline.domain import Domain
 from pipeline.errors import InputError
+from pipeline.metrics import reporting_delay
 from pipeline.models.labels import known_bad_user_days
 from pipeline.receipt import Receipt
-from pipeline.settings import Settings
+from pipeline.settings import LEAST_BAD_LABELS, TRAIN_DAYS, Settings
 from pipeline.sql import parquet
 from pipeline.storage import lake
 from pipeline.warehouse import connect
@@ -31,13 +32,11 @@ BETTER_THAN_CHANCE = 2
 PRECISIONS = (0.01, 0.2)  # the least and the most that is suggested
 FEWEST_AGES = 20  # bad user-days that say how late labels come
 KNOWN_BY_THEN = 0.95  # of the labels, when delay_days are over
-FEWEST_FOR_CLOCK = 50  # bad user-days from which a training measures the delay itself
 LONGEST_DELAY = 365  # days
 LATE = 7  # days: a shorter delay is waited for
 PLENTY = 200  # bad user-days to learn from
-USUAL_WINDOW = 90  # days
-WINDOWS = (7, 730)  # days, the least and the most
-BAD_LABELS = (10, 50)  # the least and the most that is suggested
+USUAL_WINDOW = int(Settings.model_fields["train_days"].default)
+BAD_LABELS = (LEAST_BAD_LABELS, int(Settings.model_fields["min_bad_labels"].default))  # the least and the most
 
 
 @dataclass(frozen=True)
@@ -144,14 +143,14 @@ def _learn_at(facts: Facts, delay: int) -> tuple[str, str]:
     ages = [bad.known_after for bad in facts.bad_days if bad.age >= delay]
     if delay <= LATE:
         return "1", f"{delay} days are short enough to wait for all labels"
-    if len(ages) < FEWEST_FOR_CLOCK:
-        why = f"{len(ages)} matured bad user-days do not say which share is known when, {FEWEST_FOR_CLOCK} needed"
+    if len(ages) < reporting_delay.FEWEST:
+        why = f"{len(ages)} matured bad user-days do not say which share is known when, {reporting_delay.FEWEST} needed"
         return "1", why
     return "0.5", f"half of the labels are known after {median_low(ages)} days"
 
 
 def _train_days(facts: Facts, delay: int) -> tuple[int, str]:
-    least, most = WINDOWS
+    least, most = TRAIN_DAYS
     matured = sorted(bad.age for bad in facts.bad_days if bad.age >= delay)
     history = min(max(facts.days, least), most)
     if len(matured) < PLENTY:
@@ -171,7 +170,7 @@ def _min_bad_labels(usable: int) -> tuple[str, str]:
 
 def read_facts(run: Run) -> Facts:
     """Raises InputError without events."""
-    files = lake.event_files(run.home, run.day - timedelta(days=WINDOWS[1]), run.day)
+    files = lake.event_files(run.home, run.day - timedelta(days=TRAIN_DAYS[1]), run.day)
     with connect(run.settings) as con:
         if files:
             con.execute(

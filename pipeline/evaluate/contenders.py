@@ -18,8 +18,7 @@ from pipeline.models.bundle import Bundle
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.samples import Samples
 from pipeline.models.scoring import score_days
-from pipeline.models.surprise import learned_columns, score_windows
-from pipeline.models.tokens.windows import Sequences
+from pipeline.models.surprise import learned_columns
 from pipeline.train.stacking import Columns, StackingPlan, fit_booster
 from pipeline.train.walk_forward import walk_forward
 
@@ -110,15 +109,11 @@ def base_models(experiment: Experiment, names: Sequence[str], plan: StackingPlan
 def autoencoder_in_full(experiment: Experiment, plan: StackingPlan, results: Results) -> None:
     """The stacker over the features and all columns of the bundle's autoencoders: surprise, whole and by field."""
     bundle, training = load_bundle(experiment, experiment.built.bundle), experiment.training
-    if bundle.fields != training.fields:
+    if bundle.unlabelled.fields != training.fields:
         raise InputError("the bundle was trained on a sample of the accounts, so its vocabulary differs")
     tested = experiment.test.samples
     learned, test = (
-        learned_columns(score_windows(bundle.autoencoders, sequences, plan.threads, with_code=False), bundle.fields)
-        for sequences in (
-            training.sequences,
-            Sequences(training.tokens, training.fields, tested.windows),
-        )
+        learned_columns(bundle.unlabelled.surprise(some, plan.threads), training.fields) for some in (training, tested)
     )
     learn: Columns = {**training.features(), **learned}
     (results.scores[f"{FEATURES} + surprise"],) = fit_and_score(

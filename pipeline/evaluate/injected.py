@@ -28,8 +28,7 @@ from pipeline.models.base.catalogue import BASE_MODELS
 from pipeline.models.days import places_of, user_day_key
 from pipeline.models.labels import SPELLS
 from pipeline.models.samples import Samples
-from pipeline.models.surprise import score_windows
-from pipeline.models.tokens.windows import Sequences, window_days
+from pipeline.models.tokens.windows import window_days
 from pipeline.settings import Settings
 from pipeline.sql import parquet
 from pipeline.storage import snapshots
@@ -100,9 +99,9 @@ def run_injected(
     settings = Settings.load(home=home, domain=protocol.domain)
     training, test = _samples(protocol, settings, first, as_of)
     bundle = bundles.load(home, bundle_id, settings.threads)
-    surprise = score_windows(bundle.autoencoders, Sequences(test.tokens, bundle.fields, test.windows), settings.threads)
+    surprise = bundle.unlabelled.surprise(test, settings.threads)
     scores = {f"{BASELINE}{name}": test.column(name) for name in protocol.baselines}
-    scores[SURPRISE] = bundle.ordinary.percentile(surprise.level, bundle.novelty.score(test), surprise.history)
+    scores[SURPRISE] = bundle.unlabelled.percentile(surprise, test)
     for name in base_models:
         with console.status(f"base model {name}: {BASE_MODELS[name].about}"):
             options = FitOptions(settings.seed, settings.threads)

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
     from pipeline.models.base import Scorer
-    from pipeline.models.base.novelty import NoveltyScorer
-    from pipeline.models.nn.autoencoder import BehaviourAutoencoder
-    from pipeline.models.reference import Ordinary
-    from pipeline.models.tokens.fields import Fields
+    from pipeline.models.unlabelled import Unlabelled
 
 
 class Spread(BaseModel):
@@ -59,10 +56,7 @@ class Bundle:
     """A bundle in memory. `stacker` and `calibration` are None while labels are too few."""
 
     manifest: Manifest
-    autoencoders: "tuple[BehaviourAutoencoder, ...]"  # one for each half of the accounts
-    fields: "Fields"
-    novelty: "NoveltyScorer"
-    ordinary: "Ordinary"
+    unlabelled: "Unlabelled"
     stacker: "xgb.Booster | None"
     calibration: Calibration | None  # to the probability of being bad
     label_calibration: Calibration | None  # to that of being labelled bad
@@ -88,11 +82,9 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
     `base_models` is the folder of base models to use. Those in `early_base_models` have not learned from the holdout.
     """
     from pipeline.models import stacker
-    from pipeline.models.base import novelty
     from pipeline.models.base.catalogue import BASE_MODELS
     from pipeline.models.base.halves import Halves
-    from pipeline.models.nn.autoencoder import load_autoencoders
-    from pipeline.models.reference import Ordinary
+    from pipeline.models.unlabelled import Unlabelled
 
     manifest = read_manifest(home, bundle)
     check_features(manifest)
@@ -103,14 +95,10 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
                 f"bundle {bundle} is damaged: {name} is not the file that training wrote",
                 fix="restore it from the backup, or dawnlist models rollback",
             )
-    autoencoders, fields = load_autoencoders(place)
     has_stacker = "stacker.ubj" in manifest.files
     return Bundle(
         manifest=manifest,
-        autoencoders=autoencoders,
-        fields=fields,
-        novelty=novelty.load(place / "novelty"),
-        ordinary=Ordinary.load(place / "ordinary.json"),
+        unlabelled=Unlabelled.load(place),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
         calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
         label_calibration=Calibration.load(place / "label_calibration.json") if has_stacker else None,

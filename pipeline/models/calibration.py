@@ -110,10 +110,10 @@ def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
     A user-day without a label that nobody looked at is bad with the chance that a bad one like it was not reported.
     So reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts are taken as they are.
     """
-    calibration = Calibration.fit(kind, outcomes.score, outcomes.is_bad, outcomes.weight)
+    some = outcomes if outcomes.reported == 1 else outcomes.thinned()
+    calibration = Calibration.fit(kind, some.score, some.is_bad, some.weight)
     if outcomes.reported == 1 or calibration.kind == "none":
         return calibration
-    some = outcomes.thinned()
     is_unknown = ~some.is_bad & ~some.is_reviewed
     missed = 1 - some.reported
     risk = np.minimum(calibration.risk(some.score) / some.reported, MOST)

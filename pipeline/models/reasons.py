@@ -112,8 +112,8 @@ def duration(seconds: float) -> str:
 
 
 def _learned_sentence(name: str, value: float | None) -> str | None:
-    if name.startswith(("code_", "score_")):
-        return LEARNED["code"]
+    if name.startswith("score_"):
+        return LEARNED["base_model"]
     if value is None or not isfinite(value):
         return None
     if name in LEARNED:

@@ -24,7 +24,7 @@ class Entry(BaseModel):
     until: date
     why: str
     metrics: dict[str, Any] = {}
-    leaves_stacker_out: bool = False  # the bundle has one, which is not proven better than surprise
+    leaves_stacker_out: bool = False  # the bundle has one, which ranks no higher than surprise
 
     def ranked_by(self, stacker: Mapping[str, Any]) -> tuple[Literal["risk", "surprise"], str]:
         """What the bundle's lists are ranked by, and why. `stacker` is what its manifest says of it."""

@@ -54,21 +54,21 @@ def read_sequences(
     con: "duckdb.DuckDBPyConnection", bundle: Bundle, users: "pa.Array", paths: Sequence[Path], days: tuple[date, date]
 ) -> Sequences:
     """The user-days of `users` from the first to the last of `days`, as the bundle reads events."""
-    tokens = load_tokens(con, paths, bundle.fields, users)
-    return Sequences(tokens, bundle.fields, user_day_windows(tokens, *days))
+    tokens = load_tokens(con, paths, bundle.unlabelled.fields, users)
+    return Sequences(tokens, bundle.unlabelled.fields, user_day_windows(tokens, *days))
 
 
 def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: int) -> Scored:
     """Score user-days. Raises InputError where their features and their events disagree about who was active."""
     rows = user_days.rows[match(user_days, sequences.tokens, sequences.windows)]
-    surprise = score_windows(bundle.autoencoders, sequences, threads)
     samples = Samples.unlabelled(sequences, tuple(features()), rows)
-    percentile = bundle.ordinary.percentile(surprise.level, bundle.novelty.score(samples), surprise.history)
+    surprise = bundle.unlabelled.surprise(samples, threads, with_code=True)
+    percentile = bundle.unlabelled.percentile(surprise, samples)
     if bundle.stacker is None or bundle.calibration is None:
         return Scored(sequences, rows, surprise, percentile, {}, None, None, None)
     columns = bundle.manifest.columns
     base_models = base_columns(bundle.base_models, samples, threads)
-    matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.fields) | base_models)
+    matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.unlabelled.fields) | base_models)
     score = stacker.predict(bundle.stacker, columns, matrix)
     risk = bundle.calibration.risk(score)
     return Scored(
@@ -139,13 +139,13 @@ def comparable_nats(settings: Settings, bundle: Bundle, first: date, last: date,
     """
     with connect(settings) as con:
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
-        tokens = load_tokens(con, token_paths, bundle.fields)
-    sequences = Sequences(tokens, bundle.fields, user_day_windows(tokens, first, last))
-    per_event = score_windows(bundle.autoencoders, sequences, settings.threads).mean
+        tokens = load_tokens(con, token_paths, bundle.unlabelled.fields)
+    sequences = Sequences(tokens, bundle.unlabelled.fields, user_day_windows(tokens, first, last))
+    per_event = score_windows(bundle.unlabelled.autoencoders, sequences, settings.threads).mean
     own = float(np.average(per_event, weights=sequences.windows.own))
     is_own = tokens.at // DAY_US >= day_number(first)
     measured = np.isfinite(tokens.numbers[is_own]).mean(axis=0)  # missing is NaN, zero is -inf: neither has a unit
-    return own + float(np.log([field.scale for field in bundle.fields.numeric]) @ measured)
+    return own + float(np.log([field.scale for field in bundle.unlabelled.fields.numeric]) @ measured)
 
 
 def _files(settings: Settings, table: str, first: date, last: date, as_of: datetime) -> list[Path]:

@@ -39,14 +39,13 @@ class Surprise:
     worst_fields: Doubles  # (n, 3, F) nats of each of those events per field; NaN where there is none
 
     def columns(self, fields: Fields) -> dict[str, pa.Array]:
-        """The columns of the `scores` snapshot: surprise, surprise_mean, …, surprise_<field>, code_00 …"""
+        """The columns of the `scores` snapshot: surprise, surprise_mean, …, surprise_<field>."""
         named = {
             "surprise": self.level,
             "surprise_mean": self.mean,
             "surprise_worst_event": self.worst,
             "surprise_own_excess": self.own_excess,
             **{f"surprise_{name}": self.per_field[:, i] for i, name in enumerate(fields.names)},
-            **{f"code_{i:02d}": self.code[:, i] for i in range(self.code.shape[1])},
         }
         return {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in named.items()}
 
@@ -92,8 +91,7 @@ def learned_columns(surprise: Surprise, fields: Fields) -> dict[str, Doubles]:
 
     Not the code: it comes from one model, which has learned from half of the accounts.
     """
-    columns = surprise.columns(fields)
-    return {name: columns[name].to_numpy(zero_copy_only=False) for name in columns if not name.startswith("code_")}
+    return {name: column.to_numpy(zero_copy_only=False) for name, column in surprise.columns(fields).items()}
 
 
 def score_windows(
@@ -101,7 +99,7 @@ def score_windows(
     sequences: Sequences,
     threads: int = 2,
     batch_events: int = SCORED_EVENTS,
-    with_code: bool = True,
+    with_code: bool = False,
 ) -> Surprise:
     """Score user-days, those of each half of the accounts by its own model; a single model scores all of them.
 

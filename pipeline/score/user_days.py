@@ -57,7 +57,7 @@ def score_user_days(
     if not len(user_days):
         pq.write_table(_no_scores(), written["scores"])
         pq.write_table(CONTRIBUTIONS.empty_table(), written["contributions"])
-        no_codes = np.empty((0, bundle.autoencoders[0].to_code.out_features))
+        no_codes = np.empty((0, bundle.unlabelled.autoencoders[0].to_code.out_features))
         pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
     sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
@@ -93,7 +93,7 @@ def _scores(
         "score_stacker": unknown if scored.score is None else pa.array(scored.score),
         "score_surprise": pa.array(scored.surprise.level),
         **{name: pa.array(values) for name, values in scored.base_models.items()},
-        **scored.surprise.columns(bundle.fields),
+        **scored.surprise.columns(bundle.unlabelled.fields),
         "history_event_count": pa.array(scored.surprise.history),
         "top_events": pa.array(top_events, pa.string()),
     }
@@ -118,7 +118,7 @@ def _top_events(
     details = look_up(con, today, [users[row] for row, _ in asked], ranks).to_pylist()
     events: dict[int, list[dict[str, Any]]] = {int(row): [] for row in likeliest}
     for (row, k), event in zip(asked, details, strict=True):
-        fields = dict(zip(bundle.fields.names, surprise.worst_fields[row, k].round(2).tolist(), strict=True))
+        fields = dict(zip(bundle.unlabelled.fields.names, surprise.worst_fields[row, k].round(2).tolist(), strict=True))
         events[row].append(
             {
                 "event_id": event["event_id"],

@@ -1,6 +1,6 @@
 """Fit the models of a bundle on a split in time, and write them to its folder.
 
-    |------------- the autoencoders learn, each from one half of the accounts -----------------| until
+    |--------- the autoencoders learn, each from one half of the accounts ---------------------| until
     |--------------------------- the stacker learns ---------------------------|-- not matured --|
 A base model is read only for accounts that it did not learn from. The pack's own are measured on days after those.
 """
@@ -25,23 +25,16 @@ from pipeline.metrics.lift import Lift
 from pipeline.models import stacker
 from pipeline.models.base import Scorer, column_of, novelty
 from pipeline.models.base.catalogue import BASE_MODELS
-from pipeline.models.base.novelty import NoveltyScorer
 from pipeline.models.bundle import Spread
 from pipeline.models.days import day_number
 from pipeline.models.labels import bad_in_force, label_arrivals, label_spells, named
-from pipeline.models.nn.autoencoder import (
-    AutoencoderPlan,
-    BehaviourAutoencoder,
-    Trained,
-    save_autoencoders,
-    train_autoencoder,
-)
+from pipeline.models.nn.autoencoder import AutoencoderPlan, Trained, train_autoencoder
 from pipeline.models.nn.baselines import marginal_nats
 from pipeline.models.reference import Ordinary
 from pipeline.models.samples import Samples
 from pipeline.models.surprise import learned_columns, score_windows
-from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import HALVES
+from pipeline.models.unlabelled import Unlabelled
 from pipeline.settings import Settings
 from pipeline.train.clocks import LabelClock
 from pipeline.train.holdout import Holdout, measure_holdout, typologies_of
@@ -133,7 +126,7 @@ def fit_bundle(
 
     good = known.take(~known.is_bad_account)
     unlabelled, autoencoder = _fit_unlabelled(fitting, good)
-    _save_unlabelled(unlabelled, place)
+    unlabelled.save(place)
     spreads = _spreads(good.rows)
     samples = known.between(split.first, split.stack_last)
     matured_until = until - timedelta(days=clock.wait_days)
@@ -153,20 +146,6 @@ def fit_bundle(
     return FittedBundle(columns, spreads, autoencoder, about)
 
 
-@dataclass(frozen=True)
-class Unlabelled:
-    """What is learned without labels. Each autoencoder scores one half of the accounts, and learned from the other."""
-
-    trained: tuple[Trained, ...]
-    fields: Fields
-    novelty: NoveltyScorer
-    ordinary: Ordinary
-
-    @property
-    def autoencoders(self) -> list[BehaviourAutoencoder]:
-        return [each.model for each in self.trained]
-
-
 def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[str, Any]]:
     """Learn from good accounts. Returns what the manifest says of the autoencoders too."""
     split, settings = fitting.split, fitting.settings
@@ -183,9 +162,10 @@ def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[s
     quiet = good.between(split.quiet_first, split.last)
     quiet = quiet.take(np.arange(0, len(quiet), max(1, -(-len(quiet) // MAX_QUIET))))
     new = novelty.fit(quiet, quiet, settings.seed, settings.threads, False)
-    surprise = score_windows([each.model for each in trained], quiet.sequences, settings.threads, with_code=False)
+    models = tuple(each.model for each in trained)
+    surprise = score_windows(models, quiet.sequences, settings.threads)
     ordinary = Ordinary.of(surprise.level, new.score(quiet), surprise.history)
-    return Unlabelled(trained, good.fields, new, ordinary), _about_autoencoders(trained, good, split)
+    return Unlabelled(models, good.fields, new, ordinary), _about_autoencoders(trained, good, split)
 
 
 @dataclass(frozen=True)
@@ -299,9 +279,8 @@ def _over_surprise(stacked: Stacked, holdout: Holdout, plan: StackingPlan) -> Li
 
 
 def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples, since: int) -> BaseModels:
-    surprise = score_windows(unlabelled.autoencoders, samples.sequences, fitting.settings.threads, with_code=False)
+    surprise = unlabelled.surprise(samples, fitting.settings.threads)
     columns: dict[str, Mapping[str, Doubles]] = {AUTOENCODER: learned_columns(surprise, unlabelled.fields)}
-    percentile = unlabelled.ordinary.percentile(surprise.level, unlabelled.novelty.score(samples), surprise.history)
     judged_from: dict[str, int] = {}
     fitted: dict[str, dict[str, Scorer]] = {}
     not_fitted: dict[str, str] = {}
@@ -314,14 +293,7 @@ def _fit_base_models(fitting: Fitting, unlabelled: Unlabelled, samples: Samples,
         columns[name] = {column_of(name): found.scores}
         judged_from[name] = found.judged_from
         fitted[name] = {"base_models": found.final, "early_base_models": found.early}
-    return BaseModels(columns, judged_from, fitted, not_fitted, percentile)
-
-
-def _save_unlabelled(unlabelled: Unlabelled, place: Path) -> None:
-    save_autoencoders(unlabelled.autoencoders, unlabelled.fields, place)
-    (place / "novelty").mkdir()
-    unlabelled.novelty.save(place / "novelty")
-    unlabelled.ordinary.save(place / "ordinary.json")
+    return BaseModels(columns, judged_from, fitted, not_fitted, unlabelled.percentile(surprise, samples))
 
 
 def _save(place: Path, stacked: Stacked, base_models: BaseModels) -> None:

@@ -54,16 +54,16 @@ class AccountSample:
 
 
 def load_samples(
-    con: duckdb.DuckDBPyConnection, domain: Domain, sources: Sources, learn_last: date, accounts: AccountSample
+    con: duckdb.DuckDBPyConnection, domain: Domain, sources: Sources, last_learned: date, accounts: AccountSample
 ) -> Samples:
     """Every user-day of the chosen accounts, with its window of events and all labels of `sources`.
 
-    Vocabularies and scales come only from days up to `learn_last`.
+    Vocabularies and scales come only from days up to `last_learned`.
     """
     tokens, spells = sources.tokens, sources.spells
     bad, good = spells.filter(spells["is_bad"]), spells.filter(pa.compute.invert(spells["is_bad"]))
     users, share = _choose_users(con, list(tokens.values()), bad, accounts)
-    learned = [path for day, path in tokens.items() if day <= learn_last]
+    learned = [path for day, path in tokens.items() if day <= last_learned]
     fields = fit_fields(con, learned, domain.token.categorical, domain.token.numeric, users)
     loaded = load_tokens(con, list(tokens.values()), fields, users)
     read = read_user_days(con, list(sources.user_days.values()), users)

@@ -101,8 +101,8 @@ def test_tables_that_do_not_agree_are_told(keys, windows):
 
 def test_the_matrix_has_the_columns_in_the_bundles_order():
     rows = np.arange(2 * len(NAMES), dtype=np.float32).reshape(2, -1)
-    learned = {"surprise": np.array([0.5, np.nan]), "code_00": np.array([-1.0, 1.0])}
-    matrix = stacker_rows(["code_00", NAMES[3], "surprise", NAMES[0]], rows, learned)
+    learned = {"surprise": np.array([0.5, np.nan]), "score_gru": np.array([-1.0, 1.0])}
+    matrix = stacker_rows(["score_gru", NAMES[3], "surprise", NAMES[0]], rows, learned)
     assert matrix[:, 0].tolist() == [-1.0, 1.0]
     assert matrix[:, 1].tolist() == rows[:, 3].tolist()
     assert matrix[0, 2] == 0.5

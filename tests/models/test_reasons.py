@@ -12,7 +12,7 @@ from pipeline.catalogue import FIELD_WORDS, LEARNED, Feature, features
 from pipeline.models.reasons import LIMIT, duration, family_of, fill, in_words, sentence_of, sentences
 
 NAMES = [*features()]
-LEARNED_NAMES = ["surprise", "surprise_mean", "surprise_worst_event", "surprise_own_excess", "code_00", "code_15"]
+LEARNED_NAMES = ["surprise", "surprise_mean", "surprise_worst_event", "surprise_own_excess", "score_gru"]
 LEARNED_NAMES += [f"surprise_{field}" for field in FIELD_WORDS]
 NUMBERS = st.none() | st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**6).map(float)
 ROWS = st.dictionaries(st.sampled_from(NAMES), NUMBERS, max_size=len(NAMES))
@@ -88,12 +88,12 @@ def test_every_learned_column_has_words(name):
     sentence = sentence_of(name, 2.5, {}, "EUR")
     assert sentence
     assert "surprise" not in sentence
-    assert "code" not in sentence
+    assert "gru" not in sentence
 
 
 def test_every_learned_sentence_is_about_one_family():
     assert {family_of(name) for name in LEARNED_NAMES} == {"sequence"}
-    assert set(LEARNED) >= {"surprise", "surprise_field", "code"}
+    assert set(LEARNED) >= {"surprise", "surprise_field", "base_model"}
 
 
 def feature(reason):

@@ -17,6 +17,7 @@ from pipeline.models.bundle import Bundle, Manifest, Spread
 from pipeline.models.calibration import Calibration
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
 from pipeline.models.reference import Ordinary
+from pipeline.models.unlabelled import Unlabelled
 
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)
@@ -59,6 +60,7 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
     torch.manual_seed(1)
     random = np.random.default_rng(2)
     level = random.gamma(2, 2, 300)
+    ordinary = Ordinary.of(level, random.integers(0, 4, 300).astype(float), np.zeros(300, np.int64))
     columns = [*SEEN, "surprise", *([f"score_{base_model}"] if base_model else [])] if has_stacker else []
     booster = None
     if has_stacker:
@@ -78,13 +80,7 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
     )
     return Bundle(
         manifest=manifest,
-        autoencoders=tuple(
-            BehaviourAutoencoder(FIELDS.sizes, len(FIELDS.numeric), hidden_size=8, code_size=16).eval()
-            for _ in range(2)
-        ),
-        fields=FIELDS,
-        novelty=novelty(),
-        ordinary=Ordinary.of(level, random.integers(0, 4, 300).astype(float), np.zeros(300, np.int64)),
+        unlabelled=Unlabelled((autoencoder(), autoencoder()), FIELDS, novelty(), ordinary),
         stacker=booster,
         calibration=CALIBRATION if booster else None,
         label_calibration=CALIBRATION if booster else None,

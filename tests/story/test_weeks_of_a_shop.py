@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import little_shop as shop
@@ -11,6 +12,7 @@ from story_so_far import LABELLED, LISTED, TRAINED
 
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
+from pipeline.models.calibration import Calibration
 from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.scoring import score_days
@@ -234,10 +236,14 @@ def test_days_are_scored_with_what_labels_show_and_who_was_known_before(chapters
     home, until = chapters.end_of("with labels"), shop.day(LABELLED - 1)
     now, settings = datetime.fromisoformat(shop.morning_after(LABELLED)), Settings(home=home.path)
     bundle = bundles.load(home.path, registry.champions(home.path, now)[-1].bundle, 2)
+    as_it_is, half = (
+        Calibration(kind="platt", score_odds=(-16.2, 16.2), risk_odds=(-16.2 - less, 16.2 - less))
+        for less in (0.0, np.log(2))
+    )
+    bundle = replace(bundle, calibration=as_it_is, label_calibration=half)
     scored = score_days(settings, bundle, shop.day(LISTED), until, until, now)
-    by_reported = scored.risk[np.argsort(scored.reported, kind="stable")]
-    assert (np.diff(by_reported) >= -2e-6).all(), "both rise with the stacker's score"
-    assert 0 < scored.reported.sum() < len(scored.risk)
+    odds = scored.risk / (1 - scored.risk)
+    assert scored.reported == pytest.approx(odds / 2 / (1 + odds / 2), abs=2e-6)
     with connect(settings) as con:
         bad = known_bad_user_days(con, home.path, until, now).to_pylist()
     first_known = {}

@@ -25,9 +25,7 @@ class AutoencoderScorer:
     fields: Fields
 
     def score(self, samples: Samples, threads: int = 2) -> Doubles:
-        return score_windows(
-            [self.model], Sequences(samples.tokens, self.fields, samples.windows), threads, with_code=False
-        ).level
+        return score_windows([self.model], Sequences(samples.tokens, self.fields, samples.windows), threads).level
 
     def save(self, folder: Path) -> None:
         save_autoencoders([self.model], self.fields, folder)
