@@ -1,128 +1,19 @@
 """A challenger becomes the champion if nothing is there to compare it with, or by intervals on later matured days."""
 
-from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from challengers import AT, IS_BAD, MARCH, REPORTED, SHOP
 
-from pipeline.catalogue import features
 from pipeline.context import Run
-from pipeline.domain import Domain
 from pipeline.errors import InputError
-from pipeline.metrics.bootstrap import Difference
-from pipeline.metrics.lift import Lift
-from pipeline.models import bundle as bundles
-from pipeline.models import registry, scoring, stacker
+from pipeline.models import registry
 from pipeline.settings import Settings
 from pipeline.train import promotion
 
-SHOP = Domain(name="shop", currency="EUR", event_types={"purchase": "purchase"}, labels={"delay_days": 7}, list_size=5)
-AT = datetime(2026, 4, 1, tzinfo=UTC)
-BETTER, LEVEL, WORSE = Difference(3, 1, 5), Difference(1, -2, 4), Difference(-3, -5, -1)
-BELOW = Difference(-1, -4, 2)
-UNKNOWN = Difference(np.nan, np.nan, np.nan)
-ALL = tuple(features())
-
-
-def over(caught, precise):
-    return Lift(5, caught, precise).to_dict()
-
-
-IS_BAD = np.arange(40) < 8
-REPORTED = 0.6  # share of what is bad
 GOOD = np.where(IS_BAD, 0.9, 0.1) + np.arange(40) / 1000
 BAD = 1 - GOOD
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path
-
-
-@pytest.fixture
-def trained(home):
-    """Puts a bundle's manifest where training would; `until` is its id."""
-
-    def make(until, *, has_stacker, holdout, learned_last=None, knows=ALL, **stacker):
-        name = str(until)
-        learned_from = [str(until - timedelta(days=60)), str(learned_last or until - timedelta(days=7))]
-        manifest = bundles.Manifest(
-            id=name,
-            domain="shop",
-            until=until,
-            features=list(knows),
-            columns=[],
-            spreads={},
-            made_from={"new_features": stacker.get("new_features", {}).get("names", [])},
-            autoencoder={"validated_on": [str(day) for day in holdout]},
-            stacker={
-                "is_used": has_stacker,
-                "why": "60 matured bad user-days, 50 needed",
-                "holdout": [str(day) for day in holdout],
-                "learned_from": learned_from,
-                "over_surprise": over(BETTER, BETTER),
-                "new_features": None,
-                **stacker,
-            },
-            files={},
-        )
-        place = bundles.folder(home, name)
-        place.mkdir(parents=True)
-        (place / "bundle.json").write_text(manifest.model_dump_json())
-        return name
-
-    return make
-
-
-@pytest.fixture
-def applied(monkeypatch):
-    """Bundles are not really applied: the risk of each on the holdout is written here, by its id."""
-    found = SimpleNamespace(
-        risk={}, nats={}, base_models={}, asked=[], damaged=set(), is_bad=IS_BAD, is_known=np.zeros(40, bool)
-    )
-
-    def load(home, name, threads, base_models="base_models"):
-        found.base_models[name] = base_models
-        manifest = bundles.read_manifest(home, name)
-        bundles.check_features(manifest)
-        if name in found.damaged:
-            raise InputError("damaged")
-        return SimpleNamespace(manifest=manifest, stacker="booster" if manifest.stacker["is_used"] else None)
-
-    def score_days(settings, bundle, first, last, known_until, as_of, booster):
-        found.asked.append((bundle.manifest.id, first, last, booster))
-        n = len(found.is_bad)
-        risk = np.array(found.risk[bundle.manifest.id])
-        return SimpleNamespace(
-            risk=risk,
-            reported=risk * REPORTED,
-            is_bad=found.is_bad,
-            is_known=found.is_known,
-            day=np.zeros(n, np.int32),
-            user=np.arange(n, dtype=np.int32),
-        )
-
-    monkeypatch.setattr(bundles, "load", load)
-    monkeypatch.setattr(stacker, "load", lambda path, threads: path.name)
-    monkeypatch.setattr(scoring, "score_days", score_days)
-    monkeypatch.setattr(scoring, "comparable_nats", lambda settings, b, *rest: found.nats[b.manifest.id])
-    monkeypatch.setattr(promotion.snapshots, "days", lambda home, table: [date(2026, 3, n) for n in range(1, 32)])
-    return found
-
-
-@pytest.fixture
-def decide(home):
-    def ask(name, hours=0, **more):
-        receipt = promotion.promote(
-            Run(Settings(home=home), SHOP, AT.date(), AT), name, at=AT + timedelta(hours=hours), **more
-        )
-        return receipt.details["action"], receipt.details["why"]
-
-    return ask
-
-
-MARCH = (date(2026, 3, 10), date(2026, 3, 20))
 
 
 def test_the_first_bundle_is_promoted(trained, applied, decide, home):
@@ -136,14 +27,6 @@ def test_asked_again_it_is_in_use_already_and_nothing_is_written(trained, applie
     decide(name)
     assert decide(name, hours=1) == ("promoted", "is the champion already")
     assert len(registry.ledger(home)) == 1
-
-
-@pytest.fixture
-def two_stackers(trained, applied, decide):
-    old = trained(date(2026, 3, 1), has_stacker=True, holdout=(date(2026, 2, 1), date(2026, 2, 10)))
-    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH)
-    decide(old)
-    return old, new
 
 
 def test_a_better_stacker_takes_over(two_stackers, applied, decide, home):
@@ -274,73 +157,6 @@ def test_without_anything_bad_to_compare_by_the_champion_stays(two_stackers, app
     assert decide(new, hours=1)[0] == "rejected"
 
 
-def test_the_first_stacker_takes_over_from_surprise_alone_and_never_the_other_way_round(trained, applied, decide):
-    plain = trained(date(2026, 3, 1), has_stacker=False, holdout=MARCH)
-    stacked = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH)
-    poor = trained(date(2026, 3, 29), has_stacker=False, holdout=MARCH)
-    decide(plain)
-    action, why = decide(stacked, hours=1)
-    assert action == "promoted"
-    assert why.startswith("the stacker over surprise alone: caught +3.0 (+1.0 to +5.0) with 5 a day")
-    assert decide(poor, hours=2) == ("rejected", "the champion has a stacker, this bundle has too few labels")
-
-
-@pytest.mark.parametrize("caught", [BETTER, LEVEL, BELOW])
-def test_a_first_stacker_that_ranks_higher_and_is_not_proven_worse_takes_over(caught, trained, applied, decide):
-    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(caught, LEVEL))
-    action, why = decide(name)
-    assert action == "promoted" and why.endswith("ranks higher")
-
-
-NOT_BETTER = [(LEVEL, BELOW), (WORSE, BETTER), (BETTER, WORSE), (UNKNOWN, UNKNOWN)]
-
-
-@pytest.mark.parametrize("found", NOT_BETTER)
-def test_a_first_bundle_whose_stacker_ranks_no_higher_or_is_worse_ranks_by_surprise(
-    found, trained, applied, decide, home
-):
-    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(*found))
-    action, why = decide(name)
-    assert action == "promoted" and why.endswith("no higher, so ranked by surprise; the first bundle")
-    [entry] = registry.champions(home, AT)
-    assert entry.leaves_stacker_out and entry.bundle == name
-    assert entry.ranked_by(bundles.read_manifest(home, name).stacker) == ("surprise", why)
-    assert set(entry.metrics) == {"over_surprise"}
-
-
-@pytest.mark.parametrize("found", [(BETTER, BETTER), (BETTER, LEVEL), (LEVEL, BETTER)])
-def test_a_first_bundle_whose_stacker_is_proven_better_ranks_by_risk(found, trained, applied, decide, home):
-    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(*found))
-    action, why = decide(name)
-    assert action == "promoted" and why.endswith(": ranks higher")
-    assert not registry.champions(home, AT)[-1].leaves_stacker_out
-
-
-@pytest.mark.parametrize("nats", [5.0, 6.0], ids=["as good", "worse"])
-def test_while_surprise_ranks_as_well_bundles_are_compared_as_if_they_had_no_stacker(
-    nats, trained, applied, decide, home
-):
-    level = over(LEVEL, BELOW)
-    old = trained(date(2026, 3, 1), has_stacker=True, holdout=MARCH, over_surprise=level)
-    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH, over_surprise=level)
-    better = trained(date(2026, 3, 30), has_stacker=True, holdout=MARCH)
-    applied.nats = {old: 5.0, new: nats}
-    decide(old)
-    assert decide(new, hours=1)[0] == ("promoted" if nats == 5 else "rejected")
-    assert registry.ledger(home)[-1].leaves_stacker_out
-    assert decide(better, hours=2)[0] == "promoted", "a stacker that beats surprise needs no better autoencoder"
-    assert not registry.champions(home, AT + timedelta(hours=2))[-1].leaves_stacker_out
-
-
-def test_by_hand_a_bundle_ranks_by_its_stacker_better_or_not(trained, applied, decide, home):
-    name = trained(date(2026, 3, 28), has_stacker=True, holdout=MARCH, over_surprise=over(LEVEL, BELOW))
-    decide(name)
-    assert decide(name, hours=1) == ("promoted", "is the champion already")
-    assert decide(name, hours=2, force=True) == ("promoted", "by hand")
-    assert [entry.leaves_stacker_out for entry in registry.champions(home, AT + timedelta(hours=2))] == [False]
-    assert decide(name, hours=3, force=True) == ("promoted", "is the champion already")
-
-
 @pytest.mark.parametrize(
     ("mine", "theirs", "action"),
     [(5.0, 5.1, "promoted"), (5.01, 5.0, "promoted"), (5.1, 5.0, "rejected"), (np.nan, 5.0, "rejected")],
@@ -353,84 +169,6 @@ def test_autoencoders_are_compared_in_nats_and_noise_is_no_reason_to_stay_old(
     applied.nats = {old: theirs, new: mine}
     decide(old)
     assert decide(new, hours=1)[0] == action
-
-
-@pytest.fixture
-def older_champion(trained, applied, decide):
-    """It knows all features but the last two, and ranks by risk."""
-    old = trained(date(2026, 3, 1), has_stacker=True, holdout=MARCH, knows=ALL[:-2])
-    decide(old)
-    return old
-
-
-def run_until(home, day):
-    return Run(Settings(home=home), SHOP, day, AT)
-
-
-def test_training_is_told_which_features_the_champion_does_not_know(older_champion, home):
-    assert promotion.features_new_to_champion(run_until(home, date(2026, 3, 29))) == ALL[-2:]
-    assert promotion.features_new_to_champion(run_until(home, date(2026, 3, 1))) == (), "its own training"
-
-
-@pytest.mark.parametrize(
-    ("has_stacker", "knows"), [(False, ALL[:-2]), (True, ALL)], ids=["by surprise", "same features"]
-)
-def test_no_feature_is_new_to_a_champion_that_has_no_stacker_or_knows_them_all(
-    has_stacker, knows, trained, applied, decide, home
-):
-    assert promotion.features_new_to_champion(run_until(home, date(2026, 3, 29))) == (), "no champion"
-    decide(trained(date(2026, 3, 1), has_stacker=has_stacker, holdout=MARCH, knows=knows))
-    assert promotion.features_new_to_champion(run_until(home, date(2026, 3, 29))) == ()
-
-
-@pytest.mark.parametrize(("is_on", "words"), [(True, "not worse"), (False, "worse, so the stacker leaves them out")])
-def test_after_a_change_of_features_the_ledger_says_what_the_new_ones_add(
-    is_on, words, older_champion, trained, decide, home
-):
-    compared = {"names": list(ALL[-2:]), "is_on": is_on, **over(LEVEL, LEVEL if is_on else WORSE)}
-    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH, new_features=compared)
-    action, why = decide(new, hours=1)
-    assert action == "promoted"
-    names = f"{ALL[-2]}, {ALL[-1]}"
-    assert why.startswith(f"{older_champion} cannot score today's features; with {names} against a stacker fitted on")
-    assert why.endswith(f": {words}") and "would have been seen" in why
-    entry = registry.champions(home, AT + timedelta(hours=1))[-1]
-    assert entry.metrics == {"new_features": compared} and not entry.leaves_stacker_out
-
-
-@pytest.mark.parametrize("names", [[], [ALL[-1]]], ids=["not compared", "compared with another champion"])
-def test_a_comparison_that_was_not_made_is_not_claimed(names, older_champion, trained, decide):
-    compared = {"names": names, "is_on": True, **over(LEVEL, LEVEL)} if names else None
-    more = {"new_features": compared} if compared else {}
-    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH, **more)
-    assert decide(new, hours=1) == (
-        "promoted",
-        f"{older_champion} cannot score today's features, and training did not compare the new ones",
-    )
-
-
-def test_features_that_are_gone_leave_nothing_to_compare(trained, applied, decide):
-    old = trained(date(2026, 3, 1), has_stacker=True, holdout=MARCH, knows=[*ALL, "gone"])
-    new = trained(date(2026, 3, 29), has_stacker=True, holdout=MARCH)
-    decide(old)
-    assert decide(new, hours=1) == ("promoted", f"{old} cannot score today's features, of which none is new")
-
-
-def test_with_too_few_labels_after_a_change_of_features_there_is_a_list_by_surprise(older_champion, trained, decide):
-    new = trained(date(2026, 3, 29), has_stacker=False, holdout=MARCH)
-    action, why = decide(new, hours=1)
-    assert action == "promoted" and why.startswith("the champion cannot score today's features: bundle 2026-03-01")
-
-
-@pytest.mark.parametrize(("found", "by"), [((BETTER, BETTER), "risk"), ((LEVEL, BELOW), "surprise")])
-def test_a_champion_that_is_damaged_gives_way_as_if_there_were_none(
-    found, by, two_stackers, trained, applied, decide, home
-):
-    applied.damaged = {two_stackers[0]}
-    new = trained(date(2026, 3, 30), has_stacker=True, holdout=MARCH, over_surprise=over(*found))
-    assert decide(new, hours=1)[0] == "promoted"
-    entry = registry.champions(home, AT + timedelta(hours=1))[-1]
-    assert entry.ranked_by(bundles.read_manifest(home, new).stacker)[0] == by
 
 
 def test_by_hand_any_bundle_is_promoted(two_stackers, applied, decide):
