@@ -115,12 +115,14 @@ class Labels(Mapping):
     `delay_days`: after this many days an event without a bad label counts as good.
     `learn_at`: train on a day once this share of its bad labels should have arrived; they are up-weighted for the rest.
     `reported`: the share of what is bad that is ever reported; an assumption. With 1, what has no label is good.
+    `review_error`: the share of your reviewers' verdicts that are wrong. With 0, all are taken as they are.
     A label file may leave out user_id and happened_at if event_id names an ingested event.
     """
 
     delay_days: int = Field(30, ge=0, le=365)
     learn_at: float = Field(1.0, gt=0, le=1)
     reported: float = Field(1.0, gt=0, le=1)
+    review_error: float = Field(0.0, ge=0, lt=0.5)
 
 
 class Token(Strict):
@@ -221,6 +223,11 @@ class Domain(Strict):
     def reported_share(self) -> float:
         """Share of what is bad that is ever reported, as the pack assumes."""
         return self.labels.reported if self.labels else 1.0
+
+    @property
+    def review_error(self) -> float:
+        """Share of verdicts that are wrong, as the pack assumes."""
+        return self.labels.review_error if self.labels else 0.0
 
     @property
     def label_delay_days(self) -> int:

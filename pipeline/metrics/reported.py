@@ -51,25 +51,38 @@ class Reviewed:
     is_reported: Flags
     propensity: Doubles
     is_audit: Flags  # drawn at random
+    is_right: Doubles  # the probability that it is bad, as the verdict says
 
     def take(self, chosen: Flags) -> "Reviewed":
-        return Reviewed(self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen])
+        return Reviewed(self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen], self.is_right[chosen])
+
+
+def chance_right(risk: Doubles, is_reported: Flags, error: float, share: float) -> Doubles:
+    """The probability that a confirmed account is bad, (n,). Bayes: the lower its risk, the likelier an error.
+
+    `error`: share of verdicts that are wrong; `share`: of bad accounts that are reported. What was reported as well is
+    bad, and what had no risk (NaN) is taken as it was judged.
+    """
+    unreported = risk * (1 - error) * (1 - share)
+    wrong = (1 - risk) * error
+    chance = np.divide(unreported, unreported + wrong, out=np.ones(len(risk)), where=unreported + wrong > 0)
+    return np.where(is_reported | np.isnan(risk), 1.0, chance)
 
 
 def reported_share(reviewed: Reviewed, prior: Prior) -> ReportedShare:
     """Each account stands for 1 / propensity accounts (Horvitz and Thompson, 1952).
 
-    So what a list picks does not count for more than what it leaves out. Kish's effective number of accounts joins the
-    assumption in a beta distribution.
+    So what a list picks does not count for more than what it leaves out, and a doubtful verdict counts for less. Kish's
+    effective number of accounts joins the assumption in a beta distribution.
     """
     from scipy.stats import beta
 
     n, assumed = len(reviewed.is_reported), prior.share
-    if not n:
+    weight = reviewed.is_right / reviewed.propensity
+    if not weight.any():
         return ReportedShare(assumed, assumed, assumed, 0, 0, assumed)
-    weight = 1 / reviewed.propensity
     found = float(weight[reviewed.is_reported].sum() / weight.sum())
-    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    effective = float(weight.sum() ** 2 / (weight / reviewed.propensity).sum())
     yes = prior.strength * assumed + effective * found
     no = prior.strength * (1 - assumed) + effective * (1 - found)
     tail = (1 - COVERAGE) / 2

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.catalogue import features
 from pipeline.errors import InputError
-from pipeline.models.calibration import Calibration
+from pipeline.models.calibration import Calibration, RiskCalibration
 from pipeline.storage.files import read_model, sha256_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Bundle:
     manifest: Manifest
     unlabelled: "Unlabelled"
     stacker: "xgb.Booster | None"
-    calibration: Calibration | None  # to the probability of being bad
+    calibration: RiskCalibration | None  # to the probability of being bad
     label_calibration: Calibration | None  # to that of being labelled bad
     base_models: dict[str, "Scorer"]  # those the stacker reads beside the autoencoder
 
@@ -100,7 +100,7 @@ def load(home: Path, bundle: str, threads: int, base_models: str = "base_models"
         manifest=manifest,
         unlabelled=Unlabelled.load(place),
         stacker=stacker.load(place / "stacker.ubj", threads) if has_stacker else None,
-        calibration=Calibration.load(place / "calibration.json") if has_stacker else None,
+        calibration=RiskCalibration.load(place / "calibration.json") if has_stacker else None,
         label_calibration=Calibration.load(place / "label_calibration.json") if has_stacker else None,
         base_models={
             path.name: Halves.load(path, BASE_MODELS[path.name].load) for path in sorted(place.glob(f"{base_models}/*"))

@@ -17,6 +17,7 @@ STEPS = 50  # of a log-odds that scores are told apart by
 ROUNDS, MOST = 30, 0.999  # of expectation and maximisation; what is surely bad would stay so for ever
 FARTHEST = 16.2  # log-odds: risks beyond one in ten million are all alike
 BETTER = 0.002  # share of the log loss another kind must save before it replaces Platt's
+ENOUGH = 20  # bad user-days of known accounts, for two numbers of their own
 
 
 class Calibration(BaseModel):
@@ -48,9 +49,38 @@ class Calibration(BaseModel):
         points = _KINDS[kind](log_odds(score), bad, weight)
         return cls(kind=kind, score_odds=tuple(points[0].tolist()), risk_odds=tuple(points[1].tolist()))
 
+    def odds(self, score: Doubles) -> Doubles:
+        """The log-odds of each score, (n,)."""
+        value: Doubles = np.interp(log_odds(score), self.score_odds, self.risk_odds)
+        return value
+
     def risk(self, score: Doubles) -> Doubles:
         """The probability of each score, (n,)."""
-        value: Doubles = 1 / (1 + np.exp(-np.interp(log_odds(score), self.score_odds, self.risk_odds)))
+        value: Doubles = 1 / (1 + np.exp(-self.odds(score)))
+        return value
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.model_dump())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return read_model(path, cls)
+
+
+class RiskCalibration(BaseModel):
+    """To the probability of being bad: one for accounts that were `known` to be bad before the day, one for `new` ones.
+
+    What gave an account away is in its features for weeks, so that it looks bad on days when it does nothing bad.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    new: Calibration
+    known: Calibration
+
+    def risk(self, score: Doubles, is_known: Flags) -> Doubles:
+        """The probability of each score, (n,)."""
+        value: Doubles = np.where(is_known, self.known.risk(score), self.new.risk(score))
         return value
 
     def save(self, path: Path) -> None:
@@ -94,6 +124,10 @@ class Outcomes:
     weight: Doubles
     reported: float
 
+    def chance_if_unlabelled(self, risk: Doubles) -> Doubles:
+        """The chance of being bad, of user-days at this risk that have no label and that nobody looked at."""
+        return (1 - self.reported) * risk / (1 - self.reported * risk)
+
     def thinned(self) -> "Outcomes":
         """About the same, in at most a few thousand rows: equal outcomes with nearly equal scores are one."""
         key = np.stack([np.round(log_odds(self.score) * STEPS), self.is_bad, self.is_reviewed])
@@ -115,13 +149,39 @@ def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
     if outcomes.reported == 1 or calibration.kind == "none":
         return calibration
     is_unknown = ~some.is_bad & ~some.is_reviewed
-    missed = 1 - some.reported
     risk = np.minimum(calibration.risk(some.score) / some.reported, MOST)
     for _ in range(ROUNDS):
-        bad = np.where(is_unknown, missed * risk / (1 - some.reported * risk), some.is_bad)
+        bad = np.where(is_unknown, some.chance_if_unlabelled(risk), some.is_bad)
         calibration = Calibration.fit(kind, some.score, bad, some.weight)
         risk = np.minimum(calibration.risk(some.score), MOST)
     return calibration
+
+
+def fit_known(new: Calibration, outcomes: Outcomes) -> Calibration:
+    """As `fit_bad`, for known accounts: Platt's two numbers. With few bad days, `new` by one number higher or lower."""
+    if not len(outcomes.score):
+        return new
+    if outcomes.is_bad.sum() >= ENOUGH:
+        return fit_bad("platt", outcomes)
+    some = outcomes.thinned()
+    odds = new.odds(some.score)
+    is_unknown = ~some.is_bad & ~some.is_reviewed
+    by = 0.0
+    for _ in range(ROUNDS):
+        risk = np.minimum(1 / (1 + np.exp(-odds - by)), MOST)
+        bad = np.where(is_unknown, some.chance_if_unlabelled(risk), some.is_bad)
+        by = _shift(odds, _targets(bad, some.weight), some.weight)
+    return new.model_copy(update={"risk_odds": tuple((np.array(new.risk_odds) + by).tolist())})
+
+
+def _shift(odds: Doubles, bad: Doubles, weight: Doubles) -> float:
+    """What to add to log-odds so that their probabilities sum to what is bad."""
+    from scipy.optimize import brentq
+
+    def too_many(by: float) -> float:
+        return float((weight * (1 / (1 + np.exp(-odds - by)) - bad)).sum())
+
+    return float(brentq(too_many, -2 * FARTHEST, 2 * FARTHEST))
 
 
 def log_odds(score: Doubles) -> Doubles:
@@ -160,7 +220,8 @@ def _beta(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
 def _isotonic(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     """Rising steps, joined through their middles so that no two scores tie.
 
-    Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's: there are no steps there.
+    Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's: there are no steps there. Lines
+    between middles bend risks upwards, so all are lowered until they sum to what is bad again.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -173,7 +234,8 @@ def _isotonic(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     left, right = np.interp(ENDS, *_platt(odds, bad, weight))
     x, y = np.array([ENDS[0], *x, ENDS[1]]), np.array([min(left, y[0] - 1e-6), *y, max(right, y[-1] + 1e-6)])
     rising = np.append(True, np.diff(x) > 1e-9) & np.append(True, np.diff(y) > 1e-9)
-    return x[rising], y[rising]
+    x, y = x[rising], y[rising]
+    return x, y + _shift(np.interp(odds, x, y), _targets(bad, weight), weight)
 
 
 def _targets(bad: Doubles, weight: Doubles) -> Doubles:

@@ -1,7 +1,7 @@
 """Labels as they were known at the end of a day."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -40,6 +40,13 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
     `known_at` is when the day became known to be bad; if it was cleared in between, since then.
     """
     return bad_in_force(label_spells(con, home, until, as_of))
+
+
+def known_bad_accounts(con: duckdb.DuckDBPyConnection, home: Path, day: date, as_of: datetime) -> pa.Array:
+    """Accounts with a day that was known to be bad before `day` began, sorted. A label had arrived by `as_of`."""
+    bad = known_bad_user_days(con, home, day - timedelta(days=1), as_of)
+    accounts = pc.unique(bad.column("user_id"))
+    return accounts.take(pc.sort_indices(accounts))
 
 
 def bad_in_force(spells: pa.Table) -> pa.Table:

@@ -58,8 +58,11 @@ def read_sequences(
     return Sequences(tokens, bundle.unlabelled.fields, user_day_windows(tokens, *days))
 
 
-def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: int) -> Scored:
-    """Score user-days. Raises InputError where their features and their events disagree about who was active."""
+def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, is_known: Flags, threads: int) -> Scored:
+    """Score user-days. `is_known`: those of accounts that were known to be bad before, in the order of `sequences`.
+
+    Raises InputError where their features and their events disagree about who was active.
+    """
     rows = user_days.rows[match(user_days, sequences.tokens, sequences.windows)]
     samples = Samples.unlabelled(sequences, tuple(features()), rows)
     surprise = bundle.unlabelled.surprise(samples, threads, with_code=True)
@@ -70,7 +73,7 @@ def apply(bundle: Bundle, user_days: UserDays, sequences: Sequences, threads: in
     base_models = base_columns(bundle.base_models, samples, threads)
     matrix = stacker_rows(columns, rows, learned_columns(surprise, bundle.unlabelled.fields) | base_models)
     score = stacker.predict(bundle.stacker, columns, matrix)
-    risk = bundle.calibration.risk(score)
+    risk = bundle.calibration.risk(score, is_known)
     return Scored(
         sequences, rows, surprise, percentile, base_models, matrix, score.round(DECIMALS), risk.round(DECIMALS)
     )
@@ -114,9 +117,10 @@ def score_days(
         user_days = read_user_days(con, _files(settings, "user_days", first, last, as_of))
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
-        scored = apply(bundle, user_days, sequences, settings.threads)
+        windows, unknown = sequences.windows, np.full(len(sequences), np.nan)
         bad = bad_in_force(label_spells(con, settings.home, known_until, as_of))
-    windows, unknown = sequences.windows, np.full(len(sequences), np.nan)
+        is_known = windows.day > labelled_days(bad, sequences.tokens.users).first_known_of(windows.user)
+        scored = apply(bundle, user_days, sequences, is_known, settings.threads)
     return ScoredDays(
         user_id=scored.user_id,
         user=windows.user,
@@ -127,7 +131,7 @@ def score_days(
         else bundle.label_calibration.risk(scored.score),
         surprise=scored.percentile,
         is_bad=np.isin(windows.key, labelled_days(named(bad), sequences.tokens.users).key),
-        is_known=windows.day > labelled_days(bad, sequences.tokens.users).first_known_of(windows.user),
+        is_known=is_known,
     )
 
 

@@ -3,7 +3,7 @@
 All days of a list are scored by one bundle, which learned from none of them. A run that makes a list scores all of its
 days again, with what has arrived by now.
 
-Reads   snapshots/user_days, snapshots/event_tokens, the champion
+Reads   snapshots/user_days, snapshots/event_tokens, the champion, which accounts were known to be bad
 Writes  snapshots/scores, snapshots/contributions, snapshots/embeddings
 Rerun   the same inputs are the same snapshot: nothing is scored twice
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.catalogue import code_digest, model_code_digest
 from pipeline.context import Run
 from pipeline.models import bundle as bundles
+from pipeline.models.labels import known_bad_accounts
 from pipeline.models.registry import Entry, champion_for
 from pipeline.models.tokens.windows import window_days
 from pipeline.receipt import Receipt
@@ -57,6 +58,8 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
     user_days = _present(run, "user_days", day, fix)
     tokens = [_present(run, "event_tokens", other, fix) for other in window_days(day)]
     candidates = max(200, 2 * run.list_size)
+    with connect(run.settings) as con:
+        known = known_bad_accounts(con, home, day, run.as_of)
     made_from = {
         "bundle": bundle_id,
         "bundle_files": digest(manifest.files),
@@ -65,6 +68,7 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "features": code_digest(),
         "code": model_code_digest(),
+        "known_accounts": digest(known.to_pylist()),
         "candidates": candidates,
         "threads": run.settings.threads,
     }
@@ -80,7 +84,7 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
                 bundle = replace(bundle, stacker=None, calibration=None, label_calibration=None)
             token_paths = [s.path(home) for s in tokens if s.rows]
             written = score_user_days(
-                con, run.settings, bundle, user_days.path(home), token_paths, day, candidates, aside
+                con, run.settings, bundle, user_days.path(home), token_paths, known, day, candidates, aside
             )
         for table, _ in missing:
             yield (table, day), written[table]

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.arrays import Doubles, Ints, Names
@@ -44,13 +45,14 @@ def score_user_days(
     bundle: Bundle,
     user_days_path: Path,
     token_paths: list[Path],
+    known: pa.Array,
     day: date,
     candidates: int,
     aside: Path,
 ) -> dict[str, Path]:
     """Write scores and embeddings of all user-days, by user_id, and contributions of the riskiest, to `aside`.
 
-    Returns the Parquet file of each table.
+    `known`: the accounts that were known to be bad before the day. Returns the Parquet file of each table.
     """
     user_days = read_user_days(con, [user_days_path])
     written = {table: aside / f"{table}.parquet" for table in ("scores", "contributions", EMBEDDINGS)}
@@ -61,7 +63,8 @@ def score_user_days(
         pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
     sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
-    scored = apply(bundle, user_days, sequences, settings.threads)
+    is_known = pc.is_in(sequences.tokens.users, value_set=known).to_numpy(zero_copy_only=False)
+    scored = apply(bundle, user_days, sequences, is_known[sequences.windows.user], settings.threads)
     percentile = scored.percentile.round(PERCENTILE_DECIMALS)
     level = scored.risk if scored.risk is not None else percentile
     likeliest = np.sort(np.lexsort((-scored.surprise.level, -level))[:candidates])

@@ -38,13 +38,17 @@ def as_known(samples: Samples, morning: int, clock: LabelClock) -> Samples:
     return replace(samples, is_bad=is_bad, is_bad_account=is_bad_account, weight=weight)
 
 
+def is_known(samples: Samples) -> Flags:
+    """User-days (n,) of accounts that were known to be bad before."""
+    if samples.bad is None:
+        return np.zeros(len(samples), np.bool_)
+    known: Flags = samples.windows.day > samples.bad.known_before(int(NEVER)).first_known_of(samples.windows.user)
+    return known
+
+
 def is_judged(samples: Samples) -> Flags:
     """User-days (n,) that measure a score: good or bad ones of accounts that were not known to be bad before."""
-    is_clear = samples.weight > 0
-    if samples.bad is None:
-        return is_clear
-    known = samples.bad.known_before(int(NEVER)).first_known_of(samples.windows.user)
-    judged: Flags = is_clear & (samples.windows.day <= known)
+    judged: Flags = (samples.weight > 0) & ~is_known(samples)
     return judged
 
 

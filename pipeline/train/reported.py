@@ -12,7 +12,15 @@ import pyarrow as pa
 
 from pipeline.context import Run
 from pipeline.metrics.recapture import LEAST_BOTH, Recapture
-from pipeline.metrics.reported import Prior, ReportedShare, Reviewed, by_source, by_typology, reported_share
+from pipeline.metrics.reported import (
+    Prior,
+    ReportedShare,
+    Reviewed,
+    by_source,
+    by_typology,
+    chance_right,
+    reported_share,
+)
 from pipeline.models.labels import UNNAMED
 from pipeline.schemas import VERDICT
 from pipeline.sql import parquet
@@ -36,13 +44,18 @@ class Reported:
     between_sources: tuple[Recapture, ...]
 
     @classmethod
-    def of(cls, reviewed: pa.Table, assumed: float, between_sources: tuple[Recapture, ...] = ()) -> Self:
-        """From reviewed bad accounts, one row each: propensity, is_audit, typology and `sources`, who named them."""
+    def of(
+        cls, reviewed: pa.Table, assumed: float, error: float = 0.0, between_sources: tuple[Recapture, ...] = ()
+    ) -> Self:
+        """From accounts confirmed to be bad, one row each, as REVIEWED. `error`: share of verdicts that are wrong."""
         named_by = reviewed.column("sources").to_pylist()
+        is_reported = np.array([bool(sources) for sources in named_by], np.bool_)
+        risk = reviewed.column("risk").to_numpy(zero_copy_only=False).astype(np.float64)
         accounts = Reviewed(
-            is_reported=np.array([bool(sources) for sources in named_by], np.bool_),
+            is_reported=is_reported,
             propensity=reviewed.column("propensity").to_numpy(),
             is_audit=reviewed.column("is_audit").to_numpy().astype(np.bool_),
+            is_right=chance_right(risk, is_reported, error, assumed),
         )
         pooled = reported_share(accounts, Prior(assumed))
         typology = reviewed.column("typology").to_numpy()
@@ -71,8 +84,9 @@ REVIEWED = pa.schema(
     [
         ("propensity", pa.float64()),
         ("is_audit", pa.bool_()),
+        ("risk", pa.float64()),  # that it was listed with, if any
         ("typology", pa.string()),
-        ("sources", pa.list_(pa.string())),
+        ("sources", pa.list_(pa.string())),  # that named it as well
     ]
 )
 
@@ -99,7 +113,7 @@ def reported_by(run: Run) -> Reported:
     }
     with connect(run.settings) as con:
         pairs = _between_sources(con, reports, parameters | {"first": run.first_training_day})
-        return Reported.of(_reviewed(run, con, reports, parameters), assumed, pairs)
+        return Reported.of(_reviewed(run, con, reports, parameters), assumed, run.domain.review_error, pairs)
 
 
 def _reviewed(run: Run, con: duckdb.DuckDBPyConnection, reports: str, parameters: Mapping[str, Any]) -> pa.Table:
@@ -122,7 +136,7 @@ def _reviewed(run: Run, con: duckdb.DuckDBPyConnection, reports: str, parameters
             ) = 1
         ),
         listed as (
-            select user_id, day, propensity, picked_by = 'audit' as is_audit from {parquet(lists)}
+            select user_id, day, propensity, picked_by = 'audit' as is_audit, risk from {parquet(lists)}
         ),
         confirmed as (
             select *
@@ -134,6 +148,7 @@ def _reviewed(run: Run, con: duckdb.DuckDBPyConnection, reports: str, parameters
         select
             any_value(propensity) as propensity,
             any_value(is_audit) as is_audit,
+            any_value(risk) as risk,
             any_value(typology) as typology,
             coalesce(list(distinct source order by source) filter (where source is not null), []) as sources
         from confirmed

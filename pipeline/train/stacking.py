@@ -22,10 +22,10 @@ from pipeline.errors import InputError
 from pipeline.metrics.lift import Lift, compare, list_length
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
-from pipeline.models.calibration import Calibration, Outcomes, choose, fit_bad
+from pipeline.models.calibration import Calibration, Outcomes, RiskCalibration, choose, fit_bad, fit_known
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import as_known, is_judged, is_reviewed
+from pipeline.train.known_labels import as_known, is_judged, is_known, is_reviewed
 from pipeline.train.splits import blocks_of
 from pipeline.train.walk_forward import FitOptions
 
@@ -118,7 +118,7 @@ class Stacked:
     columns: list[str]
     booster: "xgb.Booster"
     early: "xgb.Booster"
-    calibration: Calibration  # to the probability of being bad
+    calibration: RiskCalibration  # to the probability of being bad
     label_calibration: Calibration  # to that of being labelled bad
     log_losses: dict[str, float]
     gates: list[Gate]
@@ -204,33 +204,42 @@ def fit_stack(
         if not new_features.is_on:
             chosen, (walk_forward, early) = older, without
     label_calibration, losses = _calibrated(samples, walk_forward, block)
-    calibration = fit_bad(label_calibration.kind, _outcomes(samples, walk_forward, plan))
+    of_new = fit_bad(label_calibration.kind, _outcomes_of_new(samples, walk_forward, plan))
+    of_known = fit_known(of_new, _outcomes_of_known(samples, walk_forward, plan))
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
         columns=list(chosen),
         booster=fit_booster(samples, chosen, plan, all_days),
         early=early,
-        calibration=calibration,
+        calibration=RiskCalibration(new=of_new, known=of_known),
         label_calibration=label_calibration,
         log_losses=losses,
         gates=gates,
         new_features=new_features,
-        list_length=_length_of_lists(samples, walk_forward, calibration, plan) or plan.reviews,
+        list_length=_length_of_lists(samples, walk_forward, of_new, plan) or plan.reviews,
         block=block,
         scores=walk_forward,
     )
 
 
 def _calibrated(samples: Samples, score: Doubles, block: Ints) -> tuple[Calibration, dict[str, float]]:
-    """Known accounts count too: they will be given a risk as well."""
-    later = (samples.weight > 0) & np.isfinite(score)
+    later = judged_by(samples, np.isfinite(score))
     return choose(score[later], samples.is_bad[later], samples.weight[later], block[later])
 
 
-def _outcomes(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
-    later = (samples.weight > 0) & np.isfinite(score)
-    some = samples.take(later)
-    return Outcomes(score[later], some.is_bad, is_reviewed(some), some.weight, plan.clock.reported)
+def _outcomes_of_new(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
+    return _outcomes(samples, score, samples.weight, judged_by(samples, np.isfinite(score)), plan)
+
+
+def _outcomes_of_known(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
+    """Days that are neither good nor bad examples count: what was not reported of them is what we ask for."""
+    weight = np.where(samples.weight > 0, samples.weight, samples.stands_for)
+    return _outcomes(samples, score, weight, is_known(samples) & np.isfinite(score), plan)
+
+
+def _outcomes(samples: Samples, score: Doubles, weight: Doubles, among: Flags, plan: StackingPlan) -> Outcomes:
+    some = samples.take(among)
+    return Outcomes(score[among], some.is_bad, is_reviewed(some), weight[among], plan.clock.reported)
 
 
 def _length_of_lists(samples: Samples, score: Doubles, calibration: Calibration, plan: StackingPlan) -> int:
@@ -251,7 +260,7 @@ def lift_of_stackers(samples: Samples, score: Doubles, over: Doubles, plan: Stac
     """
     lengths = []
     for each in (score, over):
-        platt = fit_bad("platt", _outcomes(samples, each, plan))
+        platt = fit_bad("platt", _outcomes_of_new(samples, each, plan))
         lengths.append(_length_of_lists(samples, each, platt, plan))
     return lift(samples, score, over, plan.seed, max(lengths) or plan.reviews)
 

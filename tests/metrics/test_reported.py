@@ -1,11 +1,22 @@
 """The share of what is bad that is reported, from reviewed accounts: unbiased by what the list picks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics.reported import KNOWS_NOTHING, STRENGTH, Prior, Reviewed, by_source, by_typology, reported_share
+from pipeline.metrics.reported import (
+    KNOWS_NOTHING,
+    STRENGTH,
+    Prior,
+    Reviewed,
+    by_source,
+    by_typology,
+    chance_right,
+    reported_share,
+)
 
 
 def reviewed(random, truth, n=4000, seen=0.2, audited=0.1):
@@ -13,12 +24,13 @@ def reviewed(random, truth, n=4000, seen=0.2, audited=0.1):
     is_reported = random.random(n) < truth
     is_listed = random.random(n) < np.where(is_reported, 2 * seen, seen / 2)
     propensity = np.where(is_listed, 1.0, audited)
-    return Reviewed(is_reported, propensity, ~is_listed).take(random.random(n) < propensity)
+    return Reviewed(is_reported, propensity, ~is_listed, np.ones(n)).take(random.random(n) < propensity)
 
 
 def flags(is_reported, propensity=1.0):
     is_reported = np.array(is_reported, np.bool_)
-    return Reviewed(is_reported, np.full(len(is_reported), propensity), np.zeros(len(is_reported), np.bool_))
+    n = len(is_reported)
+    return Reviewed(is_reported, np.full(n, propensity), np.zeros(n, np.bool_), np.ones(n))
 
 
 def test_without_a_reviewed_account_it_is_the_assumption_and_says_so():
@@ -58,11 +70,44 @@ def test_nine_of_ten_intervals_of_a_typology_hold_the_truth_where_typologies_dif
         truths = dict(zip("abcd", np.clip(random.normal(0.6, 0.1, 4), 0.05, 0.95), strict=True))
         parts = [reviewed(random, truth, n=200) for truth in truths.values()]
         typology = np.repeat(np.array(list(truths), object), [len(part.is_reported) for part in parts])
-        names = ("is_reported", "propensity", "is_audit")
+        names = ("is_reported", "propensity", "is_audit", "is_right")
         accounts = Reviewed(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
         found = by_typology(accounts, typology, reported_share(accounts, Prior(0.6)))
         held += [found[kind].low <= truth <= found[kind].high for kind, truth in truths.items()]
     assert np.mean(held) > 0.85
+
+
+def confirmed(random, truth, error, believed, n=30_000):
+    """Accounts of which one in a hundred is bad, as reviewers who err confirm them: the risky ones and some others."""
+    risk = random.beta(0.05, 4.95, n)
+    is_bad = random.random(n) < risk
+    is_reported = is_bad & (random.random(n) < truth)
+    propensity = np.where(risk > 0.2, 1.0, 0.02)
+    seen = random.random(n) < propensity
+    kept = seen & (is_bad ^ (random.random(n) < error))
+    is_right = chance_right(risk, is_reported, believed, 0.6)
+    return Reviewed(is_reported, propensity, propensity < 1, is_right).take(kept)
+
+
+def test_reviewers_who_err_do_not_move_it_where_the_pack_says_how_often():
+    random = np.random.default_rng(11)
+    truths = np.clip(random.normal(0.6, 0.1, 80), 0.05, 0.95)
+    accounts = [[confirmed(random, truth, 0.05, believed) for truth in truths] for believed in (0.05, 0.0)]
+    known, believed = ([reported_share(each, Prior(0.6)) for each in row] for row in accounts)
+    assert np.mean([each.low <= truth <= each.high for each, truth in zip(known, truths, strict=True)]) > 0.85
+    assert np.mean([each.share for each in known]) == pytest.approx(0.6, abs=0.04)
+    assert np.mean([each.share for each in believed]) < 0.5, "every wrong verdict on a drawn account stands for fifty"
+
+
+def test_a_verdict_counts_as_given_where_nobody_errs_or_reports_or_no_risk_is_known():
+    nobody_errs = chance_right(np.array([0.0, 0.001, 1.0]), np.zeros(3, np.bool_), 0.0, 0.6)
+    assert nobody_errs.tolist() == [1, 1, 1]
+    assert chance_right(np.array([0.001, np.nan]), np.array([True, False]), 0.1, 0.6).tolist() == [1, 1]
+
+
+def test_verdicts_that_can_only_be_wrong_leave_the_assumption():
+    all_wrong = replace(flags([False, False]), is_right=np.zeros(2))
+    assert reported_share(all_wrong, Prior(0.6)).share == 0.6
 
 
 @given(st.lists(st.booleans(), min_size=1), st.floats(0.05, 1), st.floats(0.01, 1))

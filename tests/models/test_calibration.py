@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.models.calibration import Calibration, Outcomes, choose, fit_bad, log_odds
+from pipeline.models.calibration import (
+    ENOUGH,
+    Calibration,
+    Outcomes,
+    RiskCalibration,
+    choose,
+    fit_bad,
+    fit_known,
+    log_odds,
+)
 
 ONES = np.ones(20_000)
 KINDS = ("none", "platt", "beta", "isotonic")
@@ -170,6 +179,47 @@ def test_what_a_way_loses_is_the_log_loss_of_days_it_was_not_fitted_on():
         fitted = Calibration.fit("platt", score[day != out], is_bad[day != out], weight[day != out])
         risk[day == out] = fitted.risk(score[day == out])
     assert choose(score, is_bad, weight, day)[1]["platt"] == pytest.approx(log_loss(is_bad, risk), abs=1e-6)
+
+
+def known_accounts(share, n, seed=9):
+    """Days of known accounts: of the same scores a seventh of the odds, and half as steep. And what labels show."""
+    random = np.random.default_rng(seed)
+    score = random.beta(1, 6, n)
+    is_bad = random.random(n) < logistic(0.5 * log_odds(score) - 3)
+    return is_bad, Outcomes(score, is_bad & (random.random(n) < share), np.zeros(n, np.bool_), np.ones(n), share)
+
+
+NEW = Calibration(kind="platt", score_odds=(-16.2, 16.2), risk_odds=(-16.2, 16.2))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_known_accounts_have_a_line_of_their_own_where_their_bad_days_are_many(share):
+    slope, intercept = line(fit_known(NEW, known_accounts(share, 100_000)[1]))
+    assert slope == pytest.approx(0.5, abs=0.07) and intercept == pytest.approx(-3, abs=0.2)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_where_they_are_few_their_risks_are_those_of_new_ones_but_lower_and_add_up(share):
+    found, expected, bad = [], 0.0, 0
+    for seed in range(30):
+        is_bad, outcomes = known_accounts(share, 500, seed)
+        assert outcomes.is_bad.sum() < ENOUGH
+        found.append(fit_known(NEW, outcomes))
+        expected, bad = expected + found[-1].risk(outcomes.score).sum(), bad + is_bad.sum()
+    assert expected == pytest.approx(bad, rel=0.15)
+    assert all(line(each)[0] == pytest.approx(1) and line(each)[1] < -1 for each in found)
+
+
+def test_without_a_day_of_a_known_account_they_are_taken_for_new_ones():
+    assert fit_known(NEW, known_accounts(0.5, 0)[1]) is NEW
+
+
+def test_risks_go_by_who_was_known_before(tmp_path):
+    both = RiskCalibration(new=NEW, known=NEW.model_copy(update={"risk_odds": (-18.2, 14.2)}))
+    score = np.array([0.2, 0.2])
+    assert log_odds(both.risk(score, np.array([False, True]))) - log_odds(score) == pytest.approx([0, -2])
+    both.save(tmp_path / "calibration.json")
+    assert RiskCalibration.load(tmp_path / "calibration.json") == both
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):

@@ -14,7 +14,7 @@ from pipeline.models import stacker
 from pipeline.models.base.novelty import NoveltyScorer
 from pipeline.models.base.tabular import Scale
 from pipeline.models.bundle import Bundle, Manifest, Spread
-from pipeline.models.calibration import Calibration
+from pipeline.models.calibration import Calibration, RiskCalibration
 from pipeline.models.nn.autoencoder import BehaviourAutoencoder
 from pipeline.models.reference import Ordinary
 from pipeline.models.unlabelled import Unlabelled
@@ -22,6 +22,7 @@ from pipeline.models.unlabelled import Unlabelled
 DAYS = 6
 DAY = FIRST + timedelta(days=DAYS - 1)
 CALIBRATION = Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-12.0, 12.0))
+OF_KNOWN = Calibration(kind="platt", score_odds=(-16.0, 16.0), risk_odds=(-14.0, 10.0))
 SEEN = ("event_count", "new_device_count", "refund_count")  # features that are known; all others are not
 
 
@@ -82,7 +83,7 @@ def bundle(*, has_stacker: bool = False, base_model: str | None = None, name: st
         manifest=manifest,
         unlabelled=Unlabelled((autoencoder(), autoencoder()), FIELDS, novelty(), ordinary),
         stacker=booster,
-        calibration=CALIBRATION if booster else None,
+        calibration=RiskCalibration(new=CALIBRATION, known=OF_KNOWN) if booster else None,
         label_calibration=CALIBRATION if booster else None,
         base_models={base_model: novelty()} if base_model else {},
     )

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_bundle as small
@@ -25,11 +26,12 @@ def score(tmp_path):
     """Scores a day's user-days in a folder of their own; the tables, as they were written."""
     paths, everybody, _ = small.stream(tmp_path)
 
-    def run(bundle, name="out", user_days=everybody, candidates=5):
+    def run(bundle, name="out", user_days=everybody, candidates=5, known=()):
         settings, aside = Settings(home=tmp_path, threads=1), tmp_path / name
         aside.mkdir()
         with connect(settings) as con:
-            written = score_user_days(con, settings, bundle, user_days, paths, DAY, candidates, aside)
+            accounts = pa.array(known, pa.string())
+            written = score_user_days(con, settings, bundle, user_days, paths, accounts, DAY, candidates, aside)
         return {table: pq.read_table(path) for table, path in written.items()}
 
     def codes(bundle):
@@ -72,6 +74,14 @@ def test_of_two_days_with_as_much_new_the_more_surprising_never_has_the_lower_pe
             if one["score_surprise"] > other["score_surprise"] and new[one["user_id"]] >= new[other["user_id"]]:
                 assert one["surprise_percentile"] >= other["surprise_percentile"]
     assert [row["risk"] for row in rows] == [None] * len(score.active)
+
+
+def test_an_account_that_was_known_to_be_bad_before_has_the_risk_of_known_ones(score):
+    known = score.active[1::2]
+    scores = score(small.bundle(has_stacker=True), known=["nobody", *known])["scores"]
+    odds = np.log(np.divide(*(np.array(column(scores, "score_stacker")) * sign + at for sign, at in ((1, 0), (-1, 1)))))
+    expected = 0.75 * odds - 2 * np.isin(score.active, known)  # small_bundle's two lines
+    np.testing.assert_allclose(column(scores, "risk"), 1 / (1 + np.exp(-expected)), atol=2e-6)
 
 
 def test_contributions_are_above_zero_and_the_largest_comes_first(score):

@@ -12,7 +12,7 @@ from story_so_far import LABELLED, LISTED, TRAINED
 
 from pipeline.models import bundle as bundles
 from pipeline.models import registry
-from pipeline.models.calibration import Calibration
+from pipeline.models.calibration import Calibration, RiskCalibration
 from pipeline.models.days import day_number
 from pipeline.models.labels import known_bad_user_days
 from pipeline.models.scoring import score_days
@@ -240,7 +240,7 @@ def test_days_are_scored_with_what_labels_show_and_who_was_known_before(chapters
         Calibration(kind="platt", score_odds=(-16.2, 16.2), risk_odds=(-16.2 - less, 16.2 - less))
         for less in (0.0, np.log(2))
     )
-    bundle = replace(bundle, calibration=as_it_is, label_calibration=half)
+    bundle = replace(bundle, calibration=RiskCalibration(new=as_it_is, known=as_it_is), label_calibration=half)
     scored = score_days(settings, bundle, shop.day(LISTED), until, until, now)
     odds = scored.risk / (1 - scored.risk)
     assert scored.reported == pytest.approx(odds / 2 / (1 + odds / 2), abs=2e-6)

@@ -126,7 +126,7 @@ def test_the_risk_on_the_holdout_is_measured_by_the_metrics_of_any_list(fitted):
     found = measured(stacked, samples, {}, typology, last)
     is_later = samples.windows.day >= last
     later = samples.take(is_later)
-    risk = stacked.calibration.risk(stacked.scores[is_later])
+    risk = stacked.calibration.new.risk(stacked.scores[is_later])
     expected = list_metrics(ScoredLabels.of(later.windows.user, later.windows.day, later.is_bad), risk, 3)
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 

@@ -30,7 +30,7 @@ def publish(home, propensities, as_of="2026-05-05T04:00:00+00:00"):
     folder = home / "lists" / "revisions" / f"day={DAY}" / as_of[:10]
     folder.mkdir(parents=True)
     rows = [
-        {"day": DAY, "user_id": user, "propensity": share, "picked_by": "audit" if share < 1 else "risk"}
+        {"day": DAY, "user_id": user, "propensity": share, "picked_by": "audit" if share < 1 else "risk", "risk": 0.5}
         for user, share in propensities.items()
     ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "risk_list.parquet")
@@ -53,8 +53,8 @@ def judge(home, *rows, decided="2026-05-05T12:00:00Z", now=datetime(2026, 5, 6, 
     feedback.run(Settings(home=home, now=now), SHOP, path)
 
 
-def in_parts(home, until=DAY + timedelta(days=10)):
-    return reported_by(Run(Settings(home=home), SHOP, until, datetime(2026, 7, 1, tzinfo=UTC)))
+def in_parts(home, until=DAY + timedelta(days=10), domain=SHOP):
+    return reported_by(Run(Settings(home=home), domain, until, datetime(2026, 7, 1, tzinfo=UTC)))
 
 
 def estimate(home, until=DAY + timedelta(days=10)):
@@ -78,6 +78,16 @@ def test_confirmed_accounts_are_asked_whether_they_were_reported_and_drawn_ones_
     assert (found.reviewed, found.audited) == (3, 1)
     effective = 12**2 / (1 + 1 + 100)  # ann and bob are one account each, dan is ten, and was not reported
     assert found.share == pytest.approx((20 * 0.5 + effective * 2 / 12) / (20 + effective))
+
+
+def test_where_reviewers_err_a_confirmed_account_that_nobody_reported_is_bad_by_its_risk(home):
+    judge(home, ("ann", "confirmed", ""), ("dan", "confirmed", ""))
+    support.write_labels(home, [report("ann")])
+    erring = SHOP.model_copy(update={"labels": Labels(delay_days=10, reported=0.5, review_error=0.1)})
+    found = in_parts(home, domain=erring).pooled
+    right = 0.5 * 0.9 * 0.5 / (0.5 * 0.9 * 0.5 + 0.5 * 0.1)  # dan, of risk 0.5, was missed or misjudged
+    share, effective = 1 / (1 + 10 * right), (1 + 10 * right) ** 2 / (1 + 100 * right)
+    assert found.share == pytest.approx((20 * 0.5 + effective * share) / (20 + effective))
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
     seen, _ = drawn
     stacked = fit_stack(seen, {}, PLAN)
     later = stacked.block > 0
-    risk = stacked.calibration.risk(stacked.scores[later])
+    risk = stacked.calibration.new.risk(stacked.scores[later])
     assert risk.sum() == pytest.approx(seen.is_bad[later].sum(), rel=0.05)
 
 

@@ -126,9 +126,11 @@ def _reported(path: Path) -> set[str]:
 
 
 def _pack(path: Path, plan: Plan, audit_share: float) -> Path:
-    """The shop's pack, with the plan's capacity."""
+    """The shop's pack, with the plan's capacity and what its team knows of its own errors."""
     pack = yaml.safe_load((PROJECT / "domains" / "shop.yml").read_text())
-    write_atomically(path, yaml.safe_dump(pack | {"list_size": plan.capacity, "audit_share": audit_share}))
+    labels = pack["labels"] | {"review_error": plan.error}
+    changes = {"list_size": plan.capacity, "audit_share": audit_share, "labels": labels}
+    write_atomically(path, yaml.safe_dump(pack | changes))
     return path
 
 
