@@ -9,7 +9,7 @@ import csv
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -151,12 +151,16 @@ def _retrain(request: dict[str, Any]) -> dict[str, Any]:
 def _list(request: dict[str, Any], domain: Domain) -> ListedDay:
     for step in (daily.build_features, daily.score_users, daily.publish_list):
         step(request)
-    home, day = request["home"], request["day"]
+    return published(request["home"], request["day"], request["as_of"], domain)
+
+
+def published(home: Path, day: date, as_of: datetime, domain: Domain) -> ListedDay:
+    """The day's list, and the accounts that it was chosen from."""
     table, manifest = read_list(home, day)
     entries = tuple(
         Entry(row["user_id"], row["picked_by"], row["risk"], row["propensity"]) for row in table.to_pylist()
     )
-    newest = snapshots.newest(home, "scores", day, request["as_of"])
+    newest = snapshots.newest(home, "scores", day, as_of)
     assert newest is not None
     scores = read_scores(newest.path(home))
     displaced = _without_audits(scores, manifest, domain) - {
@@ -172,4 +176,4 @@ def _without_audits(scores: pa.Table, manifest: Mapping[str, Any], domain: Domai
     return frozenset(chosen.rows["user_id"].to_pylist())
 
 
-__all__ = ["Plan", "run"]
+__all__ = ["Plan", "published", "run"]
