@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     train_days: int = Field(
         90, ge=TRAIN_DAYS[0], le=TRAIN_DAYS[1], description="Days of user-days a training run looks back."
     )
+    epochs: int = Field(24, ge=1, le=200, description="Epochs that an autoencoder is trained for at most.")
     seed: int = Field(7, ge=0, lt=2**31)
     threads: int = Field(2, ge=1, le=256)
     memory_limit: str = Field(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["promote", "run"]
 
 LEAST_DAYS = 7
+SETTINGS = ("train_days", "min_bad_labels", "epochs", "seed", "threads")  # that a bundle depends on
 
 
 def run(run: Run, *, progress: bool = False) -> Receipt:
@@ -46,7 +47,7 @@ def run(run: Run, *, progress: bool = False) -> Receipt:
         "domain": {"name": domain.name, "digest": domain.digest},
         "features": code_digest(),
         "code": model_code_digest(),
-        "settings": {name: getattr(settings, name) for name in ("train_days", "min_bad_labels", "seed", "threads")},
+        "settings": {name: getattr(settings, name) for name in SETTINGS},
         "reviews": run.list_size,
         "user_days": {str(s.day): s.id for s in material.user_days},
         "event_tokens": digest({str(s.day): s.id for s in material.tokens}),

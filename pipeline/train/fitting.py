@@ -155,7 +155,7 @@ def _fit_unlabelled(fitting: Fitting, good: Samples) -> tuple[Unlabelled, dict[s
         train_autoencoder(
             good.take(half != scored).sequences,
             good.take((half == scored) & is_late).sequences,
-            AutoencoderPlan(settings.seed + scored, settings.threads, fitting.progress),
+            AutoencoderPlan(settings.seed + scored, settings.threads, fitting.progress, settings.epochs),
         )
         for scored in range(HALVES)
     )
