@@ -6,7 +6,14 @@ import pyarrow as pa
 import pytest
 import support
 
-from pipeline.models.labels import UNNAMED, known_bad_user_days, label_arrivals, label_spells, labelled_days
+from pipeline.models.labels import (
+    UNNAMED,
+    known_bad_accounts,
+    known_bad_user_days,
+    label_arrivals,
+    label_spells,
+    labelled_days,
+)
 from pipeline.models.samples import NEVER
 from pipeline.schemas import VERDICT
 from pipeline.settings import Settings
@@ -80,6 +87,28 @@ def test_a_label_of_the_account_names_only_the_first_and_the_last_active_day_tha
         (3, first, later),
         (4, first, first),
     ]
+
+
+def test_an_account_is_known_to_be_bad_from_the_day_after_until_that_is_taken_back(tmp_path):
+    early, late = days_after(5), days_after(9)
+    support.write_labels(
+        tmp_path,
+        [
+            support.label("cat", NOON, early, "e3"),
+            support.label("ann", NOON, early, "e1"),
+            support.label("ann", days_after(-3), early, "e0"),
+            support.label("bob", NOON, early, "e2"),
+            support.label("bob", NOON, late, "e2", is_bad=False),
+            support.label("dan", NOON, early, "e4", arrived_at=days_after(20)),
+        ],
+    )
+    with connect(Settings(home=tmp_path)) as con:
+        seen = [
+            known_bad_accounts(con, tmp_path, DAY + timedelta(days=n), days_after(12).replace(tzinfo=UTC)).to_pylist()
+            for n in (5, 6, 9, 10)
+        ]
+        assert known_bad_accounts(con, tmp_path, DAY + timedelta(days=10), LATER).to_pylist() == ["ann", "cat", "dan"]
+    assert seen == [[], ["ann", "bob", "cat"], ["ann", "bob", "cat"], ["ann", "cat"]]
 
 
 @pytest.fixture

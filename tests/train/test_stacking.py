@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from user_days import user_days
+from user_days import FIRST_DAY, user_days
 
 from pipeline.metrics.bootstrap import Difference
 from pipeline.metrics.lift import Lift
 from pipeline.models import stacker
+from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.train import stacking
+from pipeline.train.clocks import LabelClock
+from pipeline.train.known_labels import as_known
 from pipeline.train.splits import blocks_of
 from pipeline.train.stacking import (
     AUTOENCODER,
@@ -223,6 +226,32 @@ def test_its_risk_on_later_days_adds_up_to_what_was_bad(drawn):
     later = stacked.block > 0
     risk = stacked.calibration.new.risk(stacked.scores[later])
     assert risk.sum() == pytest.approx(seen.is_bad[later].sum(), rel=0.05)
+
+
+def test_accounts_known_to_be_bad_are_not_expected_to_be_bad_on_every_day_that_looks_like_it():
+    """One account in eight is bad once, known the day after, and looks bad for good: on one day in ten it is."""
+    random, users, days = np.random.default_rng(5), 400, 40
+    first_bad = np.where(random.random(users) < 0.125, random.integers(0, days, users), days)
+    day, user = np.repeat(np.arange(days), users), np.tile(np.arange(users), days)
+    is_known = day > first_bad[user]
+    is_bad = (day == first_bad[user]) | (is_known & (random.random(len(day)) < 0.1))
+    looks = 2.0 * (day >= first_bad[user]) + random.normal(scale=0.7, size=len(day))
+    plain = user_days(looks[:, None], is_bad, users, days)
+    named = np.flatnonzero(is_bad & (random.random(len(day)) < 0.6) | (day == first_bad[user]))
+    known = plain.windows.day[named] + 1
+    bad = LabelledDays(
+        user[named], plain.windows.day[named], known, np.full(len(named), NEVER), np.full(len(named), "report"), known
+    )
+    clock = LabelClock((1.0,), reported=0.6)
+    seen = as_known(replace(plain, bad=bad.take(np.argsort(bad.key))), FIRST_DAY + days, clock)
+    stacked = fit_stack(seen, {}, replace(PLAN, clock=clock))
+    later = np.isfinite(stacked.scores) & is_known
+    expected = {
+        name: getattr(stacked.calibration, name).risk(stacked.scores[later]).sum() / is_bad[later].sum()
+        for name in ("known", "new")
+    }
+    assert expected["known"] == pytest.approx(1, abs=0.25)
+    assert expected["new"] > 2
 
 
 def test_the_early_version_has_not_learned_from_the_last_block(drawn):
