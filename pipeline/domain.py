@@ -124,6 +124,14 @@ class Labels(Mapping):
     reported: float = Field(1.0, gt=0, le=1)
     review_error: float = Field(0.0, ge=0, lt=0.5)
 
+    @model_validator(mode="after")
+    def errors_can_be_told(self) -> "Labels":
+        if self.review_error and self.reported == 1:
+            raise ValueError(
+                "with review_error, reported must be below 1: or each verdict without a report is an error"
+            )
+        return self
+
 
 class Token(Strict):
     """Fields of the sequence model's event token."""

@@ -9,6 +9,7 @@ from pipeline.arrays import Doubles, Flags, Names
 
 STRENGTH = 20.0  # reviewed bad accounts that the assumption is worth
 COVERAGE = 0.9
+ROUNDS, SETTLED = 300, 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ class Reviewed:
     is_reported: Flags
     propensity: Doubles
     is_audit: Flags  # drawn at random
-    is_right: Doubles  # the probability that it is bad, as the verdict says
+    chance_bad: Doubles  # that the verdict is right
 
     def take(self, chosen: Flags) -> "Reviewed":
-        return Reviewed(self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen], self.is_right[chosen])
+        return Reviewed(
+            self.is_reported[chosen], self.propensity[chosen], self.is_audit[chosen], self.chance_bad[chosen]
+        )
 
 
-def chance_right(risk: Doubles, is_reported: Flags, error: float, share: float) -> Doubles:
+def chance_if_confirmed(risk: Doubles, is_reported: Flags, error: float, share: float) -> Doubles:
     """The probability that a confirmed account is bad, (n,). Bayes: the lower its risk, the likelier an error.
 
     `error`: share of verdicts that are wrong; `share`: of bad accounts that are reported. What was reported as well is
@@ -78,17 +81,30 @@ def reported_share(reviewed: Reviewed, prior: Prior) -> ReportedShare:
     from scipy.stats import beta
 
     n, assumed = len(reviewed.is_reported), prior.share
-    weight = reviewed.is_right / reviewed.propensity
+    weight = reviewed.chance_bad / reviewed.propensity
+    audited = int(reviewed.is_audit.sum())
     if not weight.any():
-        return ReportedShare(assumed, assumed, assumed, 0, 0, assumed)
+        return ReportedShare(assumed, assumed, assumed, n, audited, assumed)
     found = float(weight[reviewed.is_reported].sum() / weight.sum())
     effective = float(weight.sum() ** 2 / (weight / reviewed.propensity).sum())
     yes = prior.strength * assumed + effective * found
     no = prior.strength * (1 - assumed) + effective * (1 - found)
     tail = (1 - COVERAGE) / 2
     low, high = beta.ppf([tail, 1 - tail], yes, no) if no > 0 else (1.0, 1.0)
-    audited = int(reviewed.is_audit.sum())
     return ReportedShare(yes / (yes + no), float(low), float(high), n, audited, assumed)
+
+
+def doubted(reviewed: Reviewed, risk: Doubles, error: float, prior: Prior) -> tuple[Reviewed, ReportedShare]:
+    """The accounts with the chance that each is bad, and the share reported: each depends on the other, so in turns."""
+    share = prior.share
+    for _ in range(ROUNDS if error else 1):
+        chance = chance_if_confirmed(risk, reviewed.is_reported, error, share)
+        reviewed = replace(reviewed, chance_bad=chance)
+        found = reported_share(reviewed, prior)
+        if abs(found.share - share) < SETTLED:
+            break
+        share = found.share
+    return reviewed, found
 
 
 def by_typology(reviewed: Reviewed, typology: Names, pooled: ReportedShare) -> dict[str, ReportedShare]:

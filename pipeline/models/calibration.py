@@ -14,9 +14,11 @@ from pipeline.storage.files import read_model, write_json
 Kind = Literal["none", "platt", "beta", "isotonic"]
 
 STEPS = 50  # of a log-odds that scores are told apart by
-ROUNDS, MOST = 30, 0.999  # of expectation and maximisation; what is surely bad would stay so for ever
+ROUNDS, SETTLED = 300, 1e-6  # of expectation and maximisation, at most; until no risk changes by more
+MOST = 0.999  # what is surely bad would stay so for ever
 FARTHEST = 16.2  # log-odds: risks beyond one in ten million are all alike
 BETTER = 0.002  # share of the log loss another kind must save before it replaces Platt's
+LEAST_SLOPE = 0.01
 ENOUGH = 20  # bad user-days of known accounts, for two numbers of their own
 
 
@@ -139,22 +141,15 @@ class Outcomes:
 
 
 def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
-    """The probability of being bad, labelled or not, by expectation maximisation (Dempster, Laird and Rubin, 1977).
+    """The probability of being bad, labelled or not.
 
-    A user-day without a label that nobody looked at is bad with the chance that a bad one like it was not reported.
-    So reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts are taken as they are.
+    Reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts are taken as they are. A
+    score that is the probability of a label is not that of being bad, so "none" becomes Platt's.
     """
-    some = outcomes if outcomes.reported == 1 else outcomes.thinned()
-    calibration = Calibration.fit(kind, some.score, some.is_bad, some.weight)
-    if outcomes.reported == 1 or calibration.kind == "none":
-        return calibration
-    is_unknown = ~some.is_bad & ~some.is_reviewed
-    risk = np.minimum(calibration.risk(some.score) / some.reported, MOST)
-    for _ in range(ROUNDS):
-        bad = np.where(is_unknown, some.chance_if_unlabelled(risk), some.is_bad)
-        calibration = Calibration.fit(kind, some.score, bad, some.weight)
-        risk = np.minimum(calibration.risk(some.score), MOST)
-    return calibration
+    if outcomes.reported == 1 or not outcomes.is_bad.any() or outcomes.is_bad.all():
+        return Calibration.fit(kind, outcomes.score, outcomes.is_bad, outcomes.weight)
+    some, kind = outcomes.thinned(), "platt" if kind == "none" else kind
+    return _in_turns(some, lambda bad: Calibration.fit(kind, some.score, bad, some.weight))
 
 
 def fit_known(new: Calibration, outcomes: Outcomes) -> Calibration:
@@ -165,13 +160,28 @@ def fit_known(new: Calibration, outcomes: Outcomes) -> Calibration:
         return fit_bad("platt", outcomes)
     some = outcomes.thinned()
     odds = new.odds(some.score)
-    is_unknown = ~some.is_bad & ~some.is_reviewed
-    by = 0.0
+
+    def shifted(bad: Doubles | Flags) -> Calibration:
+        by = _shift(odds, _targets(bad.astype(np.float64), some.weight), some.weight)
+        return new.model_copy(update={"risk_odds": tuple((np.array(new.risk_odds) + by).tolist())})
+
+    return _in_turns(some, shifted)
+
+
+def _in_turns(outcomes: Outcomes, fit: Callable[[Doubles | Flags], Calibration]) -> Calibration:
+    """Expectation maximisation (Dempster, Laird and Rubin, 1977): `fit` gets the chance that each user-day is bad.
+
+    A user-day without a label that nobody looked at is bad with the chance that a bad one like it was not reported.
+    """
+    calibration = fit(outcomes.is_bad)
+    is_unknown = ~outcomes.is_bad & ~outcomes.is_reviewed
+    risk = np.minimum(calibration.risk(outcomes.score) / outcomes.reported, MOST)
     for _ in range(ROUNDS):
-        risk = np.minimum(1 / (1 + np.exp(-odds - by)), MOST)
-        bad = np.where(is_unknown, some.chance_if_unlabelled(risk), some.is_bad)
-        by = _shift(odds, _targets(bad, some.weight), some.weight)
-    return new.model_copy(update={"risk_odds": tuple((np.array(new.risk_odds) + by).tolist())})
+        calibration = fit(np.where(is_unknown, outcomes.chance_if_unlabelled(risk), outcomes.is_bad))
+        before, risk = risk, np.minimum(calibration.risk(outcomes.score), MOST)
+        if np.abs(risk - before).max() < SETTLED:
+            break
+    return calibration
 
 
 def _shift(odds: Doubles, bad: Doubles, weight: Doubles) -> float:
@@ -181,7 +191,7 @@ def _shift(odds: Doubles, bad: Doubles, weight: Doubles) -> float:
     def too_many(by: float) -> float:
         return float((weight * (1 / (1 + np.exp(-odds - by)) - bad)).sum())
 
-    return float(brentq(too_many, -2 * FARTHEST, 2 * FARTHEST))
+    return float(brentq(too_many, -4 * FARTHEST, 4 * FARTHEST))
 
 
 def log_odds(score: Doubles) -> Doubles:
@@ -199,9 +209,14 @@ def _as_is(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
 
 
 def _platt(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
-    """Two numbers: Platt, "Probabilistic Outputs for Support Vector Machines", 1999."""
+    """Two numbers: Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+
+    Scores that say nothing, or point the wrong way, keep their order, and all have nearly the same risk.
+    """
     [slope], intercept = _line(odds[:, None], bad, weight)
-    return (ENDS, slope * ENDS + intercept) if slope > 0 else (ENDS, ENDS)
+    if slope < LEAST_SLOPE:
+        slope, intercept = LEAST_SLOPE, _shift(LEAST_SLOPE * odds, _targets(bad, weight), weight)
+    return ENDS, slope * ENDS + intercept
 
 
 def _beta(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
@@ -221,7 +236,7 @@ def _isotonic(odds: Doubles, bad: Doubles, weight: Doubles) -> Points:
     """Rising steps, joined through their middles so that no two scores tie.
 
     Oron and Flournoy, "Centered Isotonic Regression", 2017. The ends are Platt's: there are no steps there. Lines
-    between middles bend risks upwards, so all are lowered until they sum to what is bad again.
+    between middles bend risks upwards, so all are shifted until they sum to what is bad again.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -43,9 +43,12 @@ def known_bad_user_days(con: duckdb.DuckDBPyConnection, home: Path, until: date,
 
 
 def known_bad_accounts(con: duckdb.DuckDBPyConnection, home: Path, day: date, as_of: datetime) -> pa.Array:
-    """Accounts with a day that was known to be bad before `day` began, sorted. A label had arrived by `as_of`."""
-    bad = known_bad_user_days(con, home, day - timedelta(days=1), as_of)
-    accounts = pc.unique(bad.column("user_id"))
+    """Accounts with a day that was known to be bad before `day` began, sorted. A label had arrived by `as_of`.
+
+    No events are read, so that it costs little each day.
+    """
+    spells = label_spells(con, home, day - timedelta(days=1), as_of, with_activity=False)
+    accounts = pc.unique(bad_in_force(spells).column("user_id"))
     return accounts.take(pc.sort_indices(accounts))
 
 
@@ -77,7 +80,9 @@ def _days(column: pa.ChunkedArray) -> Ints:
     return days
 
 
-def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> pa.Table:
+def label_spells(
+    con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime, with_activity: bool = True
+) -> pa.Table:
     """When each user-day counted as bad, or as good because of a label of the whole day. Sorted.
 
     From `known_at` to `cleared_at`, null while it holds. `source` is that of the first label. `named_at`: since when
@@ -86,9 +91,9 @@ def label_spells(con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of:
 
     Of several labels of one event, the latest known counts; of equally late ones, the bad one. A label of a whole day
     overrules earlier labels of its events. A label with an end is one of each day before it on which its account was
-    active. The features read labels alike: stg_labels.sql.
+    active; without `with_activity`, of the day on which it begins. The features read labels alike: stg_labels.sql.
     """
-    known = _Known.of(con, home, until, as_of)
+    known = _Known.of(con, home, until, as_of, with_activity)
     if known is None:
         return SPELLS.empty_table()
     rows = con.sql(
@@ -194,7 +199,9 @@ class _Known:
     parameters: dict[str, datetime]
 
     @classmethod
-    def of(cls, con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime) -> "_Known | None":
+    def of(
+        cls, con: duckdb.DuckDBPyConnection, home: Path, until: date, as_of: datetime, with_activity: bool = True
+    ) -> "_Known | None":
         """None without label files. Events are read if a label has an end: it is about the days of activity before."""
         files = [str(home / file.path) for file in lake.label_files(home)]
         if not files:
@@ -204,8 +211,10 @@ class _Known:
         columns = f"is_bad, known_at, typology, coalesce(source, '{UNNAMED}') as source"
         by_day = f"""
             select user_id, event_id, cast(happened_at as date) as event_day, {columns}, true as is_named
-            from {seen} where ends_at is null
+            from {seen} {"where ends_at is null" if with_activity else ""}
         """
+        if not with_activity:
+            return cls(by_day, known)
         about = (
             f"select min(cast(happened_at as date)), max(cast(ends_at as date)) from {seen} where ends_at is not null"
         )

@@ -13,6 +13,7 @@ from pipeline.models.tokens.fields import Fields
 from pipeline.models.tokens.windows import Sequences, Tokens, Windows
 
 NEVER = np.int64(2**30)  # a day that does not come
+LAST = 2**20 - 1  # day that a key has room for
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class LabelledDays:
 
     def take(self, chosen: Flags | Ints) -> "LabelledDays":
         return LabelledDays(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def is_known(self, user: NDArray[np.integer], day: NDArray[np.integer]) -> Flags:
+        """Whether each account (n,) was known to be bad when the day (n,) began. What was taken back by then is not."""
+
+        def before(since: Ints) -> Ints:
+            keys = np.sort(user_day_key(self.user, np.minimum(since, LAST)))
+            return np.searchsorted(keys, user_day_key(user, day)) - np.searchsorted(keys, user_day_key(user, 0 * day))
+
+        known: Flags = before(self.known_day) > before(self.cleared_day)
+        return known
 
     def first_known_of(self, user: NDArray[np.integer]) -> Ints:
         """For each of `user` the day on which one of its days was first known, else NEVER."""

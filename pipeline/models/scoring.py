@@ -118,8 +118,9 @@ def score_days(
         token_paths = _files(settings, "event_tokens", window_days(first)[0], last, as_of)
         sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (first, last))
         windows, unknown = sequences.windows, np.full(len(sequences), np.nan)
-        bad = bad_in_force(label_spells(con, settings.home, known_until, as_of))
-        is_known = windows.day > labelled_days(bad, sequences.tokens.users).first_known_of(windows.user)
+        spells = label_spells(con, settings.home, known_until, as_of)
+        bad_days = labelled_days(spells.filter(spells["is_bad"]), sequences.tokens.users)
+        is_known = bad_days.is_known(windows.user, windows.day)
         scored = apply(bundle, user_days, sequences, is_known, settings.threads)
     return ScoredDays(
         user_id=scored.user_id,
@@ -130,7 +131,7 @@ def score_days(
         if scored.score is None or bundle.label_calibration is None
         else bundle.label_calibration.risk(scored.score),
         surprise=scored.percentile,
-        is_bad=np.isin(windows.key, labelled_days(named(bad), sequences.tokens.users).key),
+        is_bad=np.isin(windows.key, labelled_days(named(bad_in_force(spells)), sequences.tokens.users).key),
         is_known=is_known,
     )
 

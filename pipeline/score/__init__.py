@@ -58,8 +58,7 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
     user_days = _present(run, "user_days", day, fix)
     tokens = [_present(run, "event_tokens", other, fix) for other in window_days(day)]
     candidates = max(200, 2 * run.list_size)
-    with connect(run.settings) as con:
-        known = known_bad_accounts(con, home, day, run.as_of)
+    known = _known_accounts(run, champion, manifest)
     made_from = {
         "bundle": bundle_id,
         "bundle_files": digest(manifest.files),
@@ -68,7 +67,7 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
         "event_tokens": digest({str(s.day): s.id for s in tokens}),
         "features": code_digest(),
         "code": model_code_digest(),
-        "known_accounts": digest(known.to_pylist()),
+        "known_accounts": digest(known),
         "candidates": candidates,
         "threads": run.settings.threads,
     }
@@ -91,6 +90,15 @@ def _score_day(run: Run, champion: Entry, manifest: bundles.Manifest) -> Snapsho
 
     wanted = {(table, day): made_from for table in TABLES}
     return made_once(home, "score", wanted, snapshots.Shelf(home, run.as_of), build)["scores", day].result
+
+
+def _known_accounts(run: Run, champion: Entry, manifest: bundles.Manifest) -> list[str]:
+    """Those known to be bad before the run's day. None where no risk is given: nothing else asks."""
+    if champion.leaves_stacker_out or not manifest.columns:
+        return []
+    with connect(run.settings) as con:
+        accounts: list[str] = known_bad_accounts(con, run.home, run.day, run.as_of).to_pylist()
+    return accounts
 
 
 def _present(run: Run, table: str, day: date, fix: str) -> Snapshot:

@@ -45,7 +45,7 @@ def score_user_days(
     bundle: Bundle,
     user_days_path: Path,
     token_paths: list[Path],
-    known: pa.Array,
+    known: list[str],
     day: date,
     candidates: int,
     aside: Path,
@@ -63,7 +63,7 @@ def score_user_days(
         pq.write_table(embeddings(bundle.manifest.id, day, pa.array([], pa.string()), no_codes), written[EMBEDDINGS])
         return written
     sequences = read_sequences(con, bundle, user_days.user_id.unique(), token_paths, (day, day))
-    is_known = pc.is_in(sequences.tokens.users, value_set=known).to_numpy(zero_copy_only=False)
+    is_known = pc.is_in(sequences.tokens.users, value_set=pa.array(known, pa.string())).to_numpy(zero_copy_only=False)
     scored = apply(bundle, user_days, sequences, is_known[sequences.windows.user], settings.threads)
     percentile = scored.percentile.round(PERCENTILE_DECIMALS)
     level = scored.risk if scored.risk is not None else percentile

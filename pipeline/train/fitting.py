@@ -260,7 +260,11 @@ def _fit_stacker(
         "base_models_not_fitted": base_models.not_fitted,
         "new_features": None if stacked.new_features is None else stacked.new_features.to_dict(),
         "over_surprise": _over_surprise(stacked, holdout, plan).to_dict(),
-        "calibration": {"kind": stacked.calibration.new.kind, "log_losses": stacked.log_losses},
+        "calibration": {
+            "kind": stacked.calibration.new.kind,
+            "log_losses": stacked.log_losses,
+            "known_bad_user_days": stacked.known_bad,
+        },
         "reported": {
             **asdict(fitting.reported.pooled),
             "from": fitting.reported.pooled.source,

@@ -42,8 +42,15 @@ def is_known(samples: Samples) -> Flags:
     """User-days (n,) of accounts that were known to be bad before."""
     if samples.bad is None:
         return np.zeros(len(samples), np.bool_)
-    known: Flags = samples.windows.day > samples.bad.known_before(int(NEVER)).first_known_of(samples.windows.user)
-    return known
+    return samples.bad.is_known(samples.windows.user, samples.windows.day)
+
+
+def is_covered(samples: Samples) -> Flags:
+    """User-days (n,) that only a label of their account covers."""
+    if samples.bad is None:
+        return np.zeros(len(samples), np.bool_)
+    covered: Flags = np.isin(samples.windows.key, samples.bad.known_before(int(NEVER)).key) & ~samples.is_bad
+    return covered
 
 
 def is_judged(samples: Samples) -> Flags:

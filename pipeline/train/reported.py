@@ -18,8 +18,7 @@ from pipeline.metrics.reported import (
     Reviewed,
     by_source,
     by_typology,
-    chance_right,
-    reported_share,
+    doubted,
 )
 from pipeline.models.labels import UNNAMED
 from pipeline.schemas import VERDICT
@@ -51,13 +50,13 @@ class Reported:
         named_by = reviewed.column("sources").to_pylist()
         is_reported = np.array([bool(sources) for sources in named_by], np.bool_)
         risk = reviewed.column("risk").to_numpy(zero_copy_only=False).astype(np.float64)
-        accounts = Reviewed(
+        everything_right = Reviewed(
             is_reported=is_reported,
             propensity=reviewed.column("propensity").to_numpy(),
             is_audit=reviewed.column("is_audit").to_numpy().astype(np.bool_),
-            is_right=chance_right(risk, is_reported, error, assumed),
+            chance_bad=np.ones(len(risk)),
         )
-        pooled = reported_share(accounts, Prior(assumed))
+        accounts, pooled = doubted(everything_right, risk, error, Prior(assumed))
         typology = reviewed.column("typology").to_numpy()
         each_source = sorted({source for sources in named_by for source in sources})
         flags = ((name, np.array([name in sources for sources in named_by], np.bool_)) for name in each_source)

@@ -22,10 +22,10 @@ from pipeline.errors import InputError
 from pipeline.metrics.lift import Lift, compare, list_length
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
-from pipeline.models.calibration import Calibration, Outcomes, RiskCalibration, choose, fit_bad, fit_known
+from pipeline.models.calibration import ENOUGH, Calibration, Outcomes, RiskCalibration, choose, fit_bad, fit_known
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import as_known, is_judged, is_known, is_reviewed
+from pipeline.train.known_labels import as_known, is_covered, is_judged, is_known, is_reviewed
 from pipeline.train.splits import blocks_of
 from pipeline.train.walk_forward import FitOptions
 
@@ -119,6 +119,7 @@ class Stacked:
     booster: "xgb.Booster"
     early: "xgb.Booster"
     calibration: RiskCalibration  # to the probability of being bad
+    known_bad: int  # bad user-days of accounts that were known before
     label_calibration: Calibration  # to that of being labelled bad
     log_losses: dict[str, float]
     gates: list[Gate]
@@ -205,13 +206,14 @@ def fit_stack(
             chosen, (walk_forward, early) = older, without
     label_calibration, losses = _calibrated(samples, walk_forward, block)
     of_new = fit_bad(label_calibration.kind, _outcomes_of_new(samples, walk_forward, plan))
-    of_known = fit_known(of_new, _outcomes_of_known(samples, walk_forward, plan))
+    known = _outcomes_of_known(samples, walk_forward, plan)
     all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
         columns=list(chosen),
         booster=fit_booster(samples, chosen, plan, all_days),
         early=early,
-        calibration=RiskCalibration(new=of_new, known=of_known),
+        calibration=RiskCalibration(new=of_new, known=fit_known(of_new, known)),
+        known_bad=int(known.is_bad.sum()),
         label_calibration=label_calibration,
         log_losses=losses,
         gates=gates,
@@ -223,18 +225,26 @@ def fit_stack(
 
 
 def _calibrated(samples: Samples, score: Doubles, block: Ints) -> tuple[Calibration, dict[str, float]]:
-    later = judged_by(samples, np.isfinite(score))
+    later = _calibrates(samples, score)
     return choose(score[later], samples.is_bad[later], samples.weight[later], block[later])
 
 
+def _calibrates(samples: Samples, score: Doubles) -> Flags:
+    """User-days (n,) of accounts not known to be bad before; of all accounts, if few of these were bad."""
+    judged = is_judged(samples) & np.isfinite(score)
+    return judged if (judged & samples.is_bad).sum() >= ENOUGH else (samples.weight > 0) & np.isfinite(score)
+
+
 def _outcomes_of_new(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
-    return _outcomes(samples, score, samples.weight, judged_by(samples, np.isfinite(score)), plan)
+    return _outcomes(samples, score, samples.weight, _calibrates(samples, score), plan)
 
 
 def _outcomes_of_known(samples: Samples, score: Doubles, plan: StackingPlan) -> Outcomes:
-    """Days that are neither good nor bad examples count: what was not reported of them is what we ask for."""
+    """Days without a label count though they are no examples: how many of them are bad is what we ask. Days that only a
+    label of the account covers do not: nobody said anything about them.
+    """
     weight = np.where(samples.weight > 0, samples.weight, samples.stands_for)
-    return _outcomes(samples, score, weight, is_known(samples) & np.isfinite(score), plan)
+    return _outcomes(samples, score, weight, is_known(samples) & ~is_covered(samples) & np.isfinite(score), plan)
 
 
 def _outcomes(samples: Samples, score: Doubles, weight: Doubles, among: Flags, plan: StackingPlan) -> Outcomes:

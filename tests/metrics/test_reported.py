@@ -14,7 +14,8 @@ from pipeline.metrics.reported import (
     Reviewed,
     by_source,
     by_typology,
-    chance_right,
+    chance_if_confirmed,
+    doubted,
     reported_share,
 )
 
@@ -70,7 +71,7 @@ def test_nine_of_ten_intervals_of_a_typology_hold_the_truth_where_typologies_dif
         truths = dict(zip("abcd", np.clip(random.normal(0.6, 0.1, 4), 0.05, 0.95), strict=True))
         parts = [reviewed(random, truth, n=200) for truth in truths.values()]
         typology = np.repeat(np.array(list(truths), object), [len(part.is_reported) for part in parts])
-        names = ("is_reported", "propensity", "is_audit", "is_right")
+        names = ("is_reported", "propensity", "is_audit", "chance_bad")
         accounts = Reviewed(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
         found = by_typology(accounts, typology, reported_share(accounts, Prior(0.6)))
         held += [found[kind].low <= truth <= found[kind].high for kind, truth in truths.items()]
@@ -78,35 +79,41 @@ def test_nine_of_ten_intervals_of_a_typology_hold_the_truth_where_typologies_dif
 
 
 def confirmed(random, truth, error, believed, n=30_000):
-    """Accounts of which one in a hundred is bad, as reviewers who err confirm them: the risky ones and some others."""
+    """The share found, where one account in a hundred is bad, reviewers see the risky ones and some others, and err."""
     risk = random.beta(0.05, 4.95, n)
     is_bad = random.random(n) < risk
     is_reported = is_bad & (random.random(n) < truth)
     propensity = np.where(risk > 0.2, 1.0, 0.02)
     seen = random.random(n) < propensity
     kept = seen & (is_bad ^ (random.random(n) < error))
-    is_right = chance_right(risk, is_reported, believed, 0.6)
-    return Reviewed(is_reported, propensity, propensity < 1, is_right).take(kept)
+    accounts = Reviewed(is_reported, propensity, propensity < 1, np.ones(n)).take(kept)
+    return doubted(accounts, risk[kept], believed, Prior(0.6))[1]
 
 
 def test_reviewers_who_err_do_not_move_it_where_the_pack_says_how_often():
     random = np.random.default_rng(11)
     truths = np.clip(random.normal(0.6, 0.1, 80), 0.05, 0.95)
-    accounts = [[confirmed(random, truth, 0.05, believed) for truth in truths] for believed in (0.05, 0.0)]
-    known, believed = ([reported_share(each, Prior(0.6)) for each in row] for row in accounts)
+    known, believed = ([confirmed(random, truth, 0.05, at) for truth in truths] for at in (0.05, 0.0))
     assert np.mean([each.low <= truth <= each.high for each, truth in zip(known, truths, strict=True)]) > 0.85
     assert np.mean([each.share for each in known]) == pytest.approx(0.6, abs=0.04)
     assert np.mean([each.share for each in believed]) < 0.5, "every wrong verdict on a drawn account stands for fifty"
 
 
+@pytest.mark.parametrize("truth", [0.3, 0.9])
+def test_it_is_the_same_as_where_nobody_errs_though_the_assumption_is_wrong(truth):
+    random = np.random.default_rng(12)
+    erring, careful = ([confirmed(random, truth, at, at).share for _ in range(40)] for at in (0.05, 0.0))
+    assert np.mean(erring) == pytest.approx(np.mean(careful), abs=0.04)
+
+
 def test_a_verdict_counts_as_given_where_nobody_errs_or_reports_or_no_risk_is_known():
-    nobody_errs = chance_right(np.array([0.0, 0.001, 1.0]), np.zeros(3, np.bool_), 0.0, 0.6)
+    nobody_errs = chance_if_confirmed(np.array([0.0, 0.001, 1.0]), np.zeros(3, np.bool_), 0.0, 0.6)
     assert nobody_errs.tolist() == [1, 1, 1]
-    assert chance_right(np.array([0.001, np.nan]), np.array([True, False]), 0.1, 0.6).tolist() == [1, 1]
+    assert chance_if_confirmed(np.array([0.001, np.nan]), np.array([True, False]), 0.1, 0.6).tolist() == [1, 1]
 
 
 def test_verdicts_that_can_only_be_wrong_leave_the_assumption():
-    all_wrong = replace(flags([False, False]), is_right=np.zeros(2))
+    all_wrong = replace(flags([False, False]), chance_bad=np.zeros(2))
     assert reported_share(all_wrong, Prior(0.6)).share == 0.6
 
 

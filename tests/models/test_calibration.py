@@ -1,6 +1,7 @@
 """A risk means what it says, and never changes the order of scores."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,12 @@ def test_where_the_list_was_reviewed_dividing_by_the_share_reported_would_be_wro
     assert labelled[top].mean() > 1.5 * truth[top].mean()
 
 
+def test_a_score_that_is_the_chance_of_a_label_is_not_the_risk():
+    truth, known = outcomes(0.5, REVIEWED["nobody"])
+    labelled = replace(known, score=0.5 * truth)
+    assert fit_bad("none", labelled).risk(labelled.score).sum() == pytest.approx(truth.sum(), rel=0.05)
+
+
 @pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
 def test_where_all_is_reported_a_label_is_the_truth(kind):
     _, known = outcomes(1.0, REVIEWED["nobody"], n=20_000)
@@ -121,9 +128,12 @@ def test_days_with_only_one_outcome_leave_scores_alone(outcome, kind):
 
 
 @pytest.mark.parametrize("kind", ["platt", "beta"])
-def test_scores_that_point_the_wrong_way_are_left_alone(kind):
-    score = np.array([0.9, 0.8, 0.2, 0.1])
-    assert Calibration.fit(kind, score, score < 0.5, np.ones(4)).risk(score) == pytest.approx(score)
+def test_scores_that_point_the_wrong_way_keep_their_order_and_have_the_risk_of_all(kind):
+    score = np.array([0.9, 0.8, 0.2, 0.1] * 10)
+    is_bad = (score < 0.5) & (np.arange(40) < 20)
+    risk = Calibration.fit(kind, score, is_bad, np.ones(40)).risk(score)
+    assert risk == pytest.approx(0.25, abs=0.02) and risk.sum() == pytest.approx(is_bad.sum(), abs=0.5)
+    assert np.all(np.diff(risk[:4]) < 0)
 
 
 @pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
@@ -208,6 +218,16 @@ def test_where_they_are_few_their_risks_are_those_of_new_ones_but_lower_and_add_
         expected, bad = expected + found[-1].risk(outcomes.score).sum(), bad + is_bad.sum()
     assert expected == pytest.approx(bad, rel=0.15)
     assert all(line(each)[0] == pytest.approx(1) and line(each)[1] < -1 for each in found)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_where_scores_do_not_tell_their_days_apart_their_risks_add_up_all_the_same(share):
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        score, is_bad = random.beta(4, 1, 2000), random.random(2000) < 0.05
+        is_labelled = is_bad & (random.random(2000) < share)
+        known = Outcomes(score, is_labelled, np.zeros(2000, np.bool_), np.ones(2000), share)
+        assert fit_known(NEW, known).risk(score).sum() == pytest.approx(is_labelled.sum() / share, rel=0.1)
 
 
 def test_without_a_day_of_a_known_account_they_are_taken_for_new_ones():

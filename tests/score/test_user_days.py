@@ -4,7 +4,6 @@ import hashlib
 import json
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_bundle as small
@@ -30,8 +29,7 @@ def score(tmp_path):
         settings, aside = Settings(home=tmp_path, threads=1), tmp_path / name
         aside.mkdir()
         with connect(settings) as con:
-            accounts = pa.array(known, pa.string())
-            written = score_user_days(con, settings, bundle, user_days, paths, accounts, DAY, candidates, aside)
+            written = score_user_days(con, settings, bundle, user_days, paths, list(known), DAY, candidates, aside)
         return {table: pq.read_table(path) for table, path in written.items()}
 
     def codes(bundle):

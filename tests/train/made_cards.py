@@ -98,7 +98,11 @@ STACKER = {
     "gates": [gate("gru", True, 12.0, 3.0, 21.0), gate("lstm_autoencoder", False, 1.0, -4.0, None)],
     "new_features": None,
     "over_surprise": lift(9.0, 2.5, 15.0),
-    "calibration": {"kind": "beta", "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04}},
+    "calibration": {
+        "kind": "beta",
+        "log_losses": {"none": 0.05, "platt": 0.041, "beta": 0.04},
+        "known_bad_user_days": 31,
+    },
     "holdout_metrics": HOLDOUT,
 }
 NO_STACKER = {"is_used": False, "why": "3 matured bad user-days, 50 needed", "bad_user_days": 3}

@@ -13,7 +13,7 @@ from pipeline.metrics.reporting_delay import ReportingDelay
 from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.schemas import VERDICT
 from pipeline.train.clocks import AT_ONCE, LabelClock
-from pipeline.train.known_labels import NEAR, as_known, is_judged
+from pipeline.train.known_labels import NEAR, as_known, is_judged, is_known
 from pipeline.train.stacking import StackingPlan, walk_forward_scores
 
 USERS, DAYS = 4, 40
@@ -64,6 +64,23 @@ def test_labels_and_weights_are_as_counted_one_by_one(bad, morning):
         is_new = all(known >= day for _, _, known in [(0, *each) for each in of_user]) or not of_user
         whole = replace(found, bad=found.bad.known_before(FIRST_DAY + morning))
         assert is_judged(whole)[row] == (not is_neither and is_new)
+
+
+SPELLS = st.lists(
+    st.tuples(st.integers(0, USERS - 1), st.integers(0, DAYS - 1), st.integers(0, DAYS), st.integers(1, DAYS)),
+    max_size=6,
+    unique_by=lambda spell: spell[:2],
+)
+
+
+@settings(deadline=None)
+@given(SPELLS, st.booleans())
+def test_an_account_is_known_on_a_day_if_something_was_known_before_and_not_taken_back_before(drawn, is_lasting):
+    spells = [(user, day, known, NEVER if is_lasting else known + lasts) for user, day, known, lasts in drawn]
+    found = samples(spells)
+    for row, (day, user) in enumerate(product(range(DAYS), range(USERS))):
+        expected = any(other == user and known < day <= cleared for other, _, known, cleared in spells)
+        assert is_known(found)[row] == expected
 
 
 def test_where_all_that_is_bad_is_reported_a_day_without_a_label_is_good():
