@@ -1,7 +1,7 @@
 """From a stacker's score to a risk that is a probability."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -117,7 +117,8 @@ def _log_loss(kind: Kind, score: Doubles, is_bad: Flags, weight: Doubles, out: F
 class Outcomes:
     """What is known of n user-days: their score, whether a label calls them bad, and whether somebody looked at them.
 
-    Where nobody looked, only the share `reported` of what is bad has a label.
+    Where nobody looked, only the share `reported` of what is bad has a label. Where somebody did, the share
+    `review_error` of verdicts is wrong.
     """
 
     score: Doubles
@@ -125,10 +126,17 @@ class Outcomes:
     is_reviewed: Flags
     weight: Doubles
     reported: float
+    review_error: float = 0.0
 
-    def chance_if_unlabelled(self, risk: Doubles) -> Doubles:
-        """The chance of being bad, of user-days at this risk that have no label and that nobody looked at."""
-        return (1 - self.reported) * risk / (1 - self.reported * risk)
+    def chances(self, risk: Doubles) -> Doubles:
+        """The chance that each is bad (n,), given its risk and what is known of it: Bayes."""
+        missed, error = (1 - self.reported) * risk, self.review_error
+        unlabelled = missed / (missed + 1 - risk)
+        confirmed, dismissed = (
+            risk * right / (risk * right + (1 - risk) * (1 - right)) for right in (1 - error, error)
+        )
+        labelled: Doubles = np.where(self.is_bad, np.where(self.is_reviewed, confirmed, 1.0), dismissed)
+        return np.where(self.is_bad | self.is_reviewed, labelled, unlabelled)
 
     def thinned(self) -> "Outcomes":
         """About the same, in at most a few thousand rows: equal outcomes with nearly equal scores are one."""
@@ -137,7 +145,7 @@ class Outcomes:
         weight = np.bincount(place, self.weight).astype(np.float64)
         odds = np.bincount(place, self.weight * log_odds(self.score)) / weight
         is_bad, is_reviewed = rows[1:].astype(np.bool_)
-        return Outcomes(1 / (1 + np.exp(-odds)), is_bad, is_reviewed, weight, self.reported)
+        return replace(self, score=1 / (1 + np.exp(-odds)), is_bad=is_bad, is_reviewed=is_reviewed, weight=weight)
 
 
 def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
@@ -172,12 +180,12 @@ def _in_turns(outcomes: Outcomes, fit: Callable[[Doubles | Flags], Calibration])
     """Expectation maximisation (Dempster, Laird and Rubin, 1977): `fit` gets the chance that each user-day is bad.
 
     A user-day without a label that nobody looked at is bad with the chance that a bad one like it was not reported.
+    One that somebody judged is bad with the chance that the verdict is right.
     """
     calibration = fit(outcomes.is_bad)
-    is_unknown = ~outcomes.is_bad & ~outcomes.is_reviewed
     risk = np.minimum(calibration.risk(outcomes.score) / outcomes.reported, MOST)
     for _ in range(ROUNDS):
-        calibration = fit(np.where(is_unknown, outcomes.chance_if_unlabelled(risk), outcomes.is_bad))
+        calibration = fit(outcomes.chances(risk))
         before, risk = risk, np.minimum(calibration.risk(outcomes.score), MOST)
         if np.abs(risk - before).max() < SETTLED:
             break

@@ -56,13 +56,14 @@ class LabelClock:
     def weight(self, age: Ints, source: NDArray[np.str_]) -> Doubles:
         """Weight of known bad user-days of these ages in days, by the source that named them (n,).
 
-        A source with few labels is taken for a report like the others. Of few verdicts, none is taken to be missing.
+        A source with few labels is taken for a report like the others. Verdicts weigh 1: none is on its way. They say
+        since when an account is bad, so some are about days long ago.
         """
         known = np.array(self.known)[np.clip(age, 0, len(self.known) - 1)]
-        known[source == VERDICT] = 1.0
         for name, delay in self.by_source.items():
             is_of_source = source == name
             known[is_of_source] = delay.share_at(age[is_of_source])
+        known[source == VERDICT] = 1.0
         weight: Doubles = 1 / np.maximum(known, 1 / MOST_WEIGHT)
         return weight
 

@@ -88,6 +88,7 @@ class Fitting:
             self.clock,
             min_precision=self.domain.min_precision,
             new_features=self.new_features,
+            review_error=self.domain.review_error,
         )
 
 

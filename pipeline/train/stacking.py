@@ -22,7 +22,16 @@ from pipeline.errors import InputError
 from pipeline.metrics.lift import Lift, compare, list_length
 from pipeline.metrics.scored_labels import ScoredLabels
 from pipeline.models import stacker
-from pipeline.models.calibration import ENOUGH, Calibration, Outcomes, RiskCalibration, choose, fit_bad, fit_known
+from pipeline.models.calibration import (
+    ENOUGH,
+    Calibration,
+    Outcomes,
+    RiskCalibration,
+    choose,
+    fit_bad,
+    fit_known,
+    log_odds,
+)
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
 from pipeline.train.known_labels import as_known, is_covered, is_judged, is_known, is_reviewed
@@ -33,7 +42,6 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
 Columns = Mapping[str, NDArray[np.floating]]  # by name, each (n,)
-Scores = tuple[Doubles, "xgb.Booster"]  # walk-forward scores (n,), and the booster that scored the last block
 
 AUTOENCODER = "lstm_autoencoder"
 MAX_ROWS = 400_000  # good user-days that a fit reads; each stands for as many as were left out
@@ -51,6 +59,7 @@ class StackingPlan:
     clock: LabelClock = AT_ONCE
     min_precision: float = 0.0
     new_features: tuple[str, ...] = ()  # those that the champion does not know
+    review_error: float = 0.0  # share of verdicts that are wrong
 
     @property
     def options(self) -> FitOptions:
@@ -112,8 +121,29 @@ class NewFeatures:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """Walk-forward scores (n,), NaN in the first block, and the booster that scored the last block.
+
+    `prior`: log-odds of a bad user-day among those that each score's booster learned from.
+    """
+
+    scores: Doubles
+    early: "xgb.Booster"
+    prior: Doubles
+
+    def at(self, prior: float) -> Doubles:
+        """The scores as if their boosters had learned from as many labels as one of this prior.
+
+        Labels become more, most of all once verdicts come: a booster that has seen more gives higher scores to all.
+        Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002.
+        """
+        value: Doubles = 1 / (1 + np.exp(-(log_odds(self.scores) + prior - self.prior)))
+        return value
+
+
+@dataclass(frozen=True)
 class Stacked:
-    """A fitted stacker. `early` has not learned from the holdout. `scores` are walk-forward."""
+    """A fitted stacker. `early` has not learned from the holdout. `scores` are walk-forward, at the booster's prior."""
 
     columns: list[str]
     booster: "xgb.Booster"
@@ -130,7 +160,7 @@ class Stacked:
 
 
 def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, block: Ints) -> Scores:
-    """Each block is scored by a booster fitted on earlier blocks; NaN in the first. And the last such booster.
+    """Each block is scored by a booster fitted on earlier blocks.
 
     A booster learns from labels known before its block, on days old enough by then. Where these hold no bad user-day,
     the block is not scored.
@@ -140,7 +170,7 @@ def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, 
         raise ValueError("a stacker needs two days or more")
     one_thread = replace(plan, threads=1)
 
-    def fit_and_score(b: int) -> tuple["xgb.Booster", Ints, Doubles] | None:
+    def fit_and_score(b: int) -> tuple["xgb.Booster", Ints, Doubles, float] | None:
         here = np.flatnonzero(block == b)
         morning = int(samples.windows.day[here].min())
         learn = (block < b) & ((samples.bad is None) | (samples.windows.day < morning - plan.clock.wait_days))
@@ -148,17 +178,17 @@ def walk_forward_scores(samples: Samples, columns: Columns, plan: StackingPlan, 
         if not (known.is_bad & learn).any():
             return None
         booster = fit_booster(known, columns, one_thread, learn)
-        return booster, here, stacker.predict(booster, list(columns), _matrix(columns, here))
+        return booster, here, stacker.predict(booster, list(columns), _matrix(columns, here)), prior_of(known, learn)
 
-    scores = np.full(len(block), np.nan)
+    scores, priors = np.full(len(block), np.nan), np.full(len(block), np.nan)
     # Fits in parallel with one thread each end sooner than one after the other with all threads.
     with ThreadPoolExecutor(plan.threads) as pool:
         blocks = [scored for scored in pool.map(fit_and_score, latest_first) if scored is not None]
     if not blocks:
         raise InputError("no bad user-day was known before the days that a stacker is judged by")
-    for _, here, score in blocks:
-        scores[here] = score
-    return scores, blocks[0][0]
+    for _, here, score, prior in blocks:
+        scores[here], priors[here] = score, prior
+    return Scores(scores, blocks[0][0], priors)
 
 
 def fit_stack(
@@ -177,8 +207,10 @@ def fit_stack(
     block = blocks_of(samples.windows.day, since=since)
     features: Columns = samples.features()
     bad_accounts = len(np.unique(samples.windows.user[samples.is_bad & judged_by(samples, block > 0)]))
+    all_days: Flags = np.ones(len(samples), np.bool_)
+    prior = prior_of(samples, all_days)
     scores: dict[tuple[str, ...], Scores] = {(): walk_forward_scores(samples, features, plan, block)}
-    alone = scores[()][0]
+    alone = scores[()].at(prior)
 
     def judged_with(*names: str) -> Ints:
         """The blocks, with days on which one of the base models is not to be judged in the first."""
@@ -188,30 +220,30 @@ def fit_stack(
     gates: list[Gate] = []
     for name, columns in base_models.items():
         scores[name,] = walk_forward_scores(samples, {**features, **columns}, plan, judged_with(name))
-        gates.append(Gate(name, bad_accounts, lift_of_stackers(samples, scores[name,][0], alone, plan)))
+        gates.append(Gate(name, bad_accounts, lift_of_stackers(samples, scores[name,].at(prior), alone, plan)))
     chosen: dict[str, NDArray[np.floating]] = dict(features)
     read = tuple(gate.base_model for gate in gates if gate.is_on)
     for name in read:
         chosen |= base_models[name]
     if read not in scores:
         scores[read] = walk_forward_scores(samples, chosen, plan, judged_with(*read))
-    walk_forward, early = scores[read]
+    found = scores[read]
     new_features = None
     new = tuple(name for name in plan.new_features if name in features)
     if 0 < len(new) < len(features):
         older = {name: column for name, column in chosen.items() if name not in new}
         without = walk_forward_scores(samples, older, plan, judged_with(*read))
-        new_features = NewFeatures(new, lift_of_stackers(samples, walk_forward, without[0], plan))
+        new_features = NewFeatures(new, lift_of_stackers(samples, found.at(prior), without.at(prior), plan))
         if not new_features.is_on:
-            chosen, (walk_forward, early) = older, without
+            chosen, found = older, without
+    walk_forward = found.at(prior)
     label_calibration, losses = _calibrated(samples, walk_forward, block)
     of_new = fit_bad(label_calibration.kind, _outcomes_of_new(samples, walk_forward, plan))
     known = _outcomes_of_known(samples, walk_forward, plan)
-    all_days: Flags = np.ones(len(samples), np.bool_)
     return Stacked(
         columns=list(chosen),
         booster=fit_booster(samples, chosen, plan, all_days),
-        early=early,
+        early=found.early,
         calibration=RiskCalibration(new=of_new, known=fit_known(of_new, known)),
         known_bad=int(known.is_bad.sum()),
         label_calibration=label_calibration,
@@ -249,7 +281,7 @@ def _outcomes_of_known(samples: Samples, score: Doubles, plan: StackingPlan) -> 
 
 def _outcomes(samples: Samples, score: Doubles, weight: Doubles, among: Flags, plan: StackingPlan) -> Outcomes:
     some = samples.take(among)
-    return Outcomes(score[among], some.is_bad, is_reviewed(some), weight[among], plan.clock.reported)
+    return Outcomes(score[among], some.is_bad, is_reviewed(some), weight[among], plan.clock.reported, plan.review_error)
 
 
 def _length_of_lists(samples: Samples, score: Doubles, calibration: Calibration, plan: StackingPlan) -> int:
@@ -285,6 +317,12 @@ def _labels(samples: Samples, chosen: Flags, scores: Mapping[str, Doubles]) -> S
     kept = {name: score[chosen] for name, score in scores.items()}
     labels = ScoredLabels.of(samples.windows.user[chosen], samples.windows.day[chosen], samples.is_bad[chosen], kept)
     return replace(labels, stands_for=samples.stands_for[chosen])
+
+
+def prior_of(samples: Samples, among: Flags) -> float:
+    """Log-odds of a bad user-day, by weight."""
+    bad, good = (float(samples.weight[among & chosen].sum()) for chosen in (samples.is_bad, ~samples.is_bad))
+    return float(np.log(bad / good)) if bad and good else 0.0
 
 
 def fit_booster(samples: Samples, columns: Columns, plan: StackingPlan, learn: Flags) -> "xgb.Booster":

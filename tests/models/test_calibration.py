@@ -92,6 +92,18 @@ def test_where_the_list_was_reviewed_dividing_by_the_share_reported_would_be_wro
     assert labelled[top].mean() > 1.5 * truth[top].mean()
 
 
+@pytest.mark.parametrize("error", [0.05, 0.2])
+def test_wrong_verdicts_do_not_move_the_risk_where_it_is_known_how_many_are_wrong(error):
+    truth, known = outcomes(0.6, REVIEWED["what a list would pick"])
+    is_wrong = known.is_reviewed & (np.random.default_rng(6).random(len(truth)) < error)
+    judged = replace(known, is_bad=known.is_bad ^ is_wrong)
+    top = known.score > 0.3
+    for counted, holds in ((error, True), (0.0, False)):
+        risk = fit_bad("platt", replace(judged, review_error=counted)).risk(known.score)
+        assert (risk.sum() == pytest.approx(truth.sum(), rel=0.03)) == holds
+        assert (risk[top].mean() == pytest.approx(truth[top].mean(), rel=0.03)) == holds or error < 0.1
+
+
 def test_a_score_that_is_the_chance_of_a_label_is_not_the_risk():
     truth, known = outcomes(0.5, REVIEWED["nobody"])
     labelled = replace(known, score=0.5 * truth)

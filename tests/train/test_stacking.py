@@ -10,6 +10,7 @@ from user_days import FIRST_DAY, user_days
 from pipeline.metrics.bootstrap import Difference
 from pipeline.metrics.lift import Lift
 from pipeline.models import stacker
+from pipeline.models.calibration import log_odds
 from pipeline.models.samples import NEVER, LabelledDays
 from pipeline.train import stacking
 from pipeline.train.clocks import LabelClock
@@ -59,13 +60,30 @@ def test_no_block_is_scored_by_what_was_learned_from_it_or_later(drawn):
     seen, _ = drawn
     block = blocks_of(seen.windows.day)
     table = {name: seen.rows[:, i] for i, name in enumerate(seen.columns)}
-    score, _ = walk_forward_scores(seen, table, PLAN, block)
+    score = walk_forward_scores(seen, table, PLAN, block).scores
     assert np.isnan(score[block == 0]).all()
     later = seen.windows.day >= seen.windows.day[block == 2].min()
     changed = type(seen)(**{**vars(seen), "is_bad": np.where(later, ~seen.is_bad, seen.is_bad)})
-    again, _ = walk_forward_scores(changed, table, PLAN, block)
+    again = walk_forward_scores(changed, table, PLAN, block).scores
     assert np.array_equal(again[block <= 2], score[block <= 2], equal_nan=True)
     assert not np.array_equal(again[block == 3], score[block == 3])
+
+
+def test_scores_of_boosters_that_learned_from_more_labels_are_set_beside_each_other():
+    """From the middle on three times as many bad days have a label: all scores rise, what is bad does not."""
+    random, users, days = np.random.default_rng(8), 400, 40
+    strength = random.normal(size=users * days)
+    is_bad = random.random(users * days) < 1 / (1 + np.exp(4 - 1.5 * strength))
+    day = np.repeat(np.arange(days), users)
+    seen = user_days(strength[:, None], is_bad & (random.random(len(day)) < np.where(day < 20, 0.3, 0.9)), users, days)
+    block = blocks_of(seen.windows.day)
+    found = walk_forward_scores(seen, seen.features(), PLAN, block)
+    assert found.prior[block == 3].max() > found.prior[block == 1].max() + 0.3
+    first, last = (np.isin(block, b) & (strength > 1) for b in (1, 3))
+    at = found.at(0.0)
+    apart, left = (np.log(s[last].mean() / s[first].mean()) for s in (found.scores, at))
+    assert apart > 0.3 and abs(left) < apart / 2
+    np.testing.assert_allclose(np.argsort(at[block == 2]), np.argsort(found.scores[block == 2]))
 
 
 def test_a_base_model_that_adds_something_is_read_and_one_that_adds_nothing_is_not(drawn):
@@ -259,7 +277,8 @@ def test_the_early_version_has_not_learned_from_the_last_block(drawn):
     stacked = fit_stack(seen, {}, PLAN)
     last = stacked.block == stacked.block.max()
     loaded_scores = stacker.predict(stacked.early, stacked.columns, seen.rows[last])
-    assert np.allclose(loaded_scores, stacked.scores[last])
+    apart = log_odds(loaded_scores) - log_odds(stacked.scores[last])
+    assert np.allclose(apart, apart[0], atol=1e-4), "but for what it learned of how many are bad"
 
 
 def test_where_policy_says_so_more_never_lowers_the_risk():
