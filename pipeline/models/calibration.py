@@ -18,14 +18,25 @@ ROUNDS, SETTLED = 300, 1e-6  # of expectation and maximisation, at most; until n
 MOST = 0.999  # what is surely bad would stay so for ever
 FARTHEST = 16.2  # log-odds: risks beyond one in ten million are all alike
 BETTER = 0.002  # share of the log loss another kind must save before it replaces Platt's
-LEAST_SLOPE = 0.01
+LEAST_SLOPE = 0.01  # of Platt's line: flat, and yet no two scores tie
 ENOUGH = 20  # bad user-days of known accounts, for two numbers of their own
 
 
-class Calibration(BaseModel):
-    """A rising line through points, from log-odds of the score to log-odds of being bad. Rising lines keep ranks."""
+class _Kept(BaseModel):
+    """What is kept in a JSON file of a bundle."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.model_dump())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return read_model(path, cls)
+
+
+class Calibration(_Kept):
+    """A rising line through points, from log-odds of the score to log-odds of being bad. Rising lines keep ranks."""
 
     kind: Kind
     score_odds: tuple[float, ...]
@@ -58,24 +69,14 @@ class Calibration(BaseModel):
 
     def risk(self, score: Doubles) -> Doubles:
         """The probability of each score, (n,)."""
-        value: Doubles = 1 / (1 + np.exp(-self.odds(score)))
-        return value
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        return read_model(path, cls)
+        return probability(self.odds(score))
 
 
-class RiskCalibration(BaseModel):
+class RiskCalibration(_Kept):
     """To the probability of being bad: one for accounts that were `known` to be bad before the day, one for `new` ones.
 
     What gave an account away is in its features for weeks, so that it looks bad on days when it does nothing bad.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     new: Calibration
     known: Calibration
@@ -84,13 +85,6 @@ class RiskCalibration(BaseModel):
         """The probability of each score, (n,)."""
         value: Doubles = np.where(is_known, self.known.risk(score), self.new.risk(score))
         return value
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        return read_model(path, cls)
 
 
 def choose(score: Doubles, is_bad: Flags, weight: Doubles, block: Ints) -> tuple[Calibration, Any]:
@@ -145,14 +139,14 @@ class Outcomes:
         weight = np.bincount(place, self.weight).astype(np.float64)
         odds = np.bincount(place, self.weight * log_odds(self.score)) / weight
         is_bad, is_reviewed = rows[1:].astype(np.bool_)
-        return replace(self, score=1 / (1 + np.exp(-odds)), is_bad=is_bad, is_reviewed=is_reviewed, weight=weight)
+        return replace(self, score=probability(odds), is_bad=is_bad, is_reviewed=is_reviewed, weight=weight)
 
 
 def fit_bad(kind: Kind, outcomes: Outcomes) -> Calibration:
     """The probability of being bad, labelled or not.
 
-    Reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts are taken as they are. A
-    score that is the probability of a label is not that of being bad, so "none" becomes Platt's.
+    Reports are scaled up by the share reported, as Elkan and Noto do (2008), and verdicts count as far as they are
+    right. A score that is the probability of a label is not that of being bad, so "none" becomes Platt's.
     """
     if outcomes.reported == 1 or not outcomes.is_bad.any() or outcomes.is_bad.all():
         return Calibration.fit(kind, outcomes.score, outcomes.is_bad, outcomes.weight)
@@ -197,9 +191,14 @@ def _shift(odds: Doubles, bad: Doubles, weight: Doubles) -> float:
     from scipy.optimize import brentq
 
     def too_many(by: float) -> float:
-        return float((weight * (1 / (1 + np.exp(-odds - by)) - bad)).sum())
+        return float((weight * (probability(odds + by) - bad)).sum())
 
     return float(brentq(too_many, -4 * FARTHEST, 4 * FARTHEST))
+
+
+def probability(odds: Doubles) -> Doubles:
+    value: Doubles = 1 / (1 + np.exp(-odds))
+    return value
 
 
 def log_odds(score: Doubles) -> Doubles:

@@ -31,6 +31,7 @@ from pipeline.models.calibration import (
     fit_bad,
     fit_known,
     log_odds,
+    probability,
 )
 from pipeline.models.samples import Samples
 from pipeline.train.clocks import AT_ONCE, LabelClock
@@ -137,8 +138,7 @@ class Scores:
         Labels become more, most of all once verdicts come: a booster that has seen more gives higher scores to all.
         Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002.
         """
-        value: Doubles = 1 / (1 + np.exp(-(log_odds(self.scores) + prior - self.prior)))
-        return value
+        return probability(log_odds(self.scores) + prior - self.prior)
 
 
 @dataclass(frozen=True)
